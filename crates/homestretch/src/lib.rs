@@ -1,0 +1,1 @@
+//! The binary's parts, as a library so that stories can run them.
