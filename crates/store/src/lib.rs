@@ -1,1 +1,14 @@
-//! (skeleton)
+//! Postgres: the only crate that speaks to the database.
+//!
+//! Everything goes through [`Store`] and one of its three kinds of transaction: [`Store::tenant`] works inside one clinic under
+//! row-level security, [`Store::signin`] finds out who somebody is before a clinic is known, [`Store::worker`] runs the mail queue
+//! across clinics. The pool itself never leaves this crate.
+//!
+//! To add an aggregate: one file beside the others, free functions that take a [`Tx`], plain structs or domain types in and out.
+
+pub mod convert;
+pub mod error;
+pub mod tenant;
+
+pub use error::StoreError;
+pub use tenant::{Actor, Scope, Store, Tx};

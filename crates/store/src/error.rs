@@ -1,0 +1,91 @@
+//! What can go wrong in the store, told apart by what the caller can do about it.
+
+use sea_orm::{DbErr, RuntimeErr, SqlxError};
+
+/// An error of the store.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StoreError {
+    /// The row is not there, or not within the caller's scope: the two are never told apart.
+    #[error("not found")]
+    NotFound,
+    /// A constraint refused the change; `constraint` is its name in the schema (a caller that expects it matches on it).
+    #[error("conflict with {constraint}")]
+    Conflict {
+        /// The name of the constraint or unique index.
+        constraint: String,
+    },
+    /// A row holds what the domain refuses. The row was written by something else than this program, or by a wrong version of it.
+    #[error("corrupt row in {table}.{column} (id {id}): {why}")]
+    Corrupt {
+        /// The table.
+        table: &'static str,
+        /// The column.
+        column: &'static str,
+        /// The id of the row, as text.
+        id: String,
+        /// What the domain said.
+        why: String,
+    },
+    /// The database cannot be reached, is starting or stopping, or has no connection to spare. Trying again later may work.
+    #[error("the database is not available: {0}")]
+    Unavailable(String),
+    /// The schema is not the one this program expects.
+    #[error("the database needs `homestretch migrate`: {0}")]
+    NotMigrated(String),
+    /// A rule of the domain refused what was asked inside a transaction; nothing was changed. The text is for people.
+    #[error("{0}")]
+    Refused(String),
+    /// Anything else: a fault in the program.
+    #[error("database error: {0}")]
+    Other(String),
+}
+
+impl StoreError {
+    /// A row that the domain refuses.
+    pub fn corrupt(table: &'static str, column: &'static str, id: impl ToString, why: impl ToString) -> Self {
+        Self::Corrupt { table, column, id: id.to_string(), why: why.to_string() }
+    }
+
+    /// Whether this is a conflict with the named constraint.
+    pub fn conflicts_with(&self, name: &str) -> bool {
+        matches!(self, Self::Conflict { constraint } if constraint == name)
+    }
+}
+
+impl From<DbErr> for StoreError {
+    fn from(error: DbErr) -> Self {
+        match &error {
+            DbErr::ConnectionAcquire(_) | DbErr::Conn(_) => Self::Unavailable(error.to_string()),
+            DbErr::Exec(RuntimeErr::SqlxError(sqlx)) | DbErr::Query(RuntimeErr::SqlxError(sqlx)) => from_sqlx(sqlx),
+            DbErr::RecordNotFound(_) => Self::NotFound,
+            _ => Self::Other(error.to_string()),
+        }
+    }
+}
+
+impl From<SqlxError> for StoreError {
+    fn from(error: SqlxError) -> Self {
+        from_sqlx(&error)
+    }
+}
+
+fn from_sqlx(error: &SqlxError) -> StoreError {
+    match error {
+        SqlxError::Database(db) => match db.code().as_deref() {
+            // unique, foreign key, check and exclusion violations
+            Some("23505" | "23503" | "23514" | "23P01") => {
+                StoreError::Conflict { constraint: db.constraint().unwrap_or("unknown").to_owned() }
+            }
+            // connection exceptions, shutting down, starting up, too many connections
+            Some(code) if code.starts_with("08") || code.starts_with("57P") || code == "53300" => {
+                StoreError::Unavailable(db.message().to_owned())
+            }
+            _ => StoreError::Other(error.to_string()),
+        },
+        SqlxError::Io(_) | SqlxError::PoolTimedOut | SqlxError::PoolClosed | SqlxError::WorkerCrashed | SqlxError::Tls(_) => {
+            StoreError::Unavailable(error.to_string())
+        }
+        SqlxError::RowNotFound => StoreError::NotFound,
+        _ => StoreError::Other(error.to_string()),
+    }
+}

@@ -1,0 +1,291 @@
+//! Transactions: the only way into the database, each bound to a role and, for a clinic's work, to one clinic and one person.
+//!
+//! The work runs in a spawned task, so that a request dropped half-way cannot leave a connection inside a transaction: the task
+//! finishes or rolls back whoever is still listening. The pool also rolls back whatever a connection brings along when it is
+//! taken. (sqlx hands a connection back "idle in transaction" when a BEGIN is dropped; the next write would be acknowledged and
+//! lost, and the clinic's id would leak into somebody else's request.)
+
+use std::{future::Future, sync::Arc, time::Duration};
+
+use domain::ids::{ClinicId, MembershipId, PatientId};
+use sea_orm::{
+    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend, FromQueryResult, Statement,
+    TransactionTrait, Value,
+};
+use uuid::Uuid;
+
+use crate::StoreError;
+
+/// The migrations, embedded. Checksums are kept in the database.
+static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations");
+
+/// Who is at work inside a clinic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Actor {
+    /// An owner or a physiotherapist: sees the clinic.
+    Staff(MembershipId),
+    /// A patient: sees their own rows alone.
+    Patient(PatientId),
+    /// The program itself (setting up a clinic, composing a mail): sees the clinic.
+    System,
+}
+
+/// One clinic and who is at work in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Scope {
+    /// The clinic.
+    pub clinic: ClinicId,
+    /// The person.
+    pub actor: Actor,
+}
+
+/// The database, by its pool of connections. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Store {
+    pool: DatabaseConnection,
+}
+
+/// An open transaction. Cheap to clone; it is committed when the work it was given to ends well and no clone is left.
+#[derive(Clone)]
+pub struct Tx {
+    inner: Arc<DatabaseTransaction>,
+    scope: Option<Scope>,
+}
+
+impl Store {
+    /// Opens the pool. The first connection is made here, so that a wrong address is known at the start.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the server cannot be reached or refuses.
+    pub async fn connect(url: &str) -> Result<Self, StoreError> {
+        Self::connect_with(url, 8).await
+    }
+
+    /// As [`Store::connect`], with a pool of at most `connections`.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the server cannot be reached or refuses.
+    pub async fn connect_with(url: &str, connections: u32) -> Result<Self, StoreError> {
+        let mut options = ConnectOptions::new(url);
+        options
+            .max_connections(connections)
+            .acquire_timeout(Duration::from_secs(5))
+            .connect_timeout(Duration::from_secs(5))
+            .test_before_acquire(false)
+            .sqlx_logging(false)
+            .set_application_name("homestretch")
+            .map_sqlx_postgres_opts(|options| {
+                options.options([
+                    // A transaction that nobody works on is ended by the server.
+                    ("idle_in_transaction_session_timeout", "60s"),
+                    ("statement_timeout", "30s"),
+                    // The ROLLBACK below warns when there is nothing to roll back.
+                    ("client_min_messages", "error"),
+                    ("timezone", "UTC"),
+                ])
+            })
+            .map_sqlx_postgres_before_acquire(|connection, _| {
+                Box::pin(async move {
+                    // A connection that cannot do this is dead: `false` makes the pool open another.
+                    Ok(sqlx::Executor::execute(connection, "ROLLBACK").await.is_ok())
+                })
+            });
+        let pool = Database::connect(options).await?;
+        Ok(Self { pool })
+    }
+
+    /// Brings the schema of the database at `url` up to date, under an advisory lock. Safe to run any number of times, by any
+    /// number of processes at once.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the server cannot be reached, [`StoreError::NotMigrated`] when a migration fails or a
+    /// released one was changed.
+    pub async fn migrate(url: &str) -> Result<(), StoreError> {
+        let store = Self::connect_with(url, 1).await?;
+        let outcome = MIGRATIONS
+            .run(store.pool.get_postgres_connection_pool())
+            .await
+            .map_err(|error| StoreError::NotMigrated(error.to_string()));
+        store.close().await;
+        outcome
+    }
+
+    /// Whether every migration this program knows has been applied.
+    ///
+    /// # Errors
+    /// [`StoreError::NotMigrated`] when one is missing, [`StoreError::Unavailable`] when the database is away.
+    pub async fn check_schema(&self) -> Result<(), StoreError> {
+        let latest = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or_default();
+        let table = self
+            .pool
+            .query_one_raw(Statement::from_string(DbBackend::Postgres, "select to_regclass('_sqlx_migrations')::text as name"))
+            .await?;
+        let exists = match table {
+            Some(row) => row.try_get::<Option<String>>("", "name")?.is_some(),
+            None => false,
+        };
+        if !exists {
+            return Err(StoreError::NotMigrated("it has no tables yet".into()));
+        }
+        let row = self
+            .pool
+            .query_one_raw(Statement::from_string(
+                DbBackend::Postgres,
+                "select coalesce(max(version), 0) as version from _sqlx_migrations where success",
+            ))
+            .await?;
+        let applied: i64 = row.map(|row| row.try_get("", "version")).transpose()?.unwrap_or_default();
+        if applied < latest {
+            return Err(StoreError::NotMigrated(format!("it is at {applied}, this program needs {latest}")));
+        }
+        Ok(())
+    }
+
+    /// One round trip to the database, for readiness checks.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the database is away.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        self.pool.execute_unprepared("select 1").await?;
+        Ok(())
+    }
+
+    /// Closes every connection.
+    pub async fn close(self) {
+        // An error here means that the connections are gone already.
+        let _ = self.pool.close().await;
+    }
+
+    /// Works inside one clinic, under row-level security.
+    ///
+    /// # Errors
+    /// What `work` returns, and the store's own errors of beginning and committing. Any error rolls everything back.
+    pub async fn tenant<T, E, F, Fut>(&self, scope: Scope, work: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+        F: FnOnce(Tx) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<T, E>> + Send + 'static,
+    {
+        let patient = match scope.actor {
+            Actor::Patient(patient) => patient.0.to_string(),
+            Actor::Staff(_) | Actor::System => String::new(),
+        };
+        self.run("homestretch_app", Some(scope), patient, work).await
+    }
+
+    /// Works before a clinic is known: accounts, sessions, links.
+    ///
+    /// # Errors
+    /// As [`Store::tenant`].
+    pub async fn signin<T, E, F, Fut>(&self, work: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+        F: FnOnce(Tx) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<T, E>> + Send + 'static,
+    {
+        self.run("homestretch_signin", None, String::new(), work).await
+    }
+
+    /// Works on the mail queue, across clinics.
+    ///
+    /// # Errors
+    /// As [`Store::tenant`].
+    pub async fn worker<T, E, F, Fut>(&self, work: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+        F: FnOnce(Tx) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<T, E>> + Send + 'static,
+    {
+        self.run("homestretch_worker", None, String::new(), work).await
+    }
+
+    async fn run<T, E, F, Fut>(&self, role: &'static str, scope: Option<Scope>, patient: String, work: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+        F: FnOnce(Tx) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<T, E>> + Send + 'static,
+    {
+        let pool = self.pool.clone();
+        let task = tokio::spawn(async move {
+            let inner = pool.begin().await.map_err(StoreError::from)?;
+            let clinic = scope.map(|scope| scope.clinic.0.to_string()).unwrap_or_default();
+            inner
+                .query_one_raw(Statement::from_sql_and_values(
+                    DbBackend::Postgres,
+                    "select set_config('role', $1, true), set_config('app.clinic_id', $2, true), set_config('app.patient_id', $3, true)",
+                    [role.into(), clinic.into(), patient.into()],
+                ))
+                .await
+                .map_err(StoreError::from)?;
+            let tx = Tx { inner: Arc::new(inner), scope };
+            let done = work(tx.clone()).await?;
+            match Arc::try_unwrap(tx.inner) {
+                Ok(inner) => inner.commit().await.map_err(StoreError::from)?,
+                Err(_) => return Err(StoreError::Other("a transaction was kept beyond its work".into()).into()),
+            }
+            Ok(done)
+        });
+        match task.await {
+            Ok(outcome) => outcome,
+            Err(error) => Err(StoreError::Other(format!("a transaction ended early: {error}")).into()),
+        }
+    }
+}
+
+impl Tx {
+    /// The clinic at work in; the nil id outside a tenant's transaction (which then matches no row).
+    pub fn clinic(&self) -> ClinicId {
+        self.scope.map_or(ClinicId(Uuid::nil()), |scope| scope.clinic)
+    }
+
+    /// Who is at work; [`Actor::System`] outside a tenant's transaction.
+    pub fn actor(&self) -> Actor {
+        self.scope.map_or(Actor::System, |scope| scope.actor)
+    }
+
+    /// The member of staff at work, if it is one.
+    pub fn staff(&self) -> Option<MembershipId> {
+        match self.actor() {
+            Actor::Staff(id) => Some(id),
+            Actor::Patient(_) | Actor::System => None,
+        }
+    }
+
+    /// The connection, for sea-orm's own queries.
+    pub(crate) fn db(&self) -> &DatabaseTransaction {
+        &self.inner
+    }
+
+    /// All rows of a statement. Parameters are `$1…` in order.
+    pub(crate) async fn all<R: FromQueryResult>(
+        &self,
+        sql: &str,
+        values: impl IntoIterator<Item = Value>,
+    ) -> Result<Vec<R>, StoreError> {
+        let rows = self.inner.query_all_raw(statement(sql, values)).await?;
+        Ok(rows.iter().map(|row| R::from_query_result(row, "")).collect::<Result<_, _>>()?)
+    }
+
+    /// The first row of a statement, if there is one.
+    pub(crate) async fn one<R: FromQueryResult>(
+        &self,
+        sql: &str,
+        values: impl IntoIterator<Item = Value>,
+    ) -> Result<Option<R>, StoreError> {
+        let row = self.inner.query_one_raw(statement(sql, values)).await?;
+        Ok(row.map(|row| R::from_query_result(&row, "")).transpose()?)
+    }
+
+    /// Runs a statement and says how many rows it touched.
+    pub(crate) async fn run(&self, sql: &str, values: impl IntoIterator<Item = Value>) -> Result<u64, StoreError> {
+        Ok(self.inner.execute_raw(statement(sql, values)).await?.rows_affected())
+    }
+}
+
+fn statement(sql: &str, values: impl IntoIterator<Item = Value>) -> Statement {
+    Statement::from_sql_and_values(DbBackend::Postgres, sql, values)
+}
