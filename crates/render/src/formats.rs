@@ -1,0 +1,1 @@
+//! Dates, hours, numbers and doses as people read them.

@@ -1,0 +1,3 @@
+//! View-models, mirrored by template path: `pages/errors/…` ↔ `templates/pages/errors/…`.
+
+pub mod errors;

@@ -1,0 +1,55 @@
+//! Every page and mail there is, with its samples: what the tests, the gallery and `homestretch check` walk.
+//!
+//! A new page adds one line to [`pages`].
+
+use std::collections::BTreeSet;
+
+use crate::{Chrome, Page, RenderError, Templates, pages};
+
+/// One registered page.
+pub struct Entry {
+    /// The template's path.
+    pub template: &'static str,
+    /// Renders every sample of it.
+    pub render: fn(&Templates) -> Result<Vec<String>, RenderError>,
+    /// The names of the view-model's fields, over all samples.
+    pub fields: fn() -> BTreeSet<String>,
+}
+
+/// All registered pages.
+pub fn all() -> Vec<Entry> {
+    vec![
+        entry::<pages::errors::NotFound>(),
+        entry::<pages::errors::Forbidden>(),
+        entry::<pages::errors::Refused>(),
+        entry::<pages::errors::TooMany>(),
+        entry::<pages::errors::Internal>(),
+        entry::<pages::errors::Unavailable>(),
+        entry::<pages::errors::Offline>(),
+    ]
+}
+
+fn entry<P: Page>() -> Entry {
+    Entry { template: P::TEMPLATE, render: render::<P>, fields: fields::<P> }
+}
+
+fn render<P: Page>(templates: &Templates) -> Result<Vec<String>, RenderError> {
+    let chrome = if P::TEMPLATE.starts_with("pages/patient/") {
+        Chrome::sample_patient()
+    } else if P::TEMPLATE.starts_with("pages/physio/") {
+        Chrome::sample_staff()
+    } else {
+        Chrome::plain(crate::words::Language::En)
+    };
+    P::samples().iter().map(|sample| templates.render(&chrome, sample)).collect()
+}
+
+fn fields<P: Page>() -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for sample in P::samples() {
+        if let Ok(serde_json::Value::Object(map)) = serde_json::to_value(&sample) {
+            names.extend(map.into_iter().map(|(name, _)| name));
+        }
+    }
+    names
+}

@@ -1,0 +1,1 @@
+### Words of the patient's pages.

@@ -1,0 +1,1 @@
+### Words of the account and sign-in pages.
