@@ -1,34 +1,20 @@
-//! Names for rows. Each kind of thing has its own type, so that a patient's id cannot be passed where a program's is meant.
-
-use std::{fmt, str::FromStr};
+//! One type per kind of id, so that a patient's id can never be handed over
+//! where a program's is wanted. All are UUIDs; new ones are version 7, which
+//! sort by the time they were made.
 
 use uuid::Uuid;
 
-macro_rules! ids {
-    ($($(#[$doc:meta])* $name:ident;)*) => {$(
-        $(#[$doc])*
+macro_rules! id {
+    ($( $(#[$meta:meta])* $name:ident ),+ $(,)?) => { $(
+        $(#[$meta])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name(pub Uuid);
 
         impl $name {
-            /// A fresh id (UUIDv7: ids made later sort later).
-            #[allow(clippy::new_without_default, reason = "a default would not be the same twice")]
+            /// A fresh id (UUID version 7).
+            #[allow(clippy::new_without_default)] // two defaults would differ: not what Default promises
             pub fn new() -> Self {
                 Self(Uuid::now_v7())
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                self.0.fmt(f)
-            }
-        }
-
-        impl FromStr for $name {
-            type Err = uuid::Error;
-
-            fn from_str(text: &str) -> Result<Self, Self::Err> {
-                text.parse().map(Self)
             }
         }
 
@@ -37,32 +23,65 @@ macro_rules! ids {
                 Self(id)
             }
         }
-    )*};
+
+        impl From<$name> for Uuid {
+            fn from(id: $name) -> Self {
+                id.0
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = uuid::Error;
+
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                Uuid::parse_str(text).map(Self)
+            }
+        }
+    )+ };
 }
 
-ids! {
-    /// A clinic.
-    ClinicId;
-    /// A person who can sign in.
-    AccountId;
-    /// A person's place on the staff of a clinic.
-    MembershipId;
-    /// A patient's record in a clinic.
-    PatientId;
+id! {
+    /// A clinic: the tenant every row belongs to.
+    ClinicId,
+    /// An account that signs in, whatever clinics it belongs to.
+    AccountId,
+    /// A staff account's place in one clinic.
+    MembershipId,
+    /// A patient of one clinic.
+    PatientId,
     /// An exercise in a clinic's library.
-    ExerciseId;
+    ExerciseId,
     /// A reusable program.
-    TemplateId;
-    /// A program assigned to a patient.
-    ProgramId;
-    /// One exercise in one version of a program.
-    PrescriptionId;
-    /// A session log; made by the patient's device.
-    LogId;
+    TemplateId,
+    /// A program assigned to one patient.
+    ProgramId,
+    /// One exercise with its dose inside one version of a program.
+    PrescriptionId,
+    /// A session log; made by the device that logs, so that sending twice is one log.
+    LogId,
     /// An email we owe.
-    NoticeId;
-    /// A reminder time a patient chose.
-    RuleId;
-    /// A decision of the physiotherapist about an attention.
-    AttentionId;
+    NoticeId,
+    /// A patient's reminder rule.
+    RuleId,
+    /// An attention mark (acknowledged or snoozed).
+    AttentionId,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prints_and_parses_back() {
+        let id = PatientId::new();
+        assert_eq!(id.to_string().parse::<PatientId>().unwrap(), id);
+        assert!("not an id".parse::<PatientId>().is_err());
+        assert_eq!(id.0.get_version_num(), 7);
+    }
 }
