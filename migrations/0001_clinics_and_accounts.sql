@@ -74,7 +74,7 @@ create table patient (
   email text check (email = lower(email) and length(email) <= 254),
   zone text not null,
   language text not null default 'en',
-  region text not null default 'upper_back' check (region in ('upper_back', 'low_back', 'neck', 'shoulder', 'other')),
+  region text not null default 'upper_back' check (region in ('upper_back', 'lower_back', 'neck', 'shoulder', 'other')),
   invited_at timestamptz,
   joined_at timestamptz,
   created_at timestamptz not null,

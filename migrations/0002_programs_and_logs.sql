@@ -6,7 +6,7 @@ create table exercise (
   clinic_id uuid not null references clinic (id),
   id uuid not null,
   name text not null check (length(name) between 1 and 120),
-  region text not null default 'other' check (region in ('upper_back', 'low_back', 'neck', 'shoulder', 'other')),
+  region text not null default 'other' check (region in ('upper_back', 'lower_back', 'neck', 'shoulder', 'other')),
   equipment text not null default '' check (length(equipment) <= 80),
   figure text check (length(figure) <= 60),
   -- What to do, one step a line, in the clinic's words.
@@ -156,7 +156,7 @@ create table session_log (
   corrected_at timestamptz,
   pain_before smallint check (pain_before between 0 and 10),
   pain_after smallint check (pain_after between 0 and 10),
-  effort real check (effort between 0 and 10),
+  effort smallint check (effort between 0 and 10),
   note text check (length(note) <= 2000),
   red_flags text[] not null default '{}',
   completion double precision not null check (completion between 0 and 1),

@@ -8,6 +8,9 @@
 
 pub mod convert;
 pub mod error;
+pub mod patient;
+pub mod program;
+pub mod session_log;
 pub mod tenant;
 
 pub use error::StoreError;

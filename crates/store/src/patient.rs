@@ -1,0 +1,149 @@
+//! Patients' records: who they are, whose caseload they are on, how we reach them.
+
+use domain::{
+    ids::{AccountId, MembershipId, PatientId},
+    pain::Region,
+    person::{Email, Language, PersonName, Zone},
+};
+use jiff::Timestamp;
+use sea_orm::FromQueryResult;
+use uuid::Uuid;
+
+use crate::{
+    StoreError, Tx,
+    convert::{from_instant, to_instant},
+};
+
+/// A patient's record in a clinic.
+#[derive(Debug, Clone)]
+pub struct Patient {
+    /// The record's id.
+    pub id: PatientId,
+    /// The account the patient signs in with, once the invitation has been accepted.
+    pub account: Option<AccountId>,
+    /// Whose caseload the patient is on.
+    pub physiotherapist: Option<MembershipId>,
+    /// The name, as the clinic writes it.
+    pub name: PersonName,
+    /// The address for invitations and reminders; absent when the patient works from paper.
+    pub email: Option<Email>,
+    /// The patient's own zone: civil dates are counted in it.
+    pub zone: Zone,
+    /// The language of pages and mail.
+    pub language: Language,
+    /// Where it hurts, which decides how a change in pain is read.
+    pub region: Region,
+    /// When the last invitation was queued.
+    pub invited_at: Option<Timestamp>,
+    /// When the patient accepted.
+    pub joined_at: Option<Timestamp>,
+    /// When the record was made.
+    pub created_at: Timestamp,
+}
+
+#[derive(FromQueryResult)]
+struct Row {
+    id: Uuid,
+    account_id: Option<Uuid>,
+    physiotherapist_id: Option<Uuid>,
+    name: String,
+    email: Option<String>,
+    zone: String,
+    language: String,
+    region: String,
+    invited_at: Option<time::OffsetDateTime>,
+    joined_at: Option<time::OffsetDateTime>,
+    created_at: time::OffsetDateTime,
+}
+
+const COLUMNS: &str = "id, account_id, physiotherapist_id, name, email, zone, language, region, invited_at, joined_at, created_at";
+
+impl TryFrom<Row> for Patient {
+    type Error = StoreError;
+
+    fn try_from(row: Row) -> Result<Self, StoreError> {
+        let Row { id, account_id, physiotherapist_id, name, email, zone, language, region, invited_at, joined_at, created_at } =
+            row;
+        Ok(Self {
+            id: PatientId(id),
+            account: account_id.map(AccountId),
+            physiotherapist: physiotherapist_id.map(MembershipId),
+            name: PersonName::parse(&name).map_err(|why| StoreError::corrupt("patient", "name", id, why))?,
+            email: email
+                .map(|email| Email::parse(&email).map_err(|why| StoreError::corrupt("patient", "email", id, why)))
+                .transpose()?,
+            zone: Zone::parse(&zone).map_err(|why| StoreError::corrupt("patient", "zone", id, why))?,
+            language: language.parse().unwrap_or(Language::En),
+            region: region.parse().map_err(|why| StoreError::corrupt("patient", "region", id, why))?,
+            invited_at: invited_at.and_then(to_instant),
+            joined_at: joined_at.and_then(to_instant),
+            created_at: to_instant(created_at).ok_or_else(|| StoreError::corrupt("patient", "created_at", id, "out of range"))?,
+        })
+    }
+}
+
+/// One patient within the scope.
+///
+/// # Errors
+/// [`StoreError::NotFound`] for an unknown id and for another clinic's alike.
+pub async fn find(tx: &Tx, id: PatientId) -> Result<Patient, StoreError> {
+    tx.one::<Row>(&format!("select {COLUMNS} from patient where clinic_id = $1 and id = $2"), [tx.clinic().0.into(), id.0.into()])
+        .await?
+        .ok_or(StoreError::NotFound)?
+        .try_into()
+}
+
+/// The patient of the clinic with this address, if there is one.
+///
+/// # Errors
+/// The store's own.
+pub async fn by_email(tx: &Tx, email: &Email) -> Result<Option<Patient>, StoreError> {
+    tx.one::<Row>(
+        &format!("select {COLUMNS} from patient where clinic_id = $1 and email = $2"),
+        [tx.clinic().0.into(), email.as_str().into()],
+    )
+    .await?
+    .map(Patient::try_from)
+    .transpose()
+}
+
+/// Adds a record.
+///
+/// # Errors
+/// [`StoreError::Conflict`] with `patient_clinic_id_email_key` when the clinic already has a patient with this address.
+pub async fn create(tx: &Tx, patient: &Patient) -> Result<(), StoreError> {
+    let Patient { id, account, physiotherapist, name, email, zone, language, region, invited_at, joined_at, created_at } = patient;
+    tx.run(
+        "insert into patient (clinic_id, id, account_id, physiotherapist_id, name, email, zone, language, region, invited_at, joined_at, created_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+        [
+            tx.clinic().0.into(),
+            id.0.into(),
+            account.map(|id| id.0).into(),
+            physiotherapist.map(|id| id.0).into(),
+            name.as_str().into(),
+            email.as_ref().map(|email| email.as_str().to_owned()).into(),
+            zone.name().into(),
+            language.tag().into(),
+            region.tag().into(),
+            invited_at.map(from_instant).into(),
+            joined_at.map(from_instant).into(),
+            from_instant(*created_at).into(),
+        ],
+    )
+    .await?;
+    Ok(())
+}
+
+/// Notes that an invitation was queued.
+///
+/// # Errors
+/// The store's own.
+pub async fn mark_invited(tx: &Tx, id: PatientId, now: Timestamp) -> Result<(), StoreError> {
+    tx.run(
+        "update patient set invited_at = $3 where clinic_id = $1 and id = $2",
+        [tx.clinic().0.into(), id.0.into(), from_instant(now).into()],
+    )
+    .await?;
+    Ok(())
+}
