@@ -6,6 +6,7 @@
 //! for a variable that no struct provides, and for a sample that changes nothing on the page.
 
 pub mod chrome;
+pub mod figures;
 pub mod formats;
 pub mod forms;
 mod functions;
