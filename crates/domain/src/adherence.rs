@@ -133,6 +133,20 @@ pub fn adherence(programs: &[Program], logs: &[Logged], from: Date, to: Date, to
     sum
 }
 
+/// How many of a date's slots count by now, and in how many of them something
+/// was done, from the completions of one program's logs on that date.
+pub(crate) fn due_and_done(slots: u32, date: Date, today: Date, completions: impl Iterator<Item = f64>) -> (u32, u32) {
+    let (logged, done) =
+        completions.fold((0u32, 0u32), |(logged, done), completion| (logged + 1, done + u32::from(completion > 0.0)));
+    let expected = match date.cmp(&today) {
+        std::cmp::Ordering::Less => slots,
+        // An open morning is never held against anyone.
+        std::cmp::Ordering::Equal => slots.min(logged),
+        std::cmp::Ordering::Greater => 0,
+    };
+    (expected, done.min(expected))
+}
+
 /// Adds one date to the sums and says what the date came to. `logs` are those
 /// of the date, grouped by program, fullest first.
 fn add_day(sum: &mut Adherence, programs: &[Program], logs: &[&Logged], date: Date, today: Date) -> Day {
@@ -156,15 +170,14 @@ fn add_day(sum: &mut Adherence, programs: &[Program], logs: &[&Logged], date: Da
         let own = &logs[first..];
         let own = &own[..own.partition_point(|log| log.program == program.id)];
         let counted = &own[..own.len().min(slots)];
-        let expected = match date.cmp(&today) {
-            std::cmp::Ordering::Less => slots,
-            // An open morning is never held against anyone.
-            std::cmp::Ordering::Equal => counted.len(),
-            std::cmp::Ordering::Greater => continue,
-        } as u32; // at most 6
+        if date > today {
+            continue;
+        }
+        let slots = slots as u32; // at most 6
+        let (expected, done) = due_and_done(slots, date, today, own.iter().map(|log| log.completion));
         sum.expected += expected;
+        sum.sessions += done;
         for log in counted.iter().filter(|log| log.completion > 0.0) {
-            sum.sessions += 1;
             sum.completion_sum += log.completion.min(1.0);
             completion += log.completion.min(1.0);
         }

@@ -8,7 +8,7 @@
 //! a value that exists is a value that is valid.
 
 pub mod adherence;
-
+pub mod attention;
 pub mod dose;
 pub mod ids;
 pub mod pain;
