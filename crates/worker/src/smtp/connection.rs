@@ -1,0 +1,154 @@
+//! One conversation with a mail server, step by step, each within its own time.
+//!
+//! lettre's `send` hides how far it got, and its timeout bounds connecting only. Here every command is given by hand, so that it is
+//! known whether the server can have the mail, and the caller can commit what it is about to do between the server's 354 and the
+//! final dot.
+
+use std::{future::Future, net::IpAddr, time::Duration};
+
+use lettre::{
+    address::Envelope,
+    transport::smtp::{
+        Error,
+        authentication::{Credentials, Mechanism},
+        client::{AsyncSmtpConnection, AsyncTokioStream, TlsParameters},
+        commands::{Data, Mail, Rcpt, Rset},
+        extension::{ClientId, Extension, MailParameter},
+        response::Response,
+    },
+};
+use secrecy::ExposeSecret as _;
+use tokio::time::timeout;
+
+use super::{
+    outcome::{Failure, Outcome, Phase, words},
+    stream,
+    target::MailServer,
+};
+
+/// How long each step may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// Finding the host, opening and encrypting the connection.
+    pub connect: Duration,
+    /// Every command up to `DATA`.
+    pub command: Duration,
+    /// From the first byte of the content to the reply after the final dot.
+    pub content: Duration,
+}
+
+impl Default for Patience {
+    /// Together well below the two minutes for which a notice is claimed.
+    fn default() -> Self {
+        Self { connect: Duration::from_secs(10), command: Duration::from_secs(15), content: Duration::from_secs(60) }
+    }
+}
+
+/// An open conversation, ready for the next mail.
+pub(super) struct Connection {
+    smtp: AsyncSmtpConnection,
+    patience: Patience,
+}
+
+impl Connection {
+    /// Connects, encrypts where possible, signs in where asked for.
+    pub(super) async fn open(server: &MailServer, patience: Patience) -> Result<Self, Failure> {
+        let hello = ClientId::default();
+        let tcp = stream::open(&server.host, server.port, patience.connect)
+            .await
+            .map_err(|why| Failure::broken(Phase::Connect, format!("no connection to {}:{}: {why}", server.host, server.port)))?;
+        let local = tcp.peer_addr().is_ok_and(|peer| is_loopback(peer.ip()));
+        let stream: Box<dyn AsyncTokioStream> = if server.encrypted {
+            let tls = tls(server)?;
+            Box::new(within(patience.connect, Phase::Encrypt, stream::encrypt(tcp, tls)).await?)
+        } else {
+            Box::new(tcp)
+        };
+        let greeting = AsyncSmtpConnection::connect_with_transport(stream, &hello);
+        let mut smtp = within(patience.command, Phase::Hello, greeting).await?;
+        if !server.encrypted && smtp.can_starttls() {
+            let tls = tls(server)?;
+            within(patience.connect, Phase::Encrypt, smtp.starttls(tls, &hello)).await?;
+        }
+        if let Some((user, password)) = &server.login {
+            if !server.encrypted && !smtp.is_encrypted() && !local {
+                let why = "the server offers no encryption, and the password is not sent without it";
+                return Err(Failure::broken(Phase::Auth, why));
+            }
+            let credentials = Credentials::new(user.clone(), password.expose_secret().to_owned());
+            within(patience.command, Phase::Auth, smtp.auth(&[Mechanism::Plain, Mechanism::Login], &credentials)).await?;
+        }
+        Ok(Self { smtp, patience })
+    }
+
+    /// Announces the mail: `MAIL` and `RCPT`. After an error the conversation is still usable when the server gave a reply.
+    pub(super) async fn announce(&mut self, envelope: &Envelope) -> Result<(), Failure> {
+        let mut parameters = Vec::new();
+        let mut addresses = envelope.to().iter().chain(envelope.from());
+        if addresses.any(|address| !AsRef::<str>::as_ref(address).is_ascii()) {
+            if !self.smtp.server_info().supports_feature(Extension::SmtpUtfEight) {
+                let reply = "553 5.6.7 the server takes no address with letters beyond ASCII".to_owned();
+                return Err(Failure { phase: Phase::Data, kind: super::outcome::Kind::Permanent(553), reply });
+            }
+            parameters.push(MailParameter::SmtpUtfEight);
+        }
+        self.command(Phase::Mail, Mail::new(envelope.from().cloned(), parameters)).await?;
+        for recipient in envelope.to() {
+            self.command(Phase::Rcpt, Rcpt::new(recipient.clone(), Vec::new())).await?;
+        }
+        Ok(())
+    }
+
+    /// Sends the announced mail. `intent` runs after the server's 354 and before the first byte of content; the content goes out only
+    /// when it says `true`. Says whether the conversation can be used again.
+    pub(super) async fn transmit(&mut self, content: &[u8], intent: impl Future<Output = bool>) -> (Outcome, bool) {
+        if let Err(failure) = self.command(Phase::Data, Data).await {
+            let usable = !failure.is_broken();
+            return (failure.outcome(), usable);
+        }
+        if !intent.await {
+            // The server waits for content now; only closing the connection tells it that none will come.
+            return (Outcome::Withheld, false);
+        }
+        // lettre puts a line end before the final dot; one of the mail's own would leave an empty line at its end.
+        let content = content.strip_suffix(b"\r\n").unwrap_or(content);
+        match within(self.patience.content, Phase::Dot, self.smtp.message(content)).await {
+            Ok(response) => (Outcome::Accepted { reply: words(&response) }, true),
+            Err(failure) => {
+                let usable = !failure.is_broken();
+                (failure.outcome(), usable)
+            }
+        }
+    }
+
+    /// Forgets a mail that was announced and refused, so that the next one can follow. Says whether that worked.
+    pub(super) async fn reset(&mut self) -> bool {
+        self.command(Phase::Mail, Rset).await.is_ok()
+    }
+
+    /// Says goodbye; whether the server hears it does not matter.
+    pub(super) async fn quit(mut self) {
+        let _ = timeout(Duration::from_secs(1), self.smtp.quit()).await;
+    }
+
+    async fn command(&mut self, phase: Phase, command: impl std::fmt::Display) -> Result<Response, Failure> {
+        within(self.patience.command, phase, self.smtp.command(command)).await
+    }
+}
+
+/// A step within its time; being late is a failure of that phase.
+async fn within<T>(patience: Duration, phase: Phase, step: impl Future<Output = Result<T, Error>>) -> Result<T, Failure> {
+    match timeout(patience, step).await {
+        Ok(Ok(done)) => Ok(done),
+        Ok(Err(error)) => Err(Failure::new(phase, &error)),
+        Err(_) => Err(Failure::broken(phase, format!("no reply within {} s", patience.as_secs_f32()))),
+    }
+}
+
+fn tls(server: &MailServer) -> Result<TlsParameters, Failure> {
+    TlsParameters::new(server.host.clone()).map_err(|error| Failure::new(Phase::Encrypt, &error))
+}
+
+fn is_loopback(ip: IpAddr) -> bool {
+    ip.to_canonical().is_loopback()
+}

@@ -1,0 +1,144 @@
+//! Handing mail over to a real listener that speaks SMTP, and to a folder.
+
+use std::time::{Duration, Instant};
+
+use lettre::address::Envelope;
+use testkit::{
+    clock::at,
+    smtp::{Answer, Phase as At, Server},
+};
+use uuid::Uuid;
+use worker::smtp::{Mailer, Outcome, Patience, Phase, Target};
+
+const CONTENT: &[u8] = b"Subject: hello\r\n\r\n.dot first\r\nlast line\r\n";
+
+fn mailer(server: &Server) -> Mailer {
+    let patience =
+        Patience { connect: Duration::from_secs(2), command: Duration::from_millis(300), content: Duration::from_millis(300) };
+    Mailer::with_patience(Target::parse(&server.url()).unwrap(), patience)
+}
+
+async fn send(mailer: &Mailer, to: &str) -> Outcome {
+    send_if(mailer, to, true).await
+}
+
+async fn send_if(mailer: &Mailer, to: &str, intent: bool) -> Outcome {
+    let envelope = Envelope::new(Some("clinic@x.test".parse().unwrap()), vec![to.parse().unwrap()]).unwrap();
+    mailer.deliver(Uuid::now_v7(), &envelope, CONTENT, at("2026-03-02T08:00:00Z"), async move { intent }).await
+}
+
+fn refuse(code: u16, text: &str) -> Answer {
+    Answer::Refuse(code, text.to_owned())
+}
+
+#[tokio::test]
+async fn many_mails_go_over_one_connection_without_pauses() {
+    let server = Server::start().await.unwrap();
+    let mailer = mailer(&server);
+    let started = Instant::now();
+    for _ in 0..50 {
+        assert_eq!(send(&mailer, "a@y.test").await, Outcome::Accepted { reply: "250 2.0.0 kept".into() });
+    }
+    // With Nagle's algorithm each mail would wait 44 ms.
+    assert!(started.elapsed() < Duration::from_millis(50 * 30), "{:?}", started.elapsed());
+    assert_eq!(server.count(At::Greeting), 1);
+    assert_eq!(server.to("a@y.test").len(), 50);
+    assert_eq!(server.messages()[0].raw, CONTENT);
+}
+
+#[tokio::test]
+async fn signs_in_when_the_address_carries_a_user() {
+    let server = Server::start().await.unwrap();
+    server.require_login("me", "secret");
+    assert!(matches!(send(&mailer(&server), "a@y.test").await, Outcome::Accepted { .. }));
+    let wrong = Mailer::new(Target::parse(&server.url().replace("secret", "guess")).unwrap());
+    assert!(
+        matches!(send(&wrong, "a@y.test").await, Outcome::Refused { phase: Phase::Auth, reply } if reply.starts_with("535 5.7.8"))
+    );
+    assert!(wrong.check().await.unwrap_err().starts_with("535"));
+    assert_eq!(mailer(&server).check().await, Ok(()));
+}
+
+#[tokio::test]
+async fn a_refused_recipient_leaves_the_connection_usable() {
+    let server = Server::start().await.unwrap();
+    server.reject("gone@y.test");
+    let mailer = mailer(&server);
+    let gone = send(&mailer, "gone@y.test").await;
+    assert_eq!(gone, Outcome::Rejected { phase: Phase::Rcpt, reply: "550 5.1.1 No such user here".into(), address: true });
+    assert!(matches!(send(&mailer, "a@y.test").await, Outcome::Accepted { .. }));
+    assert_eq!(server.count(At::Greeting), 1);
+}
+
+#[tokio::test]
+async fn every_phase_that_fails_says_whether_the_server_can_have_the_mail() {
+    let wrong = [At::Greeting, At::Hello, At::Mail, At::Rcpt, At::Data, At::Dot];
+    for phase in wrong {
+        for answer in [refuse(451, "4.3.0 not now"), refuse(554, "5.7.1 not you"), Answer::Drop, Answer::Silence] {
+            let server = Server::start().await.unwrap();
+            server.answer(phase, answer.clone());
+            let outcome = send(&mailer(&server), "a@y.test").await;
+            let fits = match (phase, &answer) {
+                (At::Greeting | At::Hello, _) | (At::Mail | At::Rcpt, Answer::Refuse(554, _)) => {
+                    matches!(outcome, Outcome::Refused { .. })
+                }
+                (At::Data | At::Dot, Answer::Refuse(554, _)) => matches!(outcome, Outcome::Rejected { address: false, .. }),
+                (At::Dot, Answer::Drop | Answer::Silence) => matches!(outcome, Outcome::Unanswered { .. }),
+                _ => matches!(outcome, Outcome::Postponed { .. }),
+            };
+            assert!(fits, "{phase:?} {answer:?}: {outcome:?}");
+            assert!(server.messages().is_empty());
+        }
+    }
+}
+
+#[tokio::test]
+async fn accepted_without_a_reply_is_unanswered_not_failed() {
+    let server = Server::start().await.unwrap();
+    server.answer(At::Dot, Answer::KeepAndDrop);
+    assert!(matches!(send(&mailer(&server), "a@y.test").await, Outcome::Unanswered { .. }));
+    assert_eq!(server.messages().len(), 1);
+}
+
+#[tokio::test]
+async fn without_intent_nothing_goes_out() {
+    let server = Server::start().await.unwrap();
+    let mailer = mailer(&server);
+    assert_eq!(send_if(&mailer, "a@y.test", false).await, Outcome::Withheld);
+    assert!(matches!(send(&mailer, "b@y.test").await, Outcome::Accepted { .. }));
+    assert_eq!(server.messages().len(), 1);
+    assert_eq!(server.messages()[0].to, ["b@y.test"]);
+}
+
+#[tokio::test]
+async fn a_connection_that_went_stale_is_replaced() {
+    let mut server = Server::start().await.unwrap();
+    let mailer = mailer(&server);
+    assert!(matches!(send(&mailer, "a@y.test").await, Outcome::Accepted { .. }));
+    server.stop().await;
+    let away = send(&mailer, "a@y.test").await;
+    assert!(matches!(&away, Outcome::Refused { phase: Phase::Connect, reply } if reply.contains("refused")), "{away:?}");
+    server.resume().await.unwrap();
+    assert!(matches!(send(&mailer, "a@y.test").await, Outcome::Accepted { .. }));
+}
+
+#[tokio::test]
+async fn a_folder_gets_whole_mails_that_sort_by_time() {
+    let folder = std::env::temp_dir().join(format!("homestretch-mail-{}", Uuid::now_v7()));
+    let mailer = Mailer::new(Target::parse(&format!("file:{}", folder.display())).unwrap());
+    let envelope = Envelope::new(None, vec!["a@y.test".parse().unwrap()]).unwrap();
+    for instant in ["2026-03-02T08:00:01Z", "2026-03-02T08:00:00.5Z", "2026-03-01T23:00:00Z"] {
+        let outcome = mailer.deliver(Uuid::now_v7(), &envelope, instant.as_bytes(), at(instant), async { true }).await;
+        assert!(matches!(outcome, Outcome::Accepted { .. }), "{outcome:?}");
+    }
+    assert_eq!(
+        mailer.deliver(Uuid::now_v7(), &envelope, b"no", at("2026-03-02T08:00:02Z"), async { false }).await,
+        Outcome::Withheld
+    );
+    let mut names: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    names.sort();
+    let mails: Vec<_> = names.iter().map(|path| std::fs::read_to_string(path).unwrap()).collect();
+    assert_eq!(mails, ["2026-03-01T23:00:00Z", "2026-03-02T08:00:00.5Z", "2026-03-02T08:00:01Z"]);
+    assert!(names.iter().all(|path| path.extension().is_some_and(|end| end == "eml")));
+    std::fs::remove_dir_all(folder).unwrap();
+}
