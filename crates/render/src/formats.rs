@@ -1,1 +1,255 @@
-//! Dates, hours, numbers and doses as people read them.
+//! Dates, hours, numbers and doses as people read them, in the reader's language.
+//!
+//! View-models carry finished text, so a template never formats. Dates and times are civil and already in
+//! the reader's zone; nothing here knows the clock.
+
+use jiff::civil::{Date, Time, Weekday};
+
+use crate::words::{Language, say};
+
+fn weekday_key(day: Weekday) -> &'static str {
+    match day {
+        Weekday::Monday => "monday",
+        Weekday::Tuesday => "tuesday",
+        Weekday::Wednesday => "wednesday",
+        Weekday::Thursday => "thursday",
+        Weekday::Friday => "friday",
+        Weekday::Saturday => "saturday",
+        Weekday::Sunday => "sunday",
+    }
+}
+
+/// The days of the week, Monday first.
+pub const WEEK: [Weekday; 7] =
+    [Weekday::Monday, Weekday::Tuesday, Weekday::Wednesday, Weekday::Thursday, Weekday::Friday, Weekday::Saturday, Weekday::Sunday];
+
+/// "Sunday".
+pub fn weekday(language: Language, day: Weekday) -> String {
+    say(language, &format!("weekday-{}", weekday_key(day)), &[])
+}
+
+/// "Sun".
+pub fn weekday_short(language: Language, day: Weekday) -> String {
+    say(language, &format!("weekday-short-{}", weekday_key(day)), &[])
+}
+
+/// "S".
+pub fn weekday_letter(language: Language, day: Weekday) -> String {
+    say(language, &format!("weekday-letter-{}", weekday_key(day)), &[])
+}
+
+fn month(language: Language, date: Date) -> String {
+    say(language, &format!("month-{}", date.month()), &[])
+}
+
+fn month_short(language: Language, date: Date) -> String {
+    say(language, &format!("month-short-{}", date.month()), &[])
+}
+
+/// "Sunday 22 November".
+pub fn day_long(language: Language, date: Date) -> String {
+    let args = [
+        ("weekday", weekday(language, date.weekday()).into()),
+        ("day", date.day().into()),
+        ("month", month(language, date).into()),
+    ];
+    say(language, "date-long", &args)
+}
+
+/// "22 November".
+pub fn day_medium(language: Language, date: Date) -> String {
+    say(language, "date-medium", &[("day", date.day().into()), ("month", month(language, date).into())])
+}
+
+/// "22 Nov".
+pub fn day_short(language: Language, date: Date) -> String {
+    say(language, "date-short", &[("day", date.day().into()), ("month", month_short(language, date).into())])
+}
+
+/// "Sun 22 Nov".
+pub fn day_with_weekday(language: Language, date: Date) -> String {
+    let args = [
+        ("weekday", weekday_short(language, date.weekday()).into()),
+        ("day", date.day().into()),
+        ("month", month_short(language, date).into()),
+    ];
+    say(language, "date-long", &args)
+}
+
+/// "22 November 2026".
+pub fn day_and_year(language: Language, date: Date) -> String {
+    let args = [
+        ("day", date.day().into()),
+        ("month", month(language, date).into()),
+        // as text: a year is not a quantity
+        ("year", date.year().to_string().into()),
+    ];
+    say(language, "date-year", &args)
+}
+
+/// "12 October to 22 November", with years where they differ.
+pub fn day_range(language: Language, from: Date, to: Date) -> String {
+    let word = if from.year() == to.year() { day_medium } else { day_and_year };
+    let args = [("from", word(language, from).into()), ("to", word(language, to).into())];
+    say(language, "date-range", &args)
+}
+
+/// "today", "yesterday", "6 days ago", "tomorrow", "in 3 days"; beyond four weeks the date itself.
+pub fn day_relative(language: Language, date: Date, today: Date) -> String {
+    match (date - today).get_days() {
+        0 => say(language, "days-today", &[]),
+        -1 => say(language, "days-yesterday", &[]),
+        1 => say(language, "days-tomorrow", &[]),
+        past @ -28..0 => say(language, "days-ago", &[("days", (-past).into())]),
+        ahead @ 2..=28 => say(language, "days-ahead", &[("days", ahead.into())]),
+        _ if date.year() == today.year() => day_medium(language, date),
+        _ => day_and_year(language, date),
+    }
+}
+
+/// "08:00".
+pub fn hour(language: Language, time: Time) -> String {
+    let args = [("hour", format!("{:02}", time.hour()).into()), ("minute", format!("{:02}", time.minute()).into())];
+    say(language, "time-of-day", &args)
+}
+
+/// "Sunday 22 November, 08:00".
+pub fn moment(language: Language, date: Date, time: Time) -> String {
+    let args = [("date", day_long(language, date).into()), ("time", hour(language, time).into())];
+    say(language, "date-and-time", &args)
+}
+
+/// "every day", "Monday to Saturday", "Monday, Wednesday and Friday"; `bits` with bit 0 for Monday.
+pub fn weekdays(language: Language, bits: u8) -> String {
+    let days: Vec<usize> = (0..7).filter(|bit| bits & (1 << bit) != 0).collect();
+    let name = |day: &usize| weekday(language, WEEK[*day]);
+    match days.as_slice() {
+        [] => String::new(),
+        [one] => name(one),
+        all if all.len() == 7 => say(language, "every-day", &[]),
+        [first, .., last] if days.len() > 2 && last - first + 1 == days.len() => {
+            say(language, "weekday-span", &[("first", name(first).into()), ("last", name(last).into())])
+        }
+        some => list(language, &some.iter().map(name).collect::<Vec<_>>()),
+    }
+}
+
+/// "wall angels", "cat-cow and wall angels", "cat-cow, wall angels and child’s pose".
+pub fn list(language: Language, words: &[String]) -> String {
+    match words {
+        [] => String::new(),
+        [one] => one.clone(),
+        [first, last] => say(language, "list-and", &[("first", first.as_str().into()), ("last", last.as_str().into())]),
+        [first, rest @ ..] => {
+            say(language, "list-comma", &[("first", first.as_str().into()), ("rest", list(language, rest).into())])
+        }
+    }
+}
+
+/// "92%" of a ratio from 0 to 1. Only a whole is 100%, and only nothing is 0%.
+pub fn percent(ratio: f64) -> String {
+    format!("{}%", percent_points(ratio))
+}
+
+/// The same as a number, for a bar's width.
+pub fn percent_points(ratio: f64) -> u8 {
+    let ratio = if ratio.is_nan() { 0.0 } else { ratio.clamp(0.0, 1.0) };
+    let rounded = (ratio * 100.0).round() as u8;
+    match rounded {
+        100 if ratio < 1.0 => 99,
+        0 if ratio > 0.0 => 1,
+        n => n,
+    }
+}
+
+/// "5.4": always one decimal, for means that are compared.
+pub fn one_decimal(value: f64) -> String {
+    // -0.04 is no "-0.0"
+    format!("{:.1}", if value.abs() < 0.05 { 0.0 } else { value })
+}
+
+/// A score from 0 to 10: "2", or "2.5" where it is a mean.
+pub fn score(value: f64) -> String {
+    let text = one_decimal(value);
+    text.strip_suffix(".0").map(str::to_owned).unwrap_or(text)
+}
+
+/// "12 minutes".
+pub fn minutes(language: Language, minutes: u32) -> String {
+    say(language, "minutes", &[("minutes", minutes.into())])
+}
+
+/// "about 12 minutes".
+pub fn about_minutes(language: Language, minutes: u32) -> String {
+    say(language, "about-minutes", &[("minutes", minutes.into())])
+}
+
+/// "5 exercises".
+pub fn exercise_count(language: Language, count: usize) -> String {
+    say(language, "exercise-count", &[("count", count.into())])
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::{date, time};
+
+    use super::*;
+
+    const EN: Language = Language::En;
+
+    #[test]
+    fn dates_read_as_people_write_them() {
+        let day = date(2026, 11, 22);
+        assert_eq!(day_long(EN, day), "Sunday 22 November");
+        assert_eq!(day_short(EN, day), "22 Nov");
+        assert_eq!(day_with_weekday(EN, day), "Sun 22 Nov");
+        assert_eq!(day_and_year(EN, day), "22 November 2026");
+        assert_eq!(day_range(EN, date(2026, 10, 12), day), "12 October to 22 November");
+        assert_eq!(day_range(EN, date(2025, 12, 1), day), "1 December 2025 to 22 November 2026");
+        assert_eq!(moment(EN, day, time(8, 5, 0, 0)), "Sunday 22 November, 08:05");
+    }
+
+    #[test]
+    fn days_near_today_are_counted() {
+        let today = date(2026, 11, 22);
+        for (day, said) in [
+            (date(2026, 11, 22), "today"),
+            (date(2026, 11, 21), "yesterday"),
+            (date(2026, 11, 16), "6 days ago"),
+            (date(2026, 11, 23), "tomorrow"),
+            (date(2026, 11, 25), "in 3 days"),
+            (date(2026, 9, 1), "1 September"),
+            (date(2025, 9, 1), "1 September 2025"),
+        ] {
+            assert_eq!(day_relative(EN, day, today), said);
+        }
+    }
+
+    #[test]
+    fn weekdays_are_grouped() {
+        assert_eq!(weekdays(EN, 0b111_1111), "every day");
+        assert_eq!(weekdays(EN, 0b011_1111), "Monday to Saturday");
+        assert_eq!(weekdays(EN, 0b001_0101), "Monday, Wednesday and Friday");
+        assert_eq!(weekdays(EN, 0b000_0011), "Monday and Tuesday");
+        assert_eq!(weekdays(EN, 0b100_0000), "Sunday");
+    }
+
+    #[test]
+    fn only_a_whole_is_a_hundred() {
+        for (ratio, said) in
+            [(1.0, "100%"), (0.999, "99%"), (0.0, "0%"), (0.001, "1%"), (0.915, "92%"), (1.4, "100%"), (f64::NAN, "0%")]
+        {
+            assert_eq!(percent(ratio), said);
+        }
+    }
+
+    #[test]
+    fn numbers() {
+        assert_eq!(one_decimal(-0.04), "0.0");
+        assert_eq!(one_decimal(5.44), "5.4");
+        assert_eq!(score(2.0), "2");
+        assert_eq!(score(2.5), "2.5");
+        assert_eq!(about_minutes(EN, 1), "about 1 minute");
+        assert_eq!(exercise_count(EN, 5), "5 exercises");
+    }
+}

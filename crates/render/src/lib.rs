@@ -5,6 +5,7 @@
 //! [`registry`]. The tests then render every sample of it, and fail for a template nobody registered,
 //! for a variable that no struct provides, and for a sample that changes nothing on the page.
 
+pub mod charts;
 pub mod chrome;
 pub mod figures;
 pub mod formats;
