@@ -3,6 +3,8 @@
 //! View-models carry finished text, so a template never formats. Dates and times are civil and already in
 //! the reader's zone; nothing here knows the clock.
 
+use domain::dose::{Dose, RepUnit, Span};
+use domain::program::Weekdays;
 use jiff::civil::{Date, Time, Weekday};
 
 use crate::words::{Language, say};
@@ -119,9 +121,9 @@ pub fn moment(language: Language, date: Date, time: Time) -> String {
     say(language, "date-and-time", &args)
 }
 
-/// "every day", "Monday to Saturday", "Monday, Wednesday and Friday"; `bits` with bit 0 for Monday.
-pub fn weekdays(language: Language, bits: u8) -> String {
-    let days: Vec<usize> = (0..7).filter(|bit| bits & (1 << bit) != 0).collect();
+/// "every day", "Monday to Saturday", "Monday, Wednesday and Friday".
+pub fn weekdays(language: Language, chosen: Weekdays) -> String {
+    let days: Vec<usize> = (0..7).filter(|day| chosen.contains(WEEK[*day])).collect();
     let name = |day: &usize| weekday(language, WEEK[*day]);
     match days.as_slice() {
         [] => String::new(),
@@ -184,6 +186,44 @@ pub fn about_minutes(language: Language, minutes: u32) -> String {
     say(language, "about-minutes", &[("minutes", minutes.into())])
 }
 
+/// "Hold 15–30 s · 3 times", "10–15 breaths", "3 × 10–12": the dose in the reader's words.
+///
+/// In English it reads exactly as [`Dose`] prints itself.
+pub fn dose(language: Language, dose: &Dose) -> String {
+    let mut parts = Vec::new();
+    let side = || say(language, "dose-each-side", &[]);
+    if let Some(hold) = dose.hold() {
+        let mut part = say(language, "dose-hold", &[("hold", hold.to_string().into())]);
+        if dose.each_side() {
+            part = format!("{part} {}", side());
+        }
+        parts.push(part);
+    }
+    let many = if dose.reps() == Span::ONE { "no" } else { "yes" };
+    let key = match dose.unit() {
+        RepUnit::Times => "dose-times",
+        RepUnit::Breaths => "dose-breaths",
+    };
+    let reps = dose.reps().to_string();
+    let mut part = if dose.sets() == Span::ONE {
+        say(language, key, &[("many", many.into()), ("reps", reps.into())])
+    } else {
+        let reps = match dose.unit() {
+            RepUnit::Times => reps,
+            RepUnit::Breaths => say(language, key, &[("many", many.into()), ("reps", reps.into())]),
+        };
+        say(language, "dose-sets", &[("sets", dose.sets().to_string().into()), ("reps", reps.into())])
+    };
+    if dose.each_side() && dose.hold().is_none() {
+        part = format!("{part} {}", side());
+    }
+    parts.push(part);
+    if let Some(rest) = dose.rest().filter(|_| dose.sets().max() > 1) {
+        parts.push(say(language, "dose-rest", &[("seconds", rest.into())]));
+    }
+    parts.join(" · ")
+}
+
 /// "5 exercises".
 pub fn exercise_count(language: Language, count: usize) -> String {
     say(language, "exercise-count", &[("count", count.into())])
@@ -227,11 +267,11 @@ mod tests {
 
     #[test]
     fn weekdays_are_grouped() {
-        assert_eq!(weekdays(EN, 0b111_1111), "every day");
-        assert_eq!(weekdays(EN, 0b011_1111), "Monday to Saturday");
-        assert_eq!(weekdays(EN, 0b001_0101), "Monday, Wednesday and Friday");
-        assert_eq!(weekdays(EN, 0b000_0011), "Monday and Tuesday");
-        assert_eq!(weekdays(EN, 0b100_0000), "Sunday");
+        assert_eq!(weekdays(EN, Weekdays::from_bits(0b111_1111).unwrap()), "every day");
+        assert_eq!(weekdays(EN, Weekdays::from_bits(0b011_1111).unwrap()), "Monday to Saturday");
+        assert_eq!(weekdays(EN, Weekdays::from_bits(0b001_0101).unwrap()), "Monday, Wednesday and Friday");
+        assert_eq!(weekdays(EN, Weekdays::from_bits(0b000_0011).unwrap()), "Monday and Tuesday");
+        assert_eq!(weekdays(EN, Weekdays::from_bits(0b100_0000).unwrap()), "Sunday");
     }
 
     #[test]
@@ -241,6 +281,30 @@ mod tests {
         {
             assert_eq!(percent(ratio), said);
         }
+    }
+
+    #[test]
+    fn a_dose_in_english_reads_as_the_domain_prints_it() {
+        let span = |typed: &str| Span::parse(typed).unwrap();
+        let mut seen = 0;
+        for sets in ["1", "3", "2-3"] {
+            for reps in ["1", "10-12"] {
+                for hold in [None, Some("15-30")] {
+                    for unit in [RepUnit::Times, RepUnit::Breaths] {
+                        for each_side in [false, true] {
+                            for rest in [None, Some(45)] {
+                                let Ok(one) = Dose::new(span(sets), span(reps), unit, hold.map(span), each_side, rest) else {
+                                    continue;
+                                };
+                                assert_eq!(dose(EN, &one), one.to_string());
+                                seen += 1;
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        assert!(seen > 40);
     }
 
     #[test]

@@ -1,6 +1,10 @@
 //! What a form shows again after it was refused: the value as typed and the reason, field by field.
 
+use domain::program::Weekdays;
 use serde::Serialize;
+
+use crate::formats;
+use crate::words::Language;
 
 /// One field of a form: what stands in it and what is wrong with it.
 ///
@@ -39,6 +43,34 @@ impl Choice {
     /// A choice that sends `value` and reads `label`.
     pub fn new(value: impl Into<String>, label: impl Into<String>) -> Self {
         Self { value: value.into(), label: label.into() }
+    }
+}
+
+/// One circle of the day picker `ui.days`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DayChoice {
+    /// What the form sends for it: "0" for Monday to "6" for Sunday.
+    pub value: u8,
+    /// "M".
+    pub letter: String,
+    /// "Monday".
+    pub label: String,
+    /// Whether it is chosen.
+    pub on: bool,
+}
+
+impl DayChoice {
+    /// The week from Monday, with `chosen` ticked.
+    pub fn week(language: Language, chosen: Weekdays) -> Vec<Self> {
+        (0..7u8)
+            .zip(formats::WEEK)
+            .map(|(value, day)| Self {
+                value,
+                letter: formats::weekday_letter(language, day),
+                label: formats::weekday(language, day),
+                on: chosen.contains(day),
+            })
+            .collect()
     }
 }
 

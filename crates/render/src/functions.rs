@@ -1,4 +1,4 @@
-//! What templates can call: `t`, `asset`, `icon`, `attributes`. Unknown names are refused when templates load.
+//! What templates can call: `t`, `asset`, `icon`, `attributes`, `hidden`. Unknown names are refused when templates load.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -16,6 +16,7 @@ pub(crate) fn register(tera: &mut Tera, assets: Assets) {
     tera.register_function("t", t);
     tera.register_function("icon", icon);
     tera.register_function("attributes", attributes);
+    tera.register_function("hidden", hidden);
     tera.register_function("asset", move |kwargs: Kwargs, _: &State| asset(&assets, &kwargs));
 }
 
@@ -91,6 +92,19 @@ fn attributes(kwargs: Kwargs, _: &State) -> TeraResult<Value> {
                 }
             }
         }
+    }
+    Ok(Value::safe_string(&out))
+}
+
+/// `{{ hidden(of={"version": 3}) }}` prints hidden inputs, sorted by name.
+fn hidden(kwargs: Kwargs, _: &State) -> TeraResult<Value> {
+    let map = kwargs.must_get::<&tera::Map>("of")?;
+    let mut pairs: Vec<(&str, String)> =
+        map.iter().map(|(name, value)| (name.as_str().unwrap_or_default(), value.to_string())).collect();
+    pairs.sort();
+    let mut out = String::new();
+    for (name, value) in pairs {
+        let _ = write!(out, "<input type=\"hidden\" name=\"{}\" value=\"{}\">", escape(name), escape(&value));
     }
     Ok(Value::safe_string(&out))
 }

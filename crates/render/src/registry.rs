@@ -19,6 +19,7 @@ pub struct Entry {
 /// All registered pages.
 pub fn all() -> Vec<Entry> {
     vec![
+        entry::<pages::gallery::Gallery>(),
         entry::<pages::errors::NotFound>(),
         entry::<pages::errors::Forbidden>(),
         entry::<pages::errors::Refused>(),
@@ -36,7 +37,7 @@ fn entry<P: Page>() -> Entry {
 fn render<P: Page>(templates: &Templates) -> Result<Vec<String>, RenderError> {
     let chrome = if P::TEMPLATE.starts_with("pages/patient/") {
         Chrome::sample_patient()
-    } else if P::TEMPLATE.starts_with("pages/physio/") {
+    } else if P::TEMPLATE.starts_with("pages/physio/") || P::TEMPLATE == "pages/gallery.html" {
         Chrome::sample_staff()
     } else {
         Chrome::plain(crate::words::Language::En)

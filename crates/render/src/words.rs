@@ -7,33 +7,9 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
+pub use domain::person::Language;
 pub use fluent_templates::fluent_bundle::FluentValue;
 use fluent_templates::{LanguageIdentifier, Loader};
-
-/// The languages of the product.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Language {
-    /// English
-    En,
-    /// Malay
-    Ms,
-    /// Chinese, simplified
-    Zh,
-    /// Tamil
-    Ta,
-}
-
-impl Language {
-    /// The BCP 47 tag.
-    pub fn tag(self) -> &'static str {
-        match self {
-            Self::En => "en",
-            Self::Ms => "ms",
-            Self::Zh => "zh",
-            Self::Ta => "ta",
-        }
-    }
-}
 
 fluent_templates::static_loader! {
     static WORDS = {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use render::{Templates, registry};
 
 fn templates() -> Templates {
-    Templates::load().expect("templates load")
+    Templates::load().unwrap_or_else(|fault| panic!("{fault}"))
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod day_by_day;
 mod sparkline;
 mod strip;
 
+use domain::adherence::DayState;
 use serde::Serialize;
 
 pub use day_by_day::{Change, ChartDay, DayByDay, DayRow, Weeks, day_by_day};
@@ -32,6 +33,20 @@ pub enum DayMark {
     Outside,
     /// Today, with a session still to do.
     Open,
+}
+
+impl From<DayState> for DayMark {
+    fn from(state: DayState) -> Self {
+        match state {
+            DayState::Outside => Self::Outside,
+            DayState::Rest => Self::Rest,
+            DayState::Paused => Self::Paused,
+            DayState::Done => Self::Done,
+            DayState::Part => Self::Part,
+            DayState::Missed => Self::Missed,
+            DayState::Open => Self::Open,
+        }
+    }
 }
 
 impl DayMark {

@@ -1,3 +1,4 @@
 //! View-models, mirrored by template path: `pages/errors/…` ↔ `templates/pages/errors/…`.
 
 pub mod errors;
+pub mod gallery;

@@ -118,7 +118,7 @@ dose-breaths =
        *[yes] { $reps } breaths
     }
 dose-sets = { $sets } × { $reps }
-dose-rest = rest { $seconds } s between sets
+dose-rest = rest { $seconds } s
 
 ## Charts
 day-done = done
@@ -146,6 +146,7 @@ sparkline-none = No pain scores yet
 daybyday-label = Day by day from { $from } to { $to }: { $counts }. { $pain }
 daybyday-pain = Pain after sessions went from { $first } to { $last }, between { $low } and { $high }.
 daybyday-no-pain = No pain scores were given.
+daybyday-scroll = Day by day, scrolls sideways
 daybyday-week = Week { $n }
 daybyday-table = Show the days as a table
 daybyday-day = Day
