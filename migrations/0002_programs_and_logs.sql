@@ -12,7 +12,7 @@ create table exercise (
   -- What to do, one step a line, in the clinic's words.
   instructions text not null default '' check (length(instructions) <= 6000),
   source text not null default 'own' check (source in ('homestretch', 'own', 'imported')),
-  source_key text,
+  source_key text check (length(source_key) <= 200),
   -- The usual dose, offered when the exercise is added to a program.
   sets_min smallint not null default 1, sets_max smallint not null default 1,
   reps_min smallint not null default 10, reps_max smallint not null default 10,
@@ -37,9 +37,10 @@ create table template (
   remind_at time,
   created_at timestamptz not null,
   archived_at timestamptz,
-  primary key (clinic_id, id),
-  unique (clinic_id, name)
+  primary key (clinic_id, id)
 );
+-- An archived template gives its name free.
+create unique index template_name on template (clinic_id, lower(name)) where archived_at is null;
 
 create table template_item (
   clinic_id uuid not null,

@@ -8,9 +8,11 @@
 
 pub mod convert;
 pub mod error;
+pub mod exercise;
 pub mod patient;
 pub mod program;
 pub mod session_log;
+pub mod template;
 pub mod tenant;
 
 pub use error::StoreError;
