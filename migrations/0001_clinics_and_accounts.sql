@@ -56,6 +56,8 @@ create table membership (
   account_id uuid not null references account (id),
   role text not null check (role in ('owner', 'physiotherapist')),
   name text not null check (length(name) between 1 and 120),
+  -- set when the invitation is accepted; until then the person sees nothing
+  joined_at timestamptz,
   disabled_at timestamptz,
   created_at timestamptz not null,
   primary key (clinic_id, id),

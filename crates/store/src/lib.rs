@@ -11,6 +11,7 @@ pub mod error;
 pub mod exercise;
 pub mod patient;
 pub mod program;
+pub mod session;
 pub mod session_log;
 pub mod template;
 pub mod tenant;

@@ -1,1 +1,21 @@
-//! (skeleton)
+//! The clinic's and the patients' pages.
+//!
+//! [`app`] is the whole web server but for the listening: [`router`] maps addresses to handlers, [`extract`] says who is there and
+//! what they sent, [`error`] turns every failure into a page. A handler is a scoped extractor, a parsed form, one verb of the domain
+//! or the store, and a page or a redirect.
+//!
+//! To add a page: its view-model in `render`, a handler beside its like, one line in `router.rs`.
+
+pub mod account;
+pub mod assets;
+pub mod auth;
+pub mod error;
+pub mod extract;
+mod health;
+pub mod router;
+pub mod state;
+pub mod visit;
+
+pub use error::{PageError, PageResult};
+pub use router::{app, app_with};
+pub use state::{AppState, Clock, Config};

@@ -1,0 +1,416 @@
+//! Signed-in browsers: opened at sign-in, looked up at every request, ended by the person, a new password or the clock.
+//!
+//! A session is a seat: one account in one clinic as one member of staff or one patient. Everything here runs in
+//! [`Store::signin`](crate::Store::signin), before a clinic is known.
+
+use domain::{
+    ids::{AccountId, ClinicId, MembershipId, PatientId},
+    person::{Email, Language, Role, Zone},
+};
+use jiff::{SignedDuration, Timestamp};
+use sea_orm::FromQueryResult;
+use sha2::{Digest, Sha256};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::{
+    StoreError, Tx,
+    convert::{from_instant, to_instant},
+};
+
+/// How long a member of staff may be away before the session ends.
+pub const STAFF_IDLE: SignedDuration = SignedDuration::from_hours(12);
+/// How long a patient may be away before the session ends.
+pub const PATIENT_IDLE: SignedDuration = SignedDuration::from_hours(30 * 24);
+/// How long a session of staff lasts at most.
+pub const STAFF_ABSOLUTE: SignedDuration = SignedDuration::from_hours(7 * 24);
+/// How long a session of a patient lasts at most.
+pub const PATIENT_ABSOLUTE: SignedDuration = SignedDuration::from_hours(180 * 24);
+/// How old `seen_at` may be before a request writes it again: a write for every request would cost more than it tells.
+const SEEN_EVERY: SignedDuration = SignedDuration::from_mins(5);
+
+/// How far a session reaches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// Everything the person may do.
+    Full,
+    /// Opened by a one-tap link: today's session and nothing else.
+    Today,
+}
+
+impl Reach {
+    fn tag(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Today => "today",
+        }
+    }
+}
+
+/// The clinic of a session, as every page shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClinicCard {
+    /// Which.
+    pub id: ClinicId,
+    /// Its name.
+    pub name: String,
+    /// Its zone.
+    pub zone: Zone,
+    /// Its telephone number as people write it.
+    pub phone: Option<String>,
+    /// Its WhatsApp number, digits only, with the country's code.
+    pub whatsapp: Option<String>,
+}
+
+/// As whom somebody is signed in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Seat {
+    /// On the clinic's staff.
+    Staff {
+        /// Their place on the staff.
+        membership: MembershipId,
+        /// Owner or physiotherapist.
+        role: Role,
+        /// Their name in this clinic.
+        name: String,
+    },
+    /// As a patient of the clinic.
+    Patient {
+        /// Their record.
+        patient: PatientId,
+        /// Their name in this clinic's record.
+        name: String,
+        /// Where their days begin and end.
+        zone: Zone,
+        /// Their language.
+        language: Language,
+    },
+}
+
+impl Seat {
+    /// The person's name as this clinic has it.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Staff { name, .. } | Self::Patient { name, .. } => name,
+        }
+    }
+}
+
+/// A live session and everything a request needs to know about who is there.
+#[derive(Debug, Clone)]
+pub struct SignedIn {
+    /// The session's own id (not its token).
+    pub session: Uuid,
+    /// Whose account.
+    pub account: AccountId,
+    /// The account's address.
+    pub email: Email,
+    /// The account's language.
+    pub language: Language,
+    /// Which clinic.
+    pub clinic: ClinicCard,
+    /// As whom.
+    pub seat: Seat,
+    /// How far it reaches.
+    pub reach: Reach,
+    /// Whether the account has another seat to change to.
+    pub can_switch: bool,
+}
+
+/// A seat to open a session for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SeatId {
+    /// A member of staff.
+    Staff(MembershipId),
+    /// A patient.
+    Patient(PatientId),
+}
+
+/// One of an account's sessions, as its owner sees it.
+#[derive(Debug, Clone)]
+pub struct Listed {
+    /// The session's id.
+    pub id: Uuid,
+    /// The browser as it named itself.
+    pub user_agent: Option<String>,
+    /// When it was opened.
+    pub created_at: Timestamp,
+    /// When it was last used, to a few minutes.
+    pub seen_at: Timestamp,
+    /// The clinic it is bound to.
+    pub clinic: String,
+    /// How far it reaches.
+    pub reach: Reach,
+}
+
+/// A new session to open.
+#[derive(Debug, Clone)]
+pub struct Opening<'a> {
+    /// Whose.
+    pub account: AccountId,
+    /// In which clinic.
+    pub clinic: ClinicId,
+    /// As whom.
+    pub seat: SeatId,
+    /// How far it reaches.
+    pub reach: Reach,
+    /// When it ends whatever happens; earlier than the usual end for a one-tap session.
+    pub until: Option<Timestamp>,
+    /// The browser as it names itself; cut to what is kept.
+    pub user_agent: Option<&'a str>,
+}
+
+/// SHA-256 of a token: all that is ever stored of one.
+pub fn digest(token: &[u8]) -> Vec<u8> {
+    Sha256::digest(token).to_vec()
+}
+
+/// 256 bits from the operating system: a new token.
+///
+/// # Errors
+/// [`StoreError::Other`] when the system has no randomness to give.
+pub fn fresh_token() -> Result<[u8; 32], StoreError> {
+    let mut token = [0; 32];
+    getrandom::fill(&mut token).map_err(|error| StoreError::Other(format!("no randomness from the system: {error}")))?;
+    Ok(token)
+}
+
+/// Opens a session and gives its token, which exists nowhere else.
+///
+/// # Errors
+/// [`StoreError::Conflict`] when the seat is not of that clinic.
+pub async fn open(tx: &Tx, opening: Opening<'_>, now: Timestamp) -> Result<[u8; 32], StoreError> {
+    let Opening { account, clinic, seat, reach, until, user_agent } = opening;
+    let token = fresh_token()?;
+    let (membership, patient, longest) = match seat {
+        SeatId::Staff(id) => (Some(id.0), None, STAFF_ABSOLUTE),
+        SeatId::Patient(id) => (None, Some(id.0), PATIENT_ABSOLUTE),
+    };
+    let end = until.map_or(now + longest, |until| until.min(now + longest));
+    let agent: Option<String> = user_agent.map(|agent| agent.chars().filter(|c| !c.is_control()).take(200).collect());
+    // Nobody else clears these away; an account has a handful at most.
+    tx.run(
+        "delete from session where account_id = $1
+           and (expires_at <= $2 or seen_at <= case when membership_id is null then $3 else $4 end)",
+        [
+            account.0.into(),
+            from_instant(now).into(),
+            from_instant(now - PATIENT_IDLE).into(),
+            from_instant(now - STAFF_IDLE).into(),
+        ],
+    )
+    .await?;
+    tx.run(
+        "insert into session (id, token_hash, account_id, clinic_id, membership_id, patient_id, reach, created_at, seen_at, expires_at, user_agent)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9, $10)",
+        [
+            Uuid::now_v7().into(),
+            digest(&token).into(),
+            account.0.into(),
+            clinic.0.into(),
+            membership.into(),
+            patient.into(),
+            reach.tag().into(),
+            from_instant(now).into(),
+            from_instant(end).into(),
+            agent.into(),
+        ],
+    )
+    .await?;
+    Ok(token)
+}
+
+#[derive(FromQueryResult)]
+struct Row {
+    id: Uuid,
+    account_id: Uuid,
+    email: String,
+    language: String,
+    reach: String,
+    seen_at: OffsetDateTime,
+    clinic_id: Uuid,
+    clinic_name: String,
+    clinic_zone: String,
+    phone: Option<String>,
+    whatsapp: Option<String>,
+    membership_id: Option<Uuid>,
+    role: Option<String>,
+    staff_name: Option<String>,
+    patient_id: Option<Uuid>,
+    patient_name: Option<String>,
+    patient_zone: Option<String>,
+    patient_language: Option<String>,
+    seats: i64,
+}
+
+/// Who comes with this token, if its session lives: not past its end, not idle for too long, its seat neither disabled nor taken
+/// away. Notes that it was seen.
+///
+/// # Errors
+/// [`StoreError::Corrupt`] for a row the domain refuses.
+pub async fn look_up(tx: &Tx, token: &[u8], now: Timestamp) -> Result<Option<SignedIn>, StoreError> {
+    let row: Option<Row> = tx
+        .one(
+            "select s.id, s.account_id, a.email, a.language, s.reach, s.seen_at, s.clinic_id, c.name as clinic_name, c.zone as clinic_zone,
+               c.phone, c.whatsapp, s.membership_id, m.role, m.name as staff_name, s.patient_id, p.name as patient_name,
+               p.zone as patient_zone, p.language as patient_language,
+               (select count(*) from membership x where x.account_id = s.account_id and x.joined_at is not null and x.disabled_at is null)
+                 + (select count(*) from patient y where y.account_id = s.account_id) as seats
+             from session s
+             join account a on a.id = s.account_id
+             join clinic c on c.id = s.clinic_id
+             left join membership m on m.clinic_id = s.clinic_id and m.id = s.membership_id and m.account_id = s.account_id
+               and m.joined_at is not null and m.disabled_at is null
+             left join patient p on p.clinic_id = s.clinic_id and p.id = s.patient_id and p.account_id = s.account_id
+             where s.token_hash = $1 and s.expires_at > $2
+               and s.seen_at > case when s.membership_id is null then $3 else $4 end
+               and (m.id is not null or p.id is not null)",
+            [
+                digest(token).into(),
+                from_instant(now).into(),
+                from_instant(now - PATIENT_IDLE).into(),
+                from_instant(now - STAFF_IDLE).into(),
+            ],
+        )
+        .await?;
+    let Some(row) = row else { return Ok(None) };
+    if row.seen_at < from_instant(now - SEEN_EVERY) {
+        tx.run("update session set seen_at = $2 where id = $1", [row.id.into(), from_instant(now).into()]).await?;
+    }
+    signed_in(row).map(Some)
+}
+
+fn signed_in(row: Row) -> Result<SignedIn, StoreError> {
+    let Row {
+        id,
+        account_id,
+        email,
+        language,
+        reach,
+        seen_at: _,
+        clinic_id,
+        clinic_name,
+        clinic_zone,
+        phone,
+        whatsapp,
+        membership_id,
+        role,
+        staff_name,
+        patient_id,
+        patient_name,
+        patient_zone,
+        patient_language,
+        seats,
+    } = row;
+    let seat = match (membership_id, role, staff_name, patient_id, patient_name, patient_zone, patient_language) {
+        (Some(membership), Some(role), Some(name), ..) => Seat::Staff {
+            membership: membership.into(),
+            role: role.parse().map_err(|why| StoreError::corrupt("membership", "role", membership, why))?,
+            name,
+        },
+        (_, _, _, Some(patient), Some(name), Some(zone), Some(language)) => Seat::Patient {
+            patient: patient.into(),
+            name,
+            zone: zone.parse().map_err(|why| StoreError::corrupt("patient", "zone", patient, why))?,
+            language: language.parse().map_err(|why| StoreError::corrupt("patient", "language", patient, why))?,
+        },
+        _ => return Err(StoreError::corrupt("session", "membership_id", id, "neither a member of staff nor a patient")),
+    };
+    Ok(SignedIn {
+        session: id,
+        account: account_id.into(),
+        email: Email::parse(&email).map_err(|why| StoreError::corrupt("account", "email", account_id, why))?,
+        language: language.parse().map_err(|why| StoreError::corrupt("account", "language", account_id, why))?,
+        clinic: ClinicCard {
+            id: clinic_id.into(),
+            name: clinic_name,
+            zone: clinic_zone.parse().map_err(|why| StoreError::corrupt("clinic", "zone", clinic_id, why))?,
+            phone,
+            whatsapp,
+        },
+        seat,
+        reach: if reach == "full" { Reach::Full } else { Reach::Today },
+        can_switch: seats > 1,
+    })
+}
+
+/// Ends the session of this token, if it lives.
+///
+/// # Errors
+/// Those of the database.
+pub async fn end_by_token(tx: &Tx, token: &[u8]) -> Result<(), StoreError> {
+    tx.run("delete from session where token_hash = $1", [digest(token).into()]).await?;
+    Ok(())
+}
+
+/// Ends one of the account's own sessions.
+///
+/// # Errors
+/// [`StoreError::NotFound`] when the account has no such session.
+pub async fn end(tx: &Tx, account: AccountId, session: Uuid) -> Result<(), StoreError> {
+    match tx.run("delete from session where id = $1 and account_id = $2", [session.into(), account.0.into()]).await? {
+        0 => Err(StoreError::NotFound),
+        _ => Ok(()),
+    }
+}
+
+/// Ends all of an account's sessions but `keep`. Says how many there were.
+///
+/// # Errors
+/// Those of the database.
+pub async fn end_others(tx: &Tx, account: AccountId, keep: Option<Uuid>) -> Result<u64, StoreError> {
+    tx.run("delete from session where account_id = $1 and id is distinct from $2", [account.0.into(), keep.into()]).await
+}
+
+/// Ends every session of one member of staff (a changed role, a closed place).
+///
+/// # Errors
+/// Those of the database.
+pub async fn end_of_member(tx: &Tx, clinic: ClinicId, member: MembershipId) -> Result<u64, StoreError> {
+    tx.run("delete from session where clinic_id = $1 and membership_id = $2", [clinic.0.into(), member.0.into()]).await
+}
+
+#[derive(FromQueryResult)]
+struct ListedRow {
+    id: Uuid,
+    user_agent: Option<String>,
+    created_at: OffsetDateTime,
+    seen_at: OffsetDateTime,
+    clinic: String,
+    reach: String,
+}
+
+/// An account's living sessions, the last used first.
+///
+/// # Errors
+/// Those of the database.
+pub async fn of_account(tx: &Tx, account: AccountId, now: Timestamp) -> Result<Vec<Listed>, StoreError> {
+    let rows: Vec<ListedRow> = tx
+        .all(
+            "select s.id, s.user_agent, s.created_at, s.seen_at, c.name as clinic, s.reach
+             from session s join clinic c on c.id = s.clinic_id
+             where s.account_id = $1 and s.expires_at > $2 and s.seen_at > case when s.membership_id is null then $3 else $4 end
+             order by s.seen_at desc, s.id limit 100",
+            [
+                account.0.into(),
+                from_instant(now).into(),
+                from_instant(now - PATIENT_IDLE).into(),
+                from_instant(now - STAFF_IDLE).into(),
+            ],
+        )
+        .await?;
+    rows.into_iter()
+        .map(|row| {
+            let ListedRow { id, user_agent, created_at, seen_at, clinic, reach } = row;
+            let at = |at, column| to_instant(at).ok_or_else(|| StoreError::corrupt("session", column, id, "out of range"));
+            Ok(Listed {
+                id,
+                user_agent,
+                created_at: at(created_at, "created_at")?,
+                seen_at: at(seen_at, "seen_at")?,
+                clinic,
+                reach: if reach == "full" { Reach::Full } else { Reach::Today },
+            })
+        })
+        .collect()
+}

@@ -1,0 +1,1 @@
+//! The way in, and everybody's own account.

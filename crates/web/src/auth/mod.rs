@@ -1,0 +1,5 @@
+//! Who may do what from where: the session's cookie, passwords, the origin of a change, addresses, throttles.
+
+pub mod address;
+pub(crate) mod cookie;
+pub(crate) mod origin;

@@ -1,0 +1,126 @@
+//! Who is there. Nobody signed in → the sign-in page and back; the wrong role → the same 404 as a page that does not exist.
+
+use axum::{extract::FromRequestParts, http::request::Parts};
+use domain::{
+    ids::{AccountId, MembershipId, PatientId},
+    person::{Language, Role, Zone},
+};
+use store::{
+    Actor, Scope,
+    session::{ClinicCard, Reach, Seat, SignedIn},
+};
+use uuid::Uuid;
+
+use crate::{AppState, PageError, extract::visit};
+
+/// Whoever is there, if anybody is.
+#[derive(Debug, Clone)]
+pub struct Viewer(pub Option<SignedIn>);
+
+/// An owner or a physiotherapist.
+#[derive(Debug, Clone)]
+pub struct Staff {
+    /// The key to the clinic's rows.
+    pub scope: Scope,
+    /// Their place on the staff.
+    pub membership: MembershipId,
+    /// Owner or physiotherapist.
+    pub role: Role,
+    /// Their name in this clinic.
+    pub name: String,
+    /// The clinic.
+    pub clinic: ClinicCard,
+    /// Their account.
+    pub account: AccountId,
+    /// The session's own id.
+    pub session: Uuid,
+}
+
+/// An owner.
+#[derive(Debug, Clone)]
+pub struct Owner(pub Staff);
+
+/// A patient who signed in with a password. A session from a one-tap link is asked to sign in.
+#[derive(Debug, Clone)]
+pub struct Patient {
+    /// The key to the patient's own rows.
+    pub scope: Scope,
+    /// Their record.
+    pub id: PatientId,
+    /// Their name.
+    pub name: String,
+    /// Where their days begin and end.
+    pub zone: Zone,
+    /// Their language.
+    pub language: Language,
+    /// How far the session reaches.
+    pub reach: Reach,
+    /// The clinic.
+    pub clinic: ClinicCard,
+    /// Their account.
+    pub account: AccountId,
+    /// The session's own id.
+    pub session: Uuid,
+}
+
+/// A patient by password or by a one-tap link: for today's session and nothing else. A handler that takes this shows no history and
+/// no settings when `reach` is [`Reach::Today`].
+#[derive(Debug, Clone)]
+pub struct TodaysPatient(pub Patient);
+
+impl FromRequestParts<AppState> for Viewer {
+    type Rejection = PageError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, PageError> {
+        Ok(Self(visit(parts)?.viewer(app).await?.cloned()))
+    }
+}
+
+impl FromRequestParts<AppState> for Staff {
+    type Rejection = PageError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, PageError> {
+        let SignedIn { session, account, clinic, seat, .. } = somebody(parts, app).await?;
+        let Seat::Staff { membership, role, name } = seat else { return Err(PageError::NotFound) };
+        let scope = Scope { clinic: clinic.id, actor: Actor::Staff(membership) };
+        Ok(Self { scope, membership, role, name, clinic, account, session })
+    }
+}
+
+impl FromRequestParts<AppState> for Owner {
+    type Rejection = PageError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, PageError> {
+        let staff = Staff::from_request_parts(parts, app).await?;
+        if staff.role == Role::Owner { Ok(Self(staff)) } else { Err(PageError::NotFound) }
+    }
+}
+
+impl FromRequestParts<AppState> for TodaysPatient {
+    type Rejection = PageError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, PageError> {
+        let SignedIn { session, account, clinic, seat, reach, .. } = somebody(parts, app).await?;
+        let Seat::Patient { patient: id, name, zone, language } = seat else { return Err(PageError::NotFound) };
+        let scope = Scope { clinic: clinic.id, actor: Actor::Patient(id) };
+        Ok(Self(Patient { scope, id, name, zone, language, reach, clinic, account, session }))
+    }
+}
+
+impl FromRequestParts<AppState> for Patient {
+    type Rejection = PageError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, PageError> {
+        let TodaysPatient(patient) = TodaysPatient::from_request_parts(parts, app).await?;
+        match patient.reach {
+            Reach::Full => Ok(patient),
+            Reach::Today => Err(PageError::SignIn(visit(parts)?.back().to_owned())),
+        }
+    }
+}
+
+async fn somebody(parts: &Parts, app: &AppState) -> Result<SignedIn, PageError> {
+    let visit = visit(parts)?;
+    let viewer = visit.viewer(app).await?;
+    viewer.cloned().ok_or_else(|| PageError::SignIn(visit.back().to_owned()))
+}

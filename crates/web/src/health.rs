@@ -1,0 +1,21 @@
+//! Two addresses for whoever watches the installation; plain text, no session.
+
+use axum::{extract::State, http::StatusCode};
+
+use crate::AppState;
+
+/// `GET /health/live`: the process answers.
+pub(crate) async fn live() -> &'static str {
+    "live\n"
+}
+
+/// `GET /health/ready`: the database answers and has the schema this program needs.
+pub(crate) async fn ready(State(app): State<AppState>) -> (StatusCode, &'static str) {
+    match app.store.check_schema().await {
+        Ok(()) => (StatusCode::OK, "ready\n"),
+        Err(error) => {
+            tracing::warn!(%error, "not ready");
+            (StatusCode::SERVICE_UNAVAILABLE, "not ready\n")
+        }
+    }
+}

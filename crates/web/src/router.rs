@@ -1,0 +1,56 @@
+//! The whole URL map, and the layers around it.
+
+use std::time::Duration;
+
+use axum::{
+    Router,
+    extract::DefaultBodyLimit,
+    http::StatusCode,
+    middleware::from_fn_with_state,
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use tower::ServiceBuilder;
+use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer, timeout::TimeoutLayer};
+
+use crate::{AppState, PageError, assets, auth::origin, error, health, visit};
+
+/// The most a request's body may be, in bytes. Uploads have their own, larger limit on their own routes.
+pub const BODY_LIMIT: usize = 1 << 20;
+
+/// How long a request may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The web server but for the listening. Serve it with
+/// `into_make_service_with_connect_info::<SocketAddr>()`, so that addresses are known.
+pub fn app(state: AppState) -> Router {
+    app_with(state, Router::new())
+}
+
+/// As [`app`], with pages of the caller's own inside the same layers (the demo's mail).
+pub fn app_with(state: AppState, more: Router<AppState>) -> Router {
+    let pages = routes().merge(more).fallback(async || PageError::NotFound).layer(
+        // From the outside in.
+        ServiceBuilder::new()
+            .layer(from_fn_with_state(state.clone(), visit::begin))
+            .layer(CompressionLayer::new())
+            .layer(from_fn_with_state(state.clone(), error::pages))
+            .layer(CatchPanicLayer::custom(panicked))
+            .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, PATIENCE))
+            .layer(from_fn_with_state(state.clone(), origin::check))
+            .layer(DefaultBodyLimit::max(BODY_LIMIT)),
+    );
+    let watched = Router::new().route("/health/live", get(health::live)).route("/health/ready", get(health::ready));
+    watched.merge(pages).with_state(state)
+}
+
+/// Every address there is. One line for one resource; handlers live in the module named.
+fn routes() -> Router<AppState> {
+    Router::new().route("/assets/{hash}/{*name}", get(assets::serve)).route("/favicon.ico", get(assets::favicon))
+}
+
+#[allow(clippy::needless_pass_by_value, reason = "the layer's signature")]
+fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
+    // What it said is in the log already, by the panic hook.
+    PageError::internal("a handler panicked").into_response()
+}

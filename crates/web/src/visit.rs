@@ -1,0 +1,233 @@
+//! One request: its hour, its id, where it comes from, and who makes it, looked up at most once.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Instant,
+};
+
+use axum::{
+    extract::{ConnectInfo, MatchedPath, Request, State},
+    http::{HeaderName, HeaderValue, Method, header},
+    middleware::Next,
+    response::Response,
+};
+use domain::person::{Language, PersonName, Role};
+use jiff::Timestamp;
+use render::{Chrome, Flash, Nav, Person};
+use store::session::{self, Seat, SignedIn};
+use tokio::sync::OnceCell;
+use uuid::Uuid;
+
+use crate::{
+    AppState, PageError,
+    auth::{address, cookie},
+};
+
+/// One request, shared by its extractors, its handler and the layers around them. Cheap to clone.
+#[derive(Clone)]
+pub struct Visit(Arc<Inner>);
+
+struct Inner {
+    now: Timestamp,
+    id: Uuid,
+    method: Method,
+    target: String,
+    referer: Option<String>,
+    address: Option<IpAddr>,
+    agent: Option<String>,
+    token: Option<[u8; 32]>,
+    notice: Option<Flash>,
+    viewer: OnceCell<Option<SignedIn>>,
+}
+
+impl Visit {
+    /// The instant of this request: the only "now" there is while it is answered.
+    pub fn now(&self) -> Timestamp {
+        self.0.now
+    }
+
+    /// The request's id, on error pages and in the log.
+    pub fn id(&self) -> Uuid {
+        self.0.id
+    }
+
+    /// The client's address, when it is known.
+    pub fn address(&self) -> Option<IpAddr> {
+        self.0.address
+    }
+
+    /// The browser as it names itself.
+    pub fn agent(&self) -> Option<&str> {
+        self.0.agent.as_deref()
+    }
+
+    /// The token the request brought along.
+    pub(crate) fn token(&self) -> Option<&[u8; 32]> {
+        self.0.token.as_ref()
+    }
+
+    /// The notice that a redirect left behind.
+    pub(crate) fn notice(&self) -> Option<&Flash> {
+        self.0.notice.as_ref()
+    }
+
+    /// Who is there; looked up at the first call.
+    ///
+    /// # Errors
+    /// [`PageError::Unavailable`] when the database is away.
+    pub async fn viewer(&self, app: &AppState) -> Result<Option<&SignedIn>, PageError> {
+        let found = self
+            .0
+            .viewer
+            .get_or_try_init(|| async {
+                let Some(token) = self.0.token else { return Ok(None) };
+                let now = self.0.now;
+                app.store.signin(move |tx| async move { session::look_up(&tx, &token, now).await }).await
+            })
+            .await
+            .map_err(|error: store::StoreError| PageError::from(error))?;
+        Ok(found.as_ref())
+    }
+
+    /// Who is there, as far as somebody asked already.
+    pub fn known(&self) -> Option<&SignedIn> {
+        self.0.viewer.get().and_then(Option::as_ref)
+    }
+
+    /// The first page of whoever is there.
+    pub fn home(&self) -> &'static str {
+        self.known().map_or("/", |viewer| home(&viewer.seat))
+    }
+
+    /// Where to come back to after signing in: this page, or for a change the page it was made on.
+    pub(crate) fn back(&self) -> &str {
+        if self.0.method == Method::GET || self.0.method == Method::HEAD {
+            &self.0.target
+        } else {
+            self.0.referer.as_deref().unwrap_or("/")
+        }
+    }
+
+    /// The address that was asked for, with its query.
+    pub(crate) fn target(&self) -> &str {
+        &self.0.target
+    }
+
+    /// The frame of every page, made here and nowhere else.
+    pub fn chrome(&self, app: &AppState, nav: Nav) -> Chrome {
+        let mut chrome = match self.known() {
+            None => Chrome::plain(Language::En),
+            Some(viewer) => signed_in(viewer),
+        };
+        chrome.demo = app.config.demo;
+        chrome.at(nav).saying(self.0.notice.clone())
+    }
+}
+
+fn signed_in(viewer: &SignedIn) -> Chrome {
+    let (role, owner, patient, language) = match &viewer.seat {
+        Seat::Staff { role: Role::Owner, .. } => ("Owner", true, false, viewer.language),
+        Seat::Staff { .. } => ("Physiotherapist", false, false, viewer.language),
+        Seat::Patient { language, .. } => ("Patient", false, true, *language),
+    };
+    let name = viewer.seat.name();
+    let first = PersonName::parse(name).map_or_else(|_| name.to_owned(), |name| name.first().to_owned());
+    Chrome {
+        clinic: viewer.clinic.name.clone(),
+        person: Some(Person { name: first, role: role.to_owned(), owner, patient }),
+        whatsapp: viewer.clinic.whatsapp.as_ref().map(|number| format!("https://wa.me/{number}")),
+        phone: viewer.clinic.phone.clone(),
+        can_switch: viewer.can_switch,
+        ..Chrome::plain(language)
+    }
+}
+
+/// The first page of a seat.
+pub fn home(seat: &Seat) -> &'static str {
+    match seat {
+        Seat::Staff { .. } => "/patients",
+        Seat::Patient { .. } => "/today",
+    }
+}
+
+const CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; \
+    connect-src 'self'; manifest-src 'self'; worker-src 'self'; frame-src 'self'; form-action 'self'; object-src 'none'; \
+    base-uri 'none'; frame-ancestors 'none'";
+
+/// Around everything: begins the visit, and gives every answer its headers and its line in the log.
+pub(crate) async fn begin(State(app): State<AppState>, mut request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let visit = visit(&app, &request);
+    let id = visit.id();
+    // The pattern, not the address: addresses hold tokens and ids.
+    let route = request.extensions().get::<MatchedPath>().map_or("-", |path| path.as_str()).to_owned();
+    let method = request.method().clone();
+    request.extensions_mut().insert(visit);
+
+    let mut response = next.run(request).await;
+
+    headers(&mut response, id, app.config.https());
+    let ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    tracing::info!(target: "web", %id, %method, route, status = response.status().as_u16(), ms, "request");
+    response
+}
+
+fn visit(app: &AppState, request: &Request) -> Visit {
+    let headers = request.headers();
+    let https = app.config.https();
+    let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0);
+    let target = request.uri().path_and_query().map_or("/", |target| target.as_str()).to_owned();
+    Visit(Arc::new(Inner {
+        now: (app.clock)(),
+        id: Uuid::now_v7(),
+        method: request.method().clone(),
+        target,
+        referer: text(header::REFERER).and_then(|referer| local(referer, &app.config.url, text(header::HOST))),
+        address: address::client(peer, headers, &app.config.trusted_proxies),
+        agent: text(header::USER_AGENT).map(str::to_owned),
+        token: cookie::token(headers, https),
+        notice: cookie::notice(headers, https),
+        viewer: OnceCell::new(),
+    }))
+}
+
+// The path of a referring page of ours.
+fn local(referer: &str, url: &str, host: Option<&str>) -> Option<String> {
+    let rest = referer.strip_prefix(url).or_else(|| {
+        let (_, rest) = referer.split_once("://")?;
+        rest.strip_prefix(host?)
+    })?;
+    rest.starts_with('/').then(|| rest.to_owned())
+}
+
+fn headers(response: &mut Response, id: Uuid, https: bool) {
+    let always = [
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (header::REFERRER_POLICY, "same-origin"),
+        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+        (HeaderName::from_static("permissions-policy"), "camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
+    ];
+    // A handler may say something narrower or, for a mail shown in the demo, something wider.
+    let unless_said = [(header::CONTENT_SECURITY_POLICY, CSP), (header::CACHE_CONTROL, "no-store")];
+    let headers = response.headers_mut();
+    for (name, value) in always {
+        if !headers.contains_key(&name) {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
+    }
+    for (name, value) in unless_said {
+        if !headers.contains_key(&name) {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
+    }
+    if https {
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=63072000; includeSubDomains"));
+    }
+    if let Ok(id) = HeaderValue::from_str(&id.to_string()) {
+        headers.insert(HeaderName::from_static("x-request-id"), id);
+    }
+}
