@@ -97,6 +97,18 @@ fn a_figure_is_named_or_hidden_from_screen_readers() {
     }
 }
 
+/// The end pose is the start pose turned at its joints: the very same shapes, so no limb grows or shrinks.
+#[test]
+fn no_limb_changes_its_shape_between_the_poses() {
+    for figure in &FIGURES {
+        let shapes = |file: &'static str| -> Vec<&str> {
+            tags(file).into_iter().filter(|t| t.starts_with("path d=") || t.starts_with("ellipse ")).collect()
+        };
+        assert!(shapes(figure.start).len() > 6, "{}", figure.key);
+        assert_eq!(shapes(figure.start), shapes(figure.end), "{}", figure.key);
+    }
+}
+
 /// Start, end and stylesheet tell the same joints: the n-th joint of the start file carries a class, the n-th of
 /// the end file the turn, and the class's rule in the stylesheet that same turn about that same point.
 #[test]
@@ -111,8 +123,10 @@ fn the_motion_ends_exactly_in_the_end_pose() {
         assert!(!joints.is_empty(), "{} does not move", figure.key);
         assert_eq!(joints.len(), turns.len(), "{}", figure.key);
         for (joint, turn) in joints.into_iter().zip(turns) {
-            let rule =
-                CSS.lines().find_map(|l| l.strip_prefix(&format!(".{joint} {{ "))).unwrap_or_else(|| panic!("no rule for {joint}"));
+            let rule = CSS
+                .lines()
+                .find_map(|l| l.trim_start().strip_prefix(&format!(".{joint} {{ ")))
+                .unwrap_or_else(|| panic!("no rule for {joint}"));
             assert_eq!(in_attribute(rule), turn, "{joint} of {}", figure.key);
         }
     }
