@@ -5,6 +5,7 @@
 //! [`registry`]. The tests then render every sample of it, and fail for a template nobody registered,
 //! for a variable that no struct provides, and for a sample that changes nothing on the page.
 
+pub mod attention;
 pub mod charts;
 pub mod chrome;
 pub mod figures;
@@ -20,7 +21,7 @@ pub mod templates;
 pub mod words;
 
 pub use chrome::{Chrome, Flash, Nav, Person, Tone};
-pub use forms::Field;
+pub use forms::{Crumb, Field, Pagination};
 pub use page::Page;
 pub use svg::Svg;
 pub use templates::{Assets, RenderError, Templates};

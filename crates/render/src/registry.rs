@@ -27,6 +27,7 @@ pub fn all() -> Vec<Entry> {
         entry::<pages::errors::Internal>(),
         entry::<pages::errors::Unavailable>(),
         entry::<pages::errors::Offline>(),
+        entry::<pages::physio::caseload::Caseload>(),
     ]
 }
 

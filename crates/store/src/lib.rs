@@ -6,11 +6,13 @@
 //!
 //! To add an aggregate: one file beside the others, free functions that take a [`Tx`], plain structs or domain types in and out.
 
+pub mod attention;
 pub mod convert;
 pub mod error;
 pub mod exercise;
 pub mod patient;
 pub mod program;
+pub mod reports;
 pub mod session;
 pub mod session_log;
 pub mod template;

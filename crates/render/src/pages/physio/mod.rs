@@ -1,0 +1,3 @@
+//! The physiotherapist's and the owner's pages.
+
+pub mod caseload;
