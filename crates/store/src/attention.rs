@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use domain::{
-    attention::{AttentionKind, Mark, MarkState},
+    attention::{AttentionKind, Mark, MarkState, Settings},
     ids::{AttentionId, PatientId},
 };
 use jiff::Timestamp;
@@ -14,6 +14,25 @@ use crate::{
     StoreError, Tx,
     convert::{from_date, from_instant, to_date},
 };
+
+/// From when on this clinic wants to look.
+///
+/// # Errors
+/// [`StoreError::NotFound`] outside a clinic; the store's own.
+pub async fn settings(tx: &Tx) -> Result<Settings, StoreError> {
+    #[derive(FromQueryResult)]
+    struct Row {
+        pain_high: i16,
+        missed_run: i16,
+    }
+    let row: Option<Row> = tx.one("select pain_high, missed_run from clinic where id = $1", [tx.clinic().0.into()]).await?;
+    let Row { pain_high, missed_run } = row.ok_or(StoreError::NotFound)?;
+    let corrupt = |column: &'static str| StoreError::corrupt("clinic", column, tx.clinic(), "out of range");
+    Ok(Settings {
+        pain_high: u8::try_from(pain_high).map_err(|_| corrupt("pain_high"))?,
+        missed_run: u32::try_from(missed_run).map_err(|_| corrupt("missed_run"))?,
+    })
+}
 
 /// The decisions about some patients.
 ///

@@ -13,7 +13,7 @@ use axum::{
 use tower::ServiceBuilder;
 use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer, timeout::TimeoutLayer};
 
-use crate::{AppState, PageError, assets, auth::origin, error, health, visit};
+use crate::{AppState, PageError, assets, auth::origin, error, health, physio, visit};
 
 /// The most a request's body may be, in bytes. Uploads have their own, larger limit on their own routes.
 pub const BODY_LIMIT: usize = 1 << 20;
@@ -46,7 +46,10 @@ pub fn app_with(state: AppState, more: Router<AppState>) -> Router {
 
 /// Every address there is. One line for one resource; handlers live in the module named.
 fn routes() -> Router<AppState> {
-    Router::new().route("/assets/{hash}/{*name}", get(assets::serve)).route("/favicon.ico", get(assets::favicon))
+    Router::new()
+        .route("/assets/{hash}/{*name}", get(assets::serve))
+        .route("/favicon.ico", get(assets::favicon))
+        .route("/patients", get(physio::caseload::page))
 }
 
 #[allow(clippy::needless_pass_by_value, reason = "the layer's signature")]

@@ -1,0 +1,4 @@
+//! The physiotherapist's pages.
+
+pub mod caseload;
+pub mod standing;

@@ -1,0 +1,116 @@
+//! How patients stand today: what needs the physiotherapist, adherence, pain and the program they are on. One place for the
+//! caseload and the patient's own page, so that the two can never disagree.
+
+use std::collections::HashMap;
+
+use domain::{
+    adherence::{self, Adherence},
+    attention::{self, Attention, Case, Mark, Settings},
+    ids::PatientId,
+    program::{Program, ProgramStatus},
+};
+use jiff::{Timestamp, ToSpan, civil::Date};
+use store::{
+    StoreError, Tx,
+    reports::caseload::{self, Listed, Sessions},
+};
+
+/// How many days the strip and the caseload's adherence look back, today included.
+pub const DAYS: i32 = 28;
+
+/// One patient, as they stand on their own civil date of today.
+#[derive(Debug)]
+pub struct Standing {
+    /// Who.
+    pub patient: Listed,
+    /// The patient's civil date.
+    pub today: Date,
+    /// Their programs, by start.
+    pub programs: Vec<Program>,
+    /// Their sessions.
+    pub sessions: Sessions,
+    /// What needs the physiotherapist and was not set aside, most urgent first.
+    pub open: Vec<Attention>,
+    /// The last [`DAYS`] days.
+    pub adherence: Adherence,
+}
+
+impl Standing {
+    /// The program to speak of: the one that runs or waits, else the newest.
+    pub fn program(&self) -> Option<&Program> {
+        let rank = |program: &&Program| match program.status(self.today) {
+            ProgramStatus::Active => 3,
+            ProgramStatus::Paused => 2,
+            ProgramStatus::Upcoming => 1,
+            ProgramStatus::Finished => 0,
+        };
+        self.programs.iter().max_by_key(|program| (rank(program), program.start))
+    }
+
+    /// The status of that program; `None` without any.
+    pub fn status(&self) -> Option<ProgramStatus> {
+        self.program().map(|program| program.status(self.today))
+    }
+}
+
+/// The standing of some patients, in their order. Six statements, whatever their number.
+///
+/// # Errors
+/// The store's own.
+pub async fn of(tx: &Tx, patients: Vec<Listed>, now: Timestamp) -> Result<Vec<Standing>, StoreError> {
+    let ids: Vec<PatientId> = patients.iter().map(|patient| patient.id).collect();
+    let mut programs = store::program::of_patients(tx, &ids).await?;
+    let since = earliest(&programs, now);
+    let mut sessions = caseload::sessions(tx, &ids, since).await?;
+    let marks = store::attention::marks(tx, &ids).await?;
+    let settings = store::attention::settings(tx).await?;
+    Ok(patients
+        .into_iter()
+        .map(|patient| {
+            let programs = programs.remove(&patient.id).unwrap_or_default();
+            let sessions = sessions.remove(&patient.id).unwrap_or_default();
+            let marks = marks.get(&patient.id).map_or(&[][..], Vec::as_slice);
+            standing(patient, programs, sessions, marks, &settings, now)
+        })
+        .collect())
+}
+
+fn standing(
+    patient: Listed,
+    programs: Vec<Program>,
+    sessions: Sessions,
+    marks: &[Mark],
+    settings: &Settings,
+    now: Timestamp,
+) -> Standing {
+    let today = patient.zone.date(now);
+    let case = Case {
+        patient: patient.id,
+        invited_on: patient.invited_at.map(|at| patient.zone.date(at)),
+        signed_in: patient.joined_at.is_some(),
+        programs: &programs,
+        logs: &sessions.logs,
+        scores: &sessions.scores,
+        flagged: &sessions.flagged,
+        questions: &sessions.questions,
+    };
+    let open = attention::open(attention::attention(&case, settings, today), marks, today);
+    let from = today.saturating_sub((DAYS - 1).days());
+    let adherence = adherence::adherence(&programs, &sessions.logs, from, today, today);
+    Standing { patient, today, programs, sessions, open, adherence }
+}
+
+/// From when on sessions matter: the start of the oldest program that has not ended more than [`DAYS`] days ago, and at least two
+/// windows of adherence. Never more than two years back, so that a page reads a bounded number of rows for each patient.
+fn earliest(programs: &HashMap<PatientId, Vec<Program>>, now: Timestamp) -> Date {
+    // A day's slack on either side covers every zone.
+    let today = now.to_zoned(jiff::tz::TimeZone::UTC).date();
+    let recent = today.saturating_sub((DAYS + 2).days());
+    programs
+        .values()
+        .flatten()
+        .filter(|program| program.last_day() >= recent)
+        .map(|program| program.start)
+        .fold(today.saturating_sub((2 * DAYS + 2).days()), Date::min)
+        .max(today.saturating_sub(2.years()))
+}
