@@ -4,7 +4,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use render::{Templates, registry};
+use render::words::Language;
+use render::{Templates, mail, registry};
 
 fn main() -> std::process::ExitCode {
     match write() {
@@ -29,6 +30,14 @@ fn write() -> Result<(), Box<dyn std::error::Error>> {
             // a file: page may not use fonts and styles across folders with `crossorigin`
             std::fs::write(folder.join(&name), html.replace(" crossorigin>", ">"))?;
             index.push_str(&format!("<li><a href=\"{name}\">{name}</a>"));
+        }
+    }
+    for entry in mail::all() {
+        for (n, mail) in (entry.render)(&templates, Language::En)?.into_iter().enumerate() {
+            let name = format!("mail-{}-{n}", entry.kind);
+            std::fs::write(folder.join(format!("{name}.html")), mail.html)?;
+            std::fs::write(folder.join(format!("{name}.txt")), format!("{}\n\n{}", mail.subject, mail.text))?;
+            index.push_str(&format!("<li><a href=\"{name}.html\">{name}</a> <a href=\"{name}.txt\">plain</a>"));
         }
     }
     std::fs::write(folder.join("index.html"), index)?;

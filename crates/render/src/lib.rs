@@ -13,6 +13,7 @@ pub mod formats;
 pub mod forms;
 mod functions;
 mod icons;
+pub mod mail;
 pub mod page;
 pub mod pages;
 pub mod registry;

@@ -47,9 +47,14 @@ fn render<P: Page>(templates: &Templates) -> Result<Vec<String>, RenderError> {
 }
 
 fn fields<P: Page>() -> BTreeSet<String> {
+    field_names(&P::samples())
+}
+
+/// The names of the fields that a template finds as variables.
+pub(crate) fn field_names<T: serde::Serialize>(samples: &[T]) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
-    for sample in P::samples() {
-        if let Ok(serde_json::Value::Object(map)) = serde_json::to_value(&sample) {
+    for sample in samples {
+        if let Ok(serde_json::Value::Object(map)) = serde_json::to_value(sample) {
             names.extend(map.into_iter().map(|(name, _)| name));
         }
     }

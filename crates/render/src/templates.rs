@@ -30,7 +30,7 @@ pub enum RenderError {
     #[error("{template} does not render: {}", reasons(source))]
     Page {
         /// Which template.
-        template: &'static str,
+        template: String,
         /// What Tera says.
         source: tera::Error,
     },
@@ -38,7 +38,7 @@ pub enum RenderError {
     #[error("{template}: styles cannot be inlined: {reason}")]
     Inline {
         /// Which template.
-        template: &'static str,
+        template: String,
         /// What the inliner says.
         reason: String,
     },
@@ -95,17 +95,16 @@ impl Templates {
     /// # Errors
     /// [`RenderError::Page`] when the template asks for what the view-model lacks.
     pub fn render<P: Page>(&self, chrome: &Chrome, page: &P) -> Result<String, RenderError> {
-        let fail = |source| RenderError::Page { template: P::TEMPLATE, source };
+        let fail = |source| RenderError::Page { template: P::TEMPLATE.to_owned(), source };
         let mut context = Context::from_serialize(page).map_err(fail)?;
         context.insert("chrome", chrome);
         context.insert("lang", chrome.language.tag());
         self.tera.render(P::TEMPLATE, &context).map_err(fail)
     }
 
-    #[allow(dead_code, reason = "the mails land next")]
     /// One template of a mail, from the mail's own fields.
-    pub(crate) fn render_part<T: Serialize>(&self, template: &'static str, lang: &str, fields: &T) -> Result<String, RenderError> {
-        let fail = |source| RenderError::Page { template, source };
+    pub(crate) fn render_part<T: Serialize>(&self, template: &str, lang: &str, fields: &T) -> Result<String, RenderError> {
+        let fail = |source| RenderError::Page { template: template.to_owned(), source };
         let mut context = Context::from_serialize(fields).map_err(fail)?;
         context.insert("lang", lang);
         self.tera.render(template, &context).map_err(fail)

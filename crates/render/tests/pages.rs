@@ -59,7 +59,7 @@ fn only_our_own_drawings_go_unescaped() {
 
 #[test]
 fn nothing_inline_that_the_content_policy_would_refuse() {
-    for (path, text) in sources().into_iter().filter(|(path, _)| !path.starts_with("mail/")) {
+    for (path, text) in sources().into_iter().filter(|(path, _)| !path.contains("mail")) {
         for banned in [" style=", "<style", "onclick=", "onsubmit=", "javascript:"] {
             assert!(!text.contains(banned), "{path} has {banned}");
         }

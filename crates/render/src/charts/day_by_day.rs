@@ -11,7 +11,8 @@ use crate::words::{Language, say};
 use crate::{Svg, formats};
 
 const LEFT: f64 = 34.0;
-const RIGHT: f64 = 10.0;
+/// The scale stands on both sides: on a phone the drawing is scrolled to its latest day.
+const RIGHT: f64 = 28.0;
 const PAIN_ZERO: f64 = 150.0;
 const PAIN_STEP: f64 = 13.0;
 const BARS_TOP: f64 = 172.0;
@@ -101,11 +102,13 @@ pub fn day_by_day(language: Language, days: &[ChartDay], changes: &[Change], wee
         let line = at(y(f64::from(score)));
         let _ = write!(
             inside,
-            "<path class=\"dbd-grid\" d=\"M{} {line}H{}\"/><text x=\"{}\" y=\"{}\" text-anchor=\"end\">{score}</text>",
+            "<path class=\"dbd-grid\" d=\"M{} {line}H{}\"/><text x=\"{}\" y=\"{foot}\" text-anchor=\"end\">{score}</text>\
+             <text x=\"{}\" y=\"{foot}\">{score}</text>",
             at(LEFT),
             at(width - RIGHT),
             at(LEFT - 8.0),
-            at(y(f64::from(score)) + 4.0),
+            at(width - RIGHT + 8.0),
+            foot = at(y(f64::from(score)) + 4.0),
         );
     }
     for change in changes {

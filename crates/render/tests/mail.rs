@@ -1,0 +1,118 @@
+//! Every mail renders, says the same in both parts, and gives nothing away in its subject.
+
+use std::collections::BTreeSet;
+
+use render::mail::{self, Mail, RenderedMail, SessionReminder};
+use render::words::Language;
+use render::{Templates, mail::Sender};
+
+fn templates() -> Templates {
+    Templates::load().unwrap_or_else(|fault| panic!("{fault}"))
+}
+
+fn every_mail() -> Vec<(&'static str, RenderedMail)> {
+    let templates = templates();
+    mail::all()
+        .into_iter()
+        .flat_map(|entry| {
+            let mails = (entry.render)(&templates, Language::En).unwrap_or_else(|fault| panic!("{fault}"));
+            mails.into_iter().map(move |mail| (entry.kind, mail))
+        })
+        .collect()
+}
+
+#[test]
+fn every_folder_under_mail_is_registered_with_its_three_parts() {
+    let templates = templates();
+    let on_disk: BTreeSet<String> =
+        templates.names().into_iter().filter(|name| name.starts_with("mail/")).map(String::from).collect();
+    let registered: BTreeSet<String> = mail::all()
+        .iter()
+        .flat_map(|entry| ["subject.txt", "body.txt", "body.html"].map(|part| format!("mail/{}/{part}", entry.kind)))
+        .collect();
+    assert_eq!(on_disk, registered, "left: files under templates/mail; right: registered");
+}
+
+#[test]
+fn mail_templates_use_only_the_fields_of_their_struct() {
+    let templates = templates();
+    for entry in mail::all() {
+        let mut known = (entry.fields)();
+        known.insert("lang".into());
+        for part in ["subject.txt", "body.txt", "body.html"] {
+            let path = format!("mail/{}/{part}", entry.kind);
+            let unknown: Vec<String> = templates.variables(&path).into_iter().filter(|name| !known.contains(name)).collect();
+            assert!(unknown.is_empty(), "{path} uses {unknown:?}");
+        }
+    }
+}
+
+#[test]
+fn the_plain_part_is_as_good_as_the_html_one() {
+    for (kind, mail) in every_mail() {
+        let links = |text: &str| -> BTreeSet<String> {
+            text.split("https://")
+                .skip(1)
+                .map(|rest| rest.split(|c: char| c.is_whitespace() || "\"<>".contains(c)).next().unwrap_or("").into())
+                .collect()
+        };
+        assert_eq!(links(&mail.text), links(&mail.html), "{kind}");
+        assert!(!mail.text.contains('<') && !mail.text.contains("&#"), "{kind} has markup in its plain part");
+        assert!(mail.text.lines().count() > 8, "{kind}");
+        assert!(!mail.text.contains("\n\n\n"), "{kind}");
+    }
+}
+
+#[test]
+fn subject_and_preview_hold_no_health_data() {
+    for (kind, mail) in every_mail() {
+        let preview = mail.html.split("class=\"preview\"").nth(1).and_then(|rest| rest.split("</div>").next());
+        let preview = preview.and_then(|rest| rest.split('>').nth(1)).expect("a preview").to_owned();
+        for word in ["pain", "exercise", "session", "back", "neck", "shoulder", "Wei Ling", "Hannah"] {
+            let clean = |text: &str| !text.to_lowercase().contains(&word.to_lowercase());
+            assert!(clean(&mail.subject), "{kind}: {word} in {}", mail.subject);
+            assert!(clean(&preview), "{kind}: {word} in {preview}");
+        }
+    }
+}
+
+#[test]
+fn styles_are_in_the_elements_and_dark_mode_stays_in_the_head() {
+    for (kind, mail) in every_mail() {
+        assert!(mail.html.contains("style=\""), "{kind}");
+        assert!(mail.html.contains("prefers-color-scheme: dark"), "{kind} lost its dark colours");
+        for remote in ["<img", "<link", "src=\"http", "url(", "<script"] {
+            assert!(!mail.html.contains(remote), "{kind} loads something: {remote}");
+        }
+        assert!(mail.html.len() < 100_000, "{kind}: long mails are cut off");
+    }
+}
+
+#[test]
+fn a_hostile_name_neither_adds_a_header_nor_markup() {
+    let hostile = "Eve\r\nBcc: all@example.com\u{2028}<script>alert(1)</script>";
+    let mut one = SessionReminder::samples().remove(0);
+    one.name = hostile.into();
+    one.sender = Sender { clinic: hostile.into(), phone: Some(hostile.into()), whatsapp: None };
+    let mail = mail::render(&templates(), Language::En, &one).expect("it renders");
+    assert!(!mail.subject.chars().any(|c| c.is_control() || c == '\u{2028}'), "{:?}", mail.subject);
+    assert!(!mail.html.contains("<script>"), "{}", mail.html);
+}
+
+#[test]
+fn a_language_without_words_yet_falls_back_to_english() {
+    let one = SessionReminder::samples().remove(0);
+    let mail = mail::render(&templates(), Language::Ta, &one).expect("it renders");
+    assert_eq!(mail.subject, "A reminder from Riverside Physio");
+}
+
+#[test]
+fn mails_read_as_they_did() {
+    for entry in mail::all() {
+        let mails = (entry.render)(&templates(), Language::En).unwrap_or_else(|fault| panic!("{fault}"));
+        for (n, mail) in mails.iter().enumerate() {
+            let shown = format!("Subject: {}\n\n{}", mail.subject, mail.text);
+            insta::assert_snapshot!(format!("{}-{n}", entry.kind), shown);
+        }
+    }
+}
