@@ -5,7 +5,7 @@
 
 use crate::ids::{ExerciseId, ProgramId};
 use crate::program::{DayKind, Program};
-use crate::session_log::SkipReason;
+use crate::session_log::{Outcome, SessionLog, SkipReason, completion, entry_completion};
 use jiff::civil::Date;
 
 /// A log as adherence needs it: already measured against the version that was
@@ -21,6 +21,27 @@ pub struct Logged {
     /// Per prescription: its exercise, how much of it was done (0..=1), and
     /// why not if it was skipped. May be empty where "by exercise" is not wanted.
     pub entries: Vec<(ExerciseId, f64, Option<SkipReason>)>,
+}
+
+impl Logged {
+    /// Measures a log against the version it was made under. `None` when the
+    /// program has no such version: the log is not one of its own.
+    pub fn measure(log: &SessionLog, program: &Program) -> Option<Self> {
+        let version = log.version(program)?;
+        let entries = log
+            .entries
+            .iter()
+            .filter_map(|entry| {
+                let prescription = version.prescription(entry.prescription)?;
+                let skipped = match entry.outcome {
+                    Outcome::Skipped(reason) => Some(reason),
+                    Outcome::Did { .. } => None,
+                };
+                Some((prescription.exercise, entry_completion(entry.outcome, prescription), skipped))
+            })
+            .collect();
+        Some(Self { program: program.id, date: log.date, completion: completion(log, version), entries })
+    }
 }
 
 /// What a day came to.

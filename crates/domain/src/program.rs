@@ -385,6 +385,29 @@ impl Program {
         self.versions.iter().filter(|version| version.from <= date).max_by_key(|version| version.number)
     }
 
+    /// The version a log of that date was made under, known by the
+    /// prescriptions it names: the newest in effect on the date that has all of
+    /// them. On the day of a revision that may be the one before it, since the
+    /// morning's session was done by the old plan. `None` when no version of
+    /// that date has them all.
+    pub fn version_with(&self, date: Date, prescriptions: impl Iterator<Item = PrescriptionId> + Clone) -> Option<&Version> {
+        let mut newest = self.version_on(date)?;
+        loop {
+            if prescriptions.clone().all(|id| newest.prescription(id).is_some()) {
+                return Some(newest);
+            }
+            if newest.from < date {
+                return None;
+            }
+            let before = newest.number;
+            newest = self
+                .versions
+                .iter()
+                .filter(|version| version.from <= date && version.number < before)
+                .max_by_key(|version| version.number)?;
+        }
+    }
+
     /// The newest version, whenever it takes effect: what a revision starts from.
     pub fn newest(&self) -> Option<&Version> {
         self.versions.iter().max_by_key(|version| version.number)

@@ -239,8 +239,12 @@ impl SessionLog {
         self.check_content(program)
     }
 
+    /// The version of the program this log was made under.
+    pub fn version<'a>(&self, program: &'a Program) -> Option<&'a Version> {
+        program.version_with(self.date, self.entries.iter().map(|entry| entry.prescription))
+    }
+
     fn check_content(&self, program: &Program) -> Result<(), LogError> {
-        let version = program.version_on(self.date).ok_or(LogError::OutsideProgram)?;
         let said_something = !self.entries.is_empty()
             || !self.red_flags.is_empty()
             || self.pain_before.is_some()
@@ -253,6 +257,7 @@ impl SessionLog {
         if self.note.as_ref().is_some_and(|note| note.chars().count() > MAX_NOTE_CHARS) {
             return Err(LogError::NoteTooLong);
         }
+        let version = self.version(program).ok_or(LogError::UnknownExercise)?;
         for (i, entry) in self.entries.iter().enumerate() {
             let prescription = version.prescription(entry.prescription).ok_or(LogError::UnknownExercise)?;
             if self.entries[..i].iter().any(|other| other.prescription == entry.prescription) {
