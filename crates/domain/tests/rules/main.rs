@@ -1,0 +1,12 @@
+//! The rules as tables and properties, one module per rule book. They use the
+//! crate from outside, as everybody else does.
+
+mod adherence;
+mod attention;
+mod dose;
+mod fixtures;
+mod pain;
+mod person;
+mod program;
+mod reminder;
+mod session_log;
