@@ -6,10 +6,13 @@
 //!
 //! To add an aggregate: one file beside the others, free functions that take a [`Tx`], plain structs or domain types in and out.
 
+pub mod account;
 pub mod attention;
+pub mod clinic;
 pub mod convert;
 pub mod error;
 pub mod exercise;
+pub mod link;
 pub mod outbox;
 pub mod patient;
 pub mod program;

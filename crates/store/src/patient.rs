@@ -147,3 +147,17 @@ pub async fn mark_invited(tx: &Tx, id: PatientId, now: Timestamp) -> Result<(), 
     .await?;
     Ok(())
 }
+
+/// The patient's name, written anew.
+///
+/// # Errors
+/// [`StoreError::NotFound`] outside the scope.
+pub async fn rename(tx: &Tx, id: PatientId, name: &PersonName) -> Result<(), StoreError> {
+    let found = tx
+        .run(
+            "update patient set name = $3 where clinic_id = $1 and id = $2",
+            [tx.clinic().0.into(), id.0.into(), name.as_str().into()],
+        )
+        .await?;
+    if found == 0 { Err(StoreError::NotFound) } else { Ok(()) }
+}

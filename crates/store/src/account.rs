@@ -1,0 +1,383 @@
+//! Accounts: who can sign in, where they have a seat, and how often somebody tried in vain.
+//!
+//! Runs in [`Store::signin`](crate::Store::signin): an account belongs to no clinic.
+
+use domain::{
+    ids::{AccountId, ClinicId, MembershipId, PatientId},
+    person::{Email, Language, PersonName, Role},
+};
+use jiff::{SignedDuration, Timestamp};
+use sea_orm::FromQueryResult;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::{
+    StoreError, Tx,
+    convert::{from_instant, to_instant},
+    session::SeatId,
+};
+
+/// Somebody who can sign in, or could once they have chosen a password.
+#[derive(Debug, Clone)]
+pub struct Account {
+    /// The account.
+    pub id: AccountId,
+    /// Its address.
+    pub email: Email,
+    /// The password's hash (PHC text); `None` before the first invitation was accepted.
+    pub password_hash: Option<String>,
+    /// The language of its pages.
+    pub language: Language,
+}
+
+#[derive(FromQueryResult)]
+struct Row {
+    id: Uuid,
+    email: String,
+    password_hash: Option<String>,
+    language: String,
+}
+
+impl TryFrom<Row> for Account {
+    type Error = StoreError;
+
+    fn try_from(row: Row) -> Result<Self, StoreError> {
+        let Row { id, email, password_hash, language } = row;
+        Ok(Self {
+            id: id.into(),
+            email: Email::parse(&email).map_err(|why| StoreError::corrupt("account", "email", id, why))?,
+            password_hash,
+            language: language.parse().map_err(|why| StoreError::corrupt("account", "language", id, why))?,
+        })
+    }
+}
+
+/// The account with this address.
+///
+/// # Errors
+/// The store's own.
+pub async fn by_email(tx: &Tx, email: &Email) -> Result<Option<Account>, StoreError> {
+    let row: Option<Row> =
+        tx.one("select id, email, password_hash, language from account where email = $1", [email.as_str().into()]).await?;
+    row.map(Account::try_from).transpose()
+}
+
+/// The account with this id.
+///
+/// # Errors
+/// [`StoreError::NotFound`] when there is none.
+pub async fn find(tx: &Tx, id: AccountId) -> Result<Account, StoreError> {
+    tx.one::<Row>("select id, email, password_hash, language from account where id = $1", [id.0.into()])
+        .await?
+        .ok_or(StoreError::NotFound)?
+        .try_into()
+}
+
+/// The account with this address, made now (without a password) when there is none.
+///
+/// # Errors
+/// The store's own.
+pub async fn find_or_create(tx: &Tx, email: &Email, now: Timestamp) -> Result<Account, StoreError> {
+    // Two invitations at once make one account: the second waits for the first, does nothing, and finds it.
+    tx.run(
+        "insert into account (id, email, created_at) values ($1, $2, $3) on conflict (email) do nothing",
+        [AccountId::new().0.into(), email.as_str().into(), from_instant(now).into()],
+    )
+    .await?;
+    by_email(tx, email).await?.ok_or(StoreError::NotFound)
+}
+
+/// Stores a new password's hash. The caller ends the account's other sessions and links.
+///
+/// # Errors
+/// [`StoreError::NotFound`] for an unknown account.
+pub async fn set_password(tx: &Tx, account: AccountId, hash: &str, now: Timestamp) -> Result<(), StoreError> {
+    let found = tx
+        .run(
+            "update account set password_hash = $2, password_changed_at = $3 where id = $1",
+            [account.0.into(), hash.into(), from_instant(now).into()],
+        )
+        .await?;
+    if found == 0 { Err(StoreError::NotFound) } else { Ok(()) }
+}
+
+/// Stores the same password under newer parameters, unless it was changed meanwhile.
+///
+/// # Errors
+/// The store's own.
+pub async fn upgrade_hash(tx: &Tx, account: AccountId, old: &str, new: &str) -> Result<(), StoreError> {
+    tx.run(
+        "update account set password_hash = $3 where id = $1 and password_hash = $2",
+        [account.0.into(), old.into(), new.into()],
+    )
+    .await?;
+    Ok(())
+}
+
+/// Adds somebody to a clinic's staff. They see nothing until they accept ([`join_staff`]).
+///
+/// # Errors
+/// [`StoreError::Conflict`] with `membership_clinic_id_account_id_key` when the account is on the staff already.
+pub async fn add_member(
+    tx: &Tx,
+    clinic: ClinicId,
+    account: AccountId,
+    role: Role,
+    name: &PersonName,
+    now: Timestamp,
+) -> Result<MembershipId, StoreError> {
+    if !role.is_staff() {
+        return Err(StoreError::Refused("A patient is not on the staff.".into()));
+    }
+    let id = MembershipId::new();
+    tx.run(
+        "insert into membership (clinic_id, id, account_id, role, name, created_at) values ($1, $2, $3, $4, $5, $6)",
+        [clinic.0.into(), id.0.into(), account.0.into(), role.tag().into(), name.as_str().into(), from_instant(now).into()],
+    )
+    .await?;
+    Ok(id)
+}
+
+/// A member of staff accepts, under the name they give.
+///
+/// # Errors
+/// [`StoreError::NotFound`] when the place is closed or belongs to another account.
+pub async fn join_staff(
+    tx: &Tx,
+    (clinic, member): (ClinicId, MembershipId),
+    account: AccountId,
+    name: &PersonName,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let found = tx
+        .run(
+            "update membership set joined_at = coalesce(joined_at, $5), name = $4
+             where clinic_id = $1 and id = $2 and account_id = $3 and disabled_at is null",
+            [clinic.0.into(), member.0.into(), account.0.into(), name.as_str().into(), from_instant(now).into()],
+        )
+        .await?;
+    if found == 0 { Err(StoreError::NotFound) } else { Ok(()) }
+}
+
+/// What a patient agreed to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Consent {
+    /// The version of the text, such as `2026-11`.
+    pub version: String,
+    /// The text as it was shown.
+    pub wording: String,
+}
+
+/// A patient accepts: the record is tied to the account and the consent is kept word for word.
+///
+/// # Errors
+/// [`StoreError::NotFound`] when the record is another account's already; [`StoreError::Conflict`] with
+/// `patient_clinic_id_account_id_key` when the account is another patient of the clinic.
+pub async fn join_patient(
+    tx: &Tx,
+    (clinic, patient): (ClinicId, PatientId),
+    account: AccountId,
+    consent: &Consent,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let found = tx
+        .run(
+            "update patient set account_id = $3, joined_at = coalesce(joined_at, $4)
+             where clinic_id = $1 and id = $2 and (account_id is null or account_id = $3)",
+            [clinic.0.into(), patient.0.into(), account.0.into(), from_instant(now).into()],
+        )
+        .await?;
+    if found == 0 {
+        return Err(StoreError::NotFound);
+    }
+    tx.run(
+        "insert into consent (clinic_id, id, patient_id, version, wording, agreed_at) values ($1, $2, $3, $4, $5, $6)",
+        [
+            clinic.0.into(),
+            Uuid::now_v7().into(),
+            patient.0.into(),
+            consent.version.as_str().into(),
+            consent.wording.as_str().into(),
+            from_instant(now).into(),
+        ],
+    )
+    .await?;
+    Ok(())
+}
+
+/// One place where an account may sign in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The clinic.
+    pub clinic: ClinicId,
+    /// Its name.
+    pub clinic_name: String,
+    /// As whom.
+    pub seat: SeatId,
+    /// In which role.
+    pub role: Role,
+}
+
+#[derive(FromQueryResult)]
+struct PlaceRow {
+    clinic_id: Uuid,
+    clinic_name: String,
+    id: Uuid,
+    role: String,
+}
+
+/// Where an account may sign in: its accepted, open places on staffs first, then its records as a patient.
+///
+/// # Errors
+/// The store's own.
+pub async fn places(tx: &Tx, account: AccountId) -> Result<Vec<Place>, StoreError> {
+    let rows: Vec<PlaceRow> = tx
+        .all(
+            "select m.clinic_id, c.name as clinic_name, m.id, m.role, 0 as rank
+             from membership m join clinic c on c.id = m.clinic_id
+             where m.account_id = $1 and m.joined_at is not null and m.disabled_at is null
+             union all
+             select p.clinic_id, c.name, p.id, 'patient', 1 from patient p join clinic c on c.id = p.clinic_id
+             where p.account_id = $1
+             order by rank, clinic_name, id",
+            [account.0.into()],
+        )
+        .await?;
+    rows.into_iter()
+        .map(|PlaceRow { clinic_id, clinic_name, id, role }| {
+            let role: Role = role.parse().map_err(|why| StoreError::corrupt("membership", "role", id, why))?;
+            let seat = if role.is_staff() { SeatId::Staff(id.into()) } else { SeatId::Patient(id.into()) };
+            Ok(Place { clinic: clinic_id.into(), clinic_name, seat, role })
+        })
+        .collect()
+}
+
+/// The account of a patient who may come in by a one-tap link: the record still has it.
+///
+/// # Errors
+/// [`StoreError::NotFound`] when the record is not there or has no account.
+pub async fn of_patient(tx: &Tx, clinic: ClinicId, patient: PatientId) -> Result<AccountId, StoreError> {
+    #[derive(FromQueryResult)]
+    struct Found {
+        account_id: Uuid,
+    }
+    let found: Option<Found> = tx
+        .one(
+            "select account_id from patient where clinic_id = $1 and id = $2 and account_id is not null",
+            [clinic.0.into(), patient.0.into()],
+        )
+        .await?;
+    found.map(|found| found.account_id.into()).ok_or(StoreError::NotFound)
+}
+
+/// A member of a clinic's staff, as the owner sees them.
+#[derive(Debug, Clone)]
+pub struct Member {
+    /// Their place on the staff.
+    pub id: MembershipId,
+    /// Their name here.
+    pub name: String,
+    /// The address they were invited under.
+    pub email: Email,
+    /// Owner or physiotherapist.
+    pub role: Role,
+    /// When they accepted; `None` while the invitation is open.
+    pub joined_at: Option<Timestamp>,
+    /// Whether the place is closed.
+    pub disabled: bool,
+}
+
+#[derive(FromQueryResult)]
+struct MemberRow {
+    id: Uuid,
+    name: String,
+    email: String,
+    role: String,
+    joined_at: Option<OffsetDateTime>,
+    disabled: bool,
+}
+
+/// Everybody on a clinic's staff, owners first. The caller has checked that the reader is the clinic's owner.
+///
+/// # Errors
+/// The store's own.
+pub async fn team(tx: &Tx, clinic: ClinicId) -> Result<Vec<Member>, StoreError> {
+    let rows: Vec<MemberRow> = tx
+        .all(
+            "select m.id, m.name, a.email, m.role, m.joined_at, m.disabled_at is not null as disabled
+             from membership m join account a on a.id = m.account_id
+             where m.clinic_id = $1 order by disabled, m.role, lower(m.name), m.id",
+            [clinic.0.into()],
+        )
+        .await?;
+    rows.into_iter()
+        .map(|MemberRow { id, name, email, role, joined_at, disabled }| {
+            Ok(Member {
+                id: id.into(),
+                name,
+                email: Email::parse(&email).map_err(|why| StoreError::corrupt("account", "email", id, why))?,
+                role: role.parse().map_err(|why| StoreError::corrupt("membership", "role", id, why))?,
+                joined_at: joined_at.and_then(to_instant),
+                disabled,
+            })
+        })
+        .collect()
+}
+
+/// For how long failed tries are counted together.
+const WINDOW: SignedDuration = SignedDuration::from_mins(15);
+
+#[derive(FromQueryResult)]
+struct Failures {
+    subject: String,
+    failures: i32,
+    first_at: OffsetDateTime,
+}
+
+/// How long to wait before another try, when one of these subjects failed more often than its limit within a quarter of an hour.
+///
+/// # Errors
+/// The store's own.
+pub async fn must_wait(tx: &Tx, limits: &[(String, i32)], now: Timestamp) -> Result<Option<SignedDuration>, StoreError> {
+    let subjects: Vec<String> = limits.iter().map(|(subject, _)| subject.clone()).collect();
+    let rows: Vec<Failures> = tx
+        .all(
+            "select subject, failures, first_at from sign_in_failure where subject = any($1) and first_at > $2",
+            [subjects.into(), from_instant(now - WINDOW).into()],
+        )
+        .await?;
+    Ok(rows
+        .into_iter()
+        .filter(|row| limits.iter().any(|(subject, limit)| *subject == row.subject && row.failures >= *limit))
+        .filter_map(|row| Some(to_instant(row.first_at)? + WINDOW))
+        .map(|until| until.duration_since(now))
+        .max())
+}
+
+/// Counts one failed try against each of the subjects.
+///
+/// # Errors
+/// The store's own.
+pub async fn count_failure(tx: &Tx, subjects: &[String], now: Timestamp) -> Result<(), StoreError> {
+    tx.run(
+        "insert into sign_in_failure (subject, failures, first_at, last_at) select unnest($1::text[]), 1, $2, $2
+         on conflict (subject) do update set
+           failures = case when sign_in_failure.first_at > $3 then sign_in_failure.failures + 1 else 1 end,
+           first_at = case when sign_in_failure.first_at > $3 then sign_in_failure.first_at else $2 end,
+           last_at = $2",
+        [subjects.to_vec().into(), from_instant(now).into(), from_instant(now - WINDOW).into()],
+    )
+    .await?;
+    // What nobody counts any more goes; the table holds a day of failures at most.
+    tx.run("delete from sign_in_failure where last_at < $1", [from_instant(now - SignedDuration::from_hours(24)).into()]).await?;
+    Ok(())
+}
+
+/// Forgets the failures of a subject: the person got in.
+///
+/// # Errors
+/// The store's own.
+pub async fn forget_failures(tx: &Tx, subject: &str) -> Result<(), StoreError> {
+    tx.run("delete from sign_in_failure where subject = $1", [subject.into()]).await?;
+    Ok(())
+}
