@@ -14,6 +14,7 @@ pub mod forms;
 mod functions;
 mod icons;
 pub mod mail;
+pub mod links;
 pub mod page;
 pub mod pages;
 pub mod registry;
