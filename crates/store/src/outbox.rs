@@ -89,7 +89,8 @@ pub enum Owed {
 /// tells about is committed. A second request for the same within a minute is the same mail; a program is announced once. Says
 /// whether it was queued.
 ///
-/// The link of an invitation or a reset is made by the worker when it writes the mail, so no token lies in the queue.
+/// The link of an invitation or a reset is made by the worker when it writes the mail ([`crate::link::issue`]), so no token lies in
+/// the queue.
 ///
 /// # Errors
 /// The store's own.
@@ -145,7 +146,7 @@ pub struct Claimed {
     /// The program it tells about.
     pub program: Option<ProgramId>,
     /// The address it goes to.
-    pub recipient: String,
+    pub recipient: Email,
     /// For reminders: the patient's civil date and time.
     pub civil: Option<(Date, Time)>,
     /// When it was due.
@@ -208,7 +209,7 @@ impl TryFrom<Row> for Claimed {
             membership: membership_id.map(MembershipId),
             account: account_id.map(AccountId),
             program: program_id.map(ProgramId),
-            recipient,
+            recipient: Email::parse(&recipient).map_err(|why| StoreError::corrupt("notice", "recipient", id, why))?,
             civil: civil_date.and_then(to_date).zip(civil_time.map(to_time)),
             due_at: instant("due_at", due_at)?,
             created_at: instant("created_at", created_at)?,

@@ -3,30 +3,23 @@
 
 use std::collections::HashMap;
 
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use domain::{
     ids::{MembershipId, PatientId, ProgramId},
-    person::{Language, PersonName, Zone},
+    person::{Email, Language, PersonName, Zone},
     program::Program,
     reminder::{QuietHours, ReminderRule, Standing},
 };
-use jiff::{SignedDuration, Timestamp, civil::Date};
+use jiff::civil::Date;
 use sea_orm::FromQueryResult;
-use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-use super::{Claimed, Kind};
+use super::Claimed;
 use crate::{
     StoreError, Tx,
-    convert::{from_date, from_instant, to_date, to_time},
+    convert::{from_date, to_date, to_time},
     program,
     reminder::{RuleRow, rule_of},
 };
-
-/// How long an invitation's link works.
-pub const INVITATION_LASTS: SignedDuration = SignedDuration::from_hours(7 * 24);
-/// How long a link to a new password works.
-pub const RESET_LASTS: SignedDuration = SignedDuration::from_hours(1);
 
 /// The clinic, as its mails name it.
 #[derive(Debug, Clone)]
@@ -118,13 +111,13 @@ impl Facts {
     }
 
     /// Whether the address wants no reminders, or takes no mail at all.
-    pub fn unsubscribed(&self, address: &str) -> bool {
-        self.suppressed.iter().any(|row| row.email == address)
+    pub fn unsubscribed(&self, address: &Email) -> bool {
+        self.suppressed.iter().any(|row| row.email == address.as_str())
     }
 
     /// Why the address takes no mail at all, if it does not.
-    pub fn refused(&self, address: &str) -> Option<&str> {
-        self.suppressed.iter().find(|row| row.email == address && row.scope == "all").map(|row| row.reason.as_str())
+    pub fn refused(&self, address: &Email) -> Option<&str> {
+        self.suppressed.iter().find(|row| row.email == address.as_str() && row.scope == "all").map(|row| row.reason.as_str())
     }
 }
 
@@ -177,7 +170,7 @@ pub async fn read(tx: &Tx, notices: &[Claimed]) -> Result<Facts, StoreError> {
     let zone = Zone::parse(&zone).map_err(|why| StoreError::corrupt("clinic", "zone", clinic, why))?;
     let quiet = QuietHours { from: to_time(quiet_from), to: to_time(quiet_to) };
 
-    let addresses: Vec<String> = notices.iter().map(|notice| notice.recipient.clone()).collect();
+    let addresses: Vec<String> = notices.iter().map(|notice| notice.recipient.as_str().to_owned()).collect();
     let suppressed = tx
         .all(
             "select email, scope, reason from suppression where clinic_id = $1 and email = any($2)",
@@ -280,44 +273,4 @@ async fn logged_of(
         }
     }
     Ok(logged)
-}
-
-/// Makes the link of an invitation or a reset (in [`crate::Store::worker`]) and gives its token, which stands in the mail and nowhere
-/// else: 32 random bytes as 43 characters, safe in a path. The table keeps [`link_digest`] of it.
-///
-/// # Errors
-/// [`StoreError::Refused`] for a notice that carries no link; the store's own.
-pub async fn create_link(tx: &Tx, notice: &Claimed, now: Timestamp) -> Result<String, StoreError> {
-    let (purpose, lasts) = match (notice.kind, notice.patient, notice.membership, notice.account) {
-        (Kind::Invitation, Some(_), None, _) => ("invite_patient", INVITATION_LASTS),
-        (Kind::Invitation, None, Some(_), _) => ("invite_staff", INVITATION_LASTS),
-        (Kind::PasswordReset, _, _, Some(_)) => ("reset_password", RESET_LASTS),
-        _ => return Err(StoreError::Refused(format!("a notice of kind {} for nobody carries no link", notice.kind))),
-    };
-    let mut bytes = [0; 32];
-    getrandom::fill(&mut bytes).map_err(|why| StoreError::Other(format!("no random bytes: {why}")))?;
-    let token = URL_SAFE_NO_PAD.encode(bytes);
-    tx.run(
-        "insert into link (id, token_hash, purpose, email, clinic_id, patient_id, membership_id, account_id, created_at, expires_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
-        [
-            Uuid::now_v7().into(),
-            link_digest(&token).to_vec().into(),
-            purpose.into(),
-            notice.recipient.as_str().into(),
-            notice.clinic.0.into(),
-            notice.patient.map(|id| id.0).into(),
-            notice.membership.map(|id| id.0).into(),
-            notice.account.map(|id| id.0).into(),
-            from_instant(now).into(),
-            from_instant(now + lasts).into(),
-        ],
-    )
-    .await?;
-    Ok(token)
-}
-
-/// What `link.token_hash` keeps of a token: the SHA-256 of its text as it stands in the address.
-pub fn link_digest(token: &str) -> [u8; 32] {
-    Sha256::digest(token.as_bytes()).into()
 }
