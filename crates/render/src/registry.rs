@@ -20,6 +20,11 @@ pub struct Entry {
 pub fn all() -> Vec<Entry> {
     vec![
         entry::<pages::gallery::Gallery>(),
+        entry::<pages::patient::Today>(),
+        entry::<pages::patient::Session>(),
+        entry::<pages::patient::Log>(),
+        entry::<pages::patient::Progress>(),
+        entry::<pages::patient::Reminders>(),
         entry::<pages::errors::NotFound>(),
         entry::<pages::errors::Forbidden>(),
         entry::<pages::errors::Refused>(),

@@ -2,4 +2,5 @@
 
 pub mod errors;
 pub mod gallery;
+pub mod patient;
 pub mod physio;

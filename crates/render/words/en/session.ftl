@@ -1,1 +1,145 @@
-### Words of the account and sign-in pages.
+### The session: the plain form, the player, the finish.
+
+session-title = Session
+session-of = { $program }
+session-for-today = { $date }
+session-for-day = You are logging { $date }
+session-close = Close
+session-problem = Nothing was saved yet. Please look at what is marked below.
+
+## An exercise
+exercise-step = Exercise { $n } of { $of }
+exercise-start = Start
+exercise-end = End
+exercise-note = From your physiotherapist: { $note }
+exercise-how = How did it go?
+exercise-done = Done as prescribed
+exercise-some = Some of it
+exercise-skipped = Skipped
+exercise-sets = Sets
+exercise-reps = Times
+exercise-reps-side = Times on each side
+exercise-breaths = Breaths
+exercise-hold = Held for (seconds)
+exercise-reason = Why?
+exercise-reason-choose = Choose a reason
+skip-pain = It hurt
+skip-no_time = No time
+skip-not_sure_how = Not sure how to do it
+skip-no_equipment = Do not have what it needs
+skip-other = Something else
+
+## Scores
+pain-before = Pain right now, before you start
+pain-before-hint = With 0 for none and 10 for the worst you can think of. Tap a number to begin.
+pain-before-plain-hint = With 0 for none and 10 for the worst you can think of.
+pain-after = Pain right now, after the session
+pain-none = None
+pain-moderate = Moderate
+pain-worst = Worst
+pain-rather-not = I’d rather not give a score
+effort-legend = Effort
+effort-hint = How hard was it, all in all?
+effort-1 = Very easy
+effort-2 = Easy
+effort-3 = OK
+effort-5 = Hard
+effort-7 = Very hard
+effort-value = { $value } of 10
+note-for = Anything { $therapist } should know?
+note-for-clinic = Anything your clinic should know?
+finish-title = How was that?
+session-save = Save session
+
+## Stop signs
+wrong-summary = Something feels wrong
+wrong-legend = Do you have any of these?
+wrong-hint = If you tick one, your program is paused at once and your clinic is told. Stop exercising and call the clinic. In an emergency call your local emergency number (999 in Malaysia).
+wrong-send = I have one of these: stop now
+flag-numbness_or_weakness = Numbness or weakness in an arm or leg
+flag-unsteady_walking = Unsteady when walking
+flag-bladder_or_bowel = Trouble holding or passing urine or stool
+flag-fever_or_weight_loss = Fever, or losing weight without meaning to
+flag-chest_pain_or_breathlessness = Chest pain or short of breath
+flag-fall_or_blow = A fall or a blow not long ago
+
+## What is wrong with an answer
+error-outcome = Say how this one went.
+error-reason = Choose why you skipped it.
+error-some-empty = Say how much you did.
+error-number = Give a whole number, such as 10.
+error-too-much = That is more than three times what was prescribed. Please check the numbers.
+error-pain = Pain is a number from 0 to 10. Leave it out if you’d rather not say.
+error-effort = Choose one of the five.
+error-note = The note is too long: 2,000 characters at most.
+error-future = That day has not come yet. You can log today and the 7 days before.
+error-too-long-ago = That day is too long ago. You can log today and the 7 days before.
+error-outside = Your program does not include that day.
+error-date = We could not read the date. Open the session again from Today.
+error-changed = Your exercises have changed since you opened this page. Please open the session again from Today.
+error-empty = There is nothing to save yet. Mark at least one exercise as done or skipped.
+error-too-late = A log can be corrected for 7 days, and those have passed. Please tell your physiotherapist.
+error-stopped = Your program is paused. Please speak with your clinic before you go on.
+
+## The player
+player-begin = Begin without a score
+player-position = { $n } of { $of }
+player-start-hold = Start hold { $n } of { $of }
+player-stop-hold = Done, next hold
+player-stop-last = Done, last hold
+player-goal-hold = hold { $range } s
+player-goal-rest = rest
+player-goal-release = let go
+player-goal-in = breathe in
+player-goal-out = breathe out
+player-goal-breaths = { $range } breaths
+player-pause = Pause
+player-resume = Go on
+player-first-side = First side
+player-other-side = Now the other side
+player-enough = { $min } seconds. Stop here, or go on to { $max }.
+player-hold-done = Hold { $n } of { $of } done.
+player-set-done = Set { $n } of { $of } done
+player-breaths-start = Breathe with me
+player-count = { $n } of { $range }
+player-less = One less
+player-more = One more
+player-done-next = Done, next exercise
+player-done-last = Done, finish
+player-skip = Skip…
+player-hurts = It hurts
+player-back = Back
+player-sound-on = Sound: on
+player-sound-off = Sound: off
+player-skip-title = Skip this exercise?
+player-skip-text = That is all right. Tell us why, so that it can be changed if need be.
+player-cancel = Cancel
+player-hurts-title = It hurts
+player-hurts-text = Stop moving, come back slowly, and breathe. Some pulling or tiredness is expected; sharp, spreading or growing pain is not.
+player-hurts-skip = Leave this exercise out
+player-hurts-some = I did some of it: go on to the next
+player-hurts-try = It is fine: go back to it
+player-sure-title = Did you do all of it?
+player-sure-text = You counted { $n } of { $of }.
+player-sure-all = Yes, all of it
+player-sure-part = No, what I counted
+player-resume-title = Go on where you left off?
+player-resume-text = You began this session at { $time } and did not save it yet.
+player-resume-yes = Go on
+player-resume-no = Start again
+player-before-said = Before the session you said { $n }.
+player-all-done = You did all { $of } exercises.
+player-summary = { $done } of { $of } exercises done.
+player-skipped-list = You skipped: { $names }.
+player-some-list = You did some of: { $names }.
+player-saving = Saving…
+offline-title = Saved on this phone
+offline-text = We’ll send it when you are online. You can close this page.
+offline-sent = Sent. Thank you.
+offline-waiting = A session is saved on this phone. We’ll send it when you are online.
+offline-refused = A session saved on this phone could not be taken as it is.
+offline-look = Look at it
+offline-discard = Delete it from this phone
+offline-sign-in = Your session is saved on this phone. Sign in again to send it.
+offline-sign-in-link = Sign in
+offline-sign-out = A session on this phone has not been sent yet. Signing out deletes it. Sign out all the same?
