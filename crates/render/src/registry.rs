@@ -33,6 +33,15 @@ pub fn all() -> Vec<Entry> {
         entry::<pages::errors::Unavailable>(),
         entry::<pages::errors::Offline>(),
         entry::<pages::physio::caseload::Caseload>(),
+        entry::<pages::physio::invite::Invite>(),
+        entry::<pages::physio::library::Exercises>(),
+        entry::<pages::physio::library::ExerciseShown>(),
+        entry::<pages::physio::library::ExerciseForm>(),
+        entry::<pages::physio::templates::TemplateList>(),
+        entry::<pages::physio::templates::TemplateUse>(),
+        entry::<pages::physio::builder::ProgramBuilder>(),
+        entry::<pages::physio::builder::ProgramPreview>(),
+        entry::<pages::physio::programs::ProgramShown>(),
     ]
 }
 

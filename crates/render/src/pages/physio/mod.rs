@@ -1,3 +1,8 @@
 //! The physiotherapist's and the owner's pages.
 
+pub mod builder;
 pub mod caseload;
+pub mod invite;
+pub mod library;
+pub mod programs;
+pub mod templates;

@@ -1,0 +1,73 @@
+//! Inviting a patient.
+
+use serde::Serialize;
+
+use crate::{
+    Field, Page,
+    forms::{Choice, Crumb},
+};
+
+/// A patient who has the address already.
+#[derive(Debug, Clone, Serialize)]
+pub struct Taken {
+    /// Their page.
+    pub href: String,
+    /// Their name.
+    pub name: String,
+}
+
+/// `/patients/new`
+#[derive(Debug, Clone, Serialize)]
+pub struct Invite {
+    /// The way here.
+    pub crumbs: Vec<Crumb>,
+    /// A sentence above a refused form.
+    pub problem: Option<String>,
+    /// The name.
+    pub name: Field,
+    /// The address, or empty for a program on paper.
+    pub email: Field,
+    /// Who has the address already.
+    pub taken: Option<Taken>,
+    /// Where it hurts.
+    pub region: Field,
+    /// What `region` may be.
+    pub regions: Vec<Choice>,
+    /// The language of mail and pages.
+    pub language: Field,
+    /// What `language` may be.
+    pub languages: Vec<Choice>,
+    /// The patient's zone.
+    pub zone: Field,
+    /// Zones to choose from while typing.
+    pub zones: Vec<String>,
+}
+
+impl Page for Invite {
+    const TEMPLATE: &'static str = "pages/physio/invite.html";
+
+    fn samples() -> Vec<Self> {
+        let form = Self {
+            crumbs: vec![Crumb::to("Patients", "/patients"), Crumb::here("Invite a patient")],
+            problem: None,
+            name: Field::default(),
+            email: Field::default(),
+            taken: None,
+            region: Field::holding("upper_back"),
+            regions: vec![Choice::new("upper_back", "Upper back")],
+            language: Field::holding("en"),
+            languages: vec![Choice::new("en", "English")],
+            zone: Field::holding("Asia/Kuala_Lumpur"),
+            zones: vec!["Asia/Kuala_Lumpur".into(), "Europe/Berlin".into()],
+        };
+        vec![
+            form.clone(),
+            Self {
+                problem: Some("Nobody was invited yet: one thing needs another look.".into()),
+                email: Field::refused("farah@demo.test", "Farah Aziz is in your clinic with this address already."),
+                taken: Some(Taken { href: "/patients/1".into(), name: "Farah Aziz".into() }),
+                ..form
+            },
+        ]
+    }
+}

@@ -1,0 +1,148 @@
+//! One program as the physiotherapist reads and steers it.
+
+use serde::Serialize;
+
+use crate::{Field, Page, forms::Crumb};
+
+/// One exercise of a version.
+#[derive(Debug, Clone, Serialize)]
+pub struct PrescribedLine {
+    /// The exercise's page.
+    pub href: String,
+    /// Its name.
+    pub name: String,
+    /// The dose in words.
+    pub dose: String,
+    /// The note to the patient.
+    pub note: Option<String>,
+}
+
+/// One version.
+#[derive(Debug, Clone, Serialize)]
+pub struct VersionShown {
+    /// "From 23 November 2026".
+    pub heading: String,
+    /// "now", "planned", or nothing for earlier ones.
+    pub tag: Option<String>,
+    /// "Monday to Saturday, once a day · about 12 minutes".
+    pub schedule: String,
+    /// The exercises in order.
+    pub lines: Vec<PrescribedLine>,
+    /// Whether it is shown open: the one in effect.
+    pub open: bool,
+}
+
+/// One pause.
+#[derive(Debug, Clone, Serialize)]
+pub struct PauseShown {
+    /// "22 to 25 November".
+    pub when: String,
+    /// Why.
+    pub reason: String,
+    /// Why it ended, when somebody ended it with a reason.
+    pub resumed: Option<String>,
+}
+
+/// `/programs/{id}`
+#[derive(Debug, Clone, Serialize)]
+pub struct ProgramShown {
+    /// The way here.
+    pub crumbs: Vec<Crumb>,
+    /// Its name.
+    pub name: String,
+    /// "On its way", "Paused", …
+    pub status: String,
+    /// The tone of the status: empty, `warn`, `pain` or `quiet`.
+    pub tone: String,
+    /// "23 November 2026 to 3 January 2027 · week 2 of 6".
+    pub when: String,
+    /// A sentence above a refused form.
+    pub problem: Option<String>,
+    /// What holds it, when a stop sign does.
+    pub stopped: Option<String>,
+    /// The versions, the newest first.
+    pub versions: Vec<VersionShown>,
+    /// The pauses, the newest first.
+    pub pauses: Vec<PauseShown>,
+    /// Where to change it; `None` when it is over.
+    pub revise: Option<String>,
+    /// Where to post a pause; `None` when it cannot be paused.
+    pub pause: Option<String>,
+    /// Where to post going on; `None` when it is not paused.
+    pub resume: Option<String>,
+    /// Where to post its end; `None` when it is over.
+    pub finish: Option<String>,
+    /// The first paused day.
+    pub pause_from: Field,
+    /// The last paused day, or empty.
+    pub pause_until: Field,
+    /// Why it is paused.
+    pub pause_reason: Field,
+    /// Why it goes on.
+    pub resume_reason: Field,
+    /// Which form is open, because it was refused: `pause`, `resume` or nothing.
+    pub open: String,
+    /// The question before it is finished.
+    pub finish_question: String,
+}
+
+impl Page for ProgramShown {
+    const TEMPLATE: &'static str = "pages/physio/program.html";
+
+    fn samples() -> Vec<Self> {
+        let line = PrescribedLine {
+            href: "/exercises/1".into(),
+            name: "Wall angels".into(),
+            dose: "10–12 times".into(),
+            note: Some("Slowly.".into()),
+        };
+        let version = VersionShown {
+            heading: "From 23 November 2026".into(),
+            tag: Some("now".into()),
+            schedule: "Monday to Saturday, once a day".into(),
+            lines: vec![line.clone(), PrescribedLine { note: None, ..line }],
+            open: true,
+        };
+        let active = Self {
+            crumbs: vec![Crumb::to("Patients", "/patients"), Crumb::to("Farah Aziz", "/patients/1"), Crumb::here("Program")],
+            name: "Upper back relief".into(),
+            status: "On its way".into(),
+            tone: String::new(),
+            when: "23 November 2026 to 3 January 2027 · week 2 of 6".into(),
+            problem: None,
+            stopped: None,
+            versions: vec![version.clone(), VersionShown { tag: None, open: false, ..version }],
+            pauses: Vec::new(),
+            revise: Some("/programs/1/revise".into()),
+            pause: Some("/programs/1/pause".into()),
+            resume: None,
+            finish: Some("/programs/1/finish".into()),
+            pause_from: Field::holding("2026-11-24"),
+            pause_until: Field::default(),
+            pause_reason: Field::default(),
+            resume_reason: Field::default(),
+            open: String::new(),
+            finish_question: "Finish this program today?".into(),
+        };
+        let pause =
+            PauseShown { when: "from 22 November".into(), reason: "On holiday.".into(), resumed: Some("Back home.".into()) };
+        let mut refused = active.clone();
+        refused.problem = Some("The program was not paused.".into());
+        refused.open = "pause".into();
+        refused.pause_until = Field::refused("2026-11-01", "The pause ends before it starts. Choose a later end.");
+        vec![
+            active.clone(),
+            refused,
+            Self {
+                status: "Stopped".into(),
+                tone: "pain".into(),
+                stopped: Some("Farah reported a stop sign on 22 November.".into()),
+                pauses: vec![pause.clone(), PauseShown { resumed: None, ..pause }],
+                pause: None,
+                resume: Some("/programs/1/resume".into()),
+                ..active.clone()
+            },
+            Self { status: "Finished".into(), tone: "quiet".into(), revise: None, pause: None, finish: None, ..active },
+        ]
+    }
+}
