@@ -45,7 +45,8 @@ pub(crate) async fn serve(Path((hash, name)): Path<(String, String)>, headers: H
     let mut response = if headers.get(header::IF_NONE_MATCH).is_some_and(|asked| asked.as_bytes() == etag.as_bytes()) {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
-        Body::from(file.data.into_owned()).into_response()
+        let bytes = file.data.into_owned();
+        Body::from(if name.ends_with(".css") { addressed(bytes) } else { bytes }).into_response()
     };
     let answer = response.headers_mut();
     answer.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type(&name)));
@@ -54,6 +55,25 @@ pub(crate) async fn serve(Path((hash, name)): Path<(String, String)>, headers: H
         answer.insert(header::ETAG, etag);
     }
     Ok(response)
+}
+
+/// A style sheet names other files relative to itself (`url(../fonts/ah.woff2)`); here they get their own addresses, the same as in the
+/// pages, or a preloaded font would be fetched twice.
+fn addressed(css: Vec<u8>) -> Vec<u8> {
+    let Ok(text) = std::str::from_utf8(&css) else { return css };
+    let mut out = String::with_capacity(text.len() + 64);
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("url(../") {
+        out.push_str(before);
+        let (name, _) = after.split_once(')').unwrap_or((after, ""));
+        match HASHES.get(name) {
+            Some(hash) => out.push_str(&format!("url(/assets/{hash}/")),
+            None => out.push_str("url(../"),
+        }
+        rest = after;
+    }
+    out.push_str(rest);
+    out.into_bytes()
 }
 
 /// `GET /favicon.ico`, which browsers ask for whatever the page says.
@@ -71,5 +91,27 @@ fn media_type(name: &str) -> &'static str {
         Some("webmanifest") => "application/manifest+json",
         Some("txt") => "text/plain; charset=utf-8",
         _ => "application/octet-stream",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_style_sheet_and_a_page_name_the_same_font() {
+        let css =
+            String::from_utf8(addressed(b"a{src:url(../fonts/ah.woff2) format(\"woff2\"),url(../no/such)}".to_vec())).unwrap();
+        let page = resolver()("fonts/ah.woff2").unwrap();
+        assert_eq!(css, format!("a{{src:url({page}) format(\"woff2\"),url(../no/such)}}"));
+    }
+
+    /// A style sheet whose file is missing would only show as a page without its look.
+    #[test]
+    fn style_sheets_name_only_files_that_exist() {
+        for name in Files::iter().filter(|name| name.ends_with(".css")) {
+            let css = String::from_utf8(addressed(Files::get(&name).unwrap().data.into_owned())).unwrap();
+            assert!(!css.contains("url(../"), "{name}");
+        }
     }
 }
