@@ -2,8 +2,9 @@
 //! wanted at the moment of sending. The engine that sends them keeps its own
 //! promises; here are only the rules.
 
+use crate::ids::ProgramId;
 use crate::person::Zone;
-use crate::program::Weekdays;
+use crate::program::{Program, Weekdays};
 use crate::tags::tagged;
 use jiff::civil::{Date, Time};
 use jiff::{SignedDuration, Timestamp, ToSpan};
@@ -107,6 +108,22 @@ pub struct Standing {
     pub logged: u32,
     /// Whether the patient has unsubscribed, or mail to the address is suppressed.
     pub unsubscribed: bool,
+}
+
+impl Standing {
+    /// Counts a date over the patient's programs. `logged` says how many logs a
+    /// program has on that date, whatever was done in them: who skipped and
+    /// said why has answered. Logs beyond a program's own slots fill nobody
+    /// else's.
+    pub fn on(date: Date, programs: &[Program], logged: impl Fn(ProgramId) -> u32, unsubscribed: bool) -> Self {
+        let (mut slots, mut filled) = (0, 0);
+        for program in programs {
+            let due = u32::from(program.slots_on(date));
+            slots += due;
+            filled += logged(program.id).min(due);
+        }
+        Self { slots, logged: filled, unsubscribed }
+    }
 }
 
 /// What to do with a reminder now.

@@ -93,6 +93,7 @@ fn a_stop_sign_stands_until_a_physiotherapist_resumes() {
     assert!(see(&program, &first, 40).is_some(), "it does not fade");
     program.resume(day(5), Role::Physiotherapist, "Seen and cleared").unwrap();
     assert_eq!(see(&program, &first, 6), None, "resumed on the same day");
+    assert!(see(&program, &both, 9).is_some(), "the stop of day 5 says nothing about day 9");
     program.stop(day(9));
     let again = see(&program, &both, 9).unwrap();
     assert_ne!(again.key, found.key);

@@ -1,6 +1,8 @@
 //! The rules as tables and properties, one module per rule book. They use the
 //! crate from outside, as everybody else does.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
+
 mod adherence;
 mod attention;
 mod dose;

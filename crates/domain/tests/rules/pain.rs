@@ -103,5 +103,5 @@ fn a_change_reads_by_region_and_baseline() {
     }
     // A mean of thirds that should be exactly 2 stays 2.
     let limits = Thresholds { mdc: 2.0, mcid: 2.0, source: "" };
-    assert_eq!(read(8.0 / 3.0 - 14.0 / 3.0, limits), Meaningful);
+    assert_eq!(read(5.0 / 3.0 - 11.0 / 3.0, limits), Meaningful);
 }

@@ -1,6 +1,6 @@
-use crate::fixtures::{after, at, d};
+use crate::fixtures::{after, at, d, eight_weeks, monday, plan, program};
 use domain::person::Zone;
-use domain::program::Weekdays;
+use domain::program::{Plan, Weekdays};
 use domain::reminder::{Decision, Due, NoticeSkip, QuietHours, ReminderRule, RuleError, Standing, decide, next_due};
 use jiff::civil::{Time, time};
 use jiff::{SignedDuration, Timestamp};
@@ -102,6 +102,16 @@ fn daylight_saving_moves_forward_and_fires_once() {
     }
 }
 
+/// Nuuk springs forward at 23:00 on a Saturday: the evening's last times come
+/// after the next morning's first.
+#[test]
+fn a_gap_at_midnight_lets_two_dates_change_places() {
+    let nuuk = rule("America/Nuuk", &[(0, 10), (23, 30)]);
+    assert_eq!(next(&nuuk, "2026-03-28T12:00:00Z"), is("2026-03-29 00:10", "2026-03-29T01:10:00Z"));
+    assert_eq!(next(&nuuk, "2026-03-29T01:10:00Z"), is("2026-03-28 23:30", "2026-03-29T01:30:00Z"));
+    assert_eq!(next(&nuuk, "2026-03-29T01:30:00Z"), is("2026-03-29 23:30", "2026-03-30T00:30:00Z"));
+}
+
 #[test]
 fn a_weekday_left_out_at_the_date_line_waits_a_week() {
     // 30 December 2011 would have been a Friday.
@@ -149,7 +159,36 @@ fn after_an_outage_only_the_newest_of_close_times_is_sent() {
     assert_eq!(decided, [expired, expired, Decision::Send]);
 }
 
-const ZONES: [&str; 8] = [
+#[test]
+fn a_slot_is_open_until_it_is_logged() {
+    let twice = program(Plan { times_a_day: 2, ..plan() }, monday(), after(monday(), 9));
+    let mut once = eight_weeks();
+    once.pause(after(monday(), 3), None, "Travelling", monday()).unwrap();
+    let (a, b) = (twice.id, once.id);
+    let programs = [twice, once];
+    let on = |day: i32, twice: u32, once: u32| {
+        let logged = |id| {
+            if id == a {
+                twice
+            } else if id == b {
+                once
+            } else {
+                0
+            }
+        };
+        let standing = Standing::on(after(monday(), day), &programs, logged, false);
+        (standing.slots, standing.logged)
+    };
+    assert_eq!(on(0, 0, 0), (3, 0));
+    assert_eq!(on(0, 1, 1), (3, 2));
+    assert_eq!(on(0, 5, 0), (3, 2), "the other program is still open");
+    assert_eq!(on(3, 1, 1), (2, 1), "a paused program asks for nothing");
+    assert_eq!(on(10, 0, 0), (0, 0));
+    let gone = Standing::on(monday(), &programs, |_| 0, true);
+    assert!(gone.unsubscribed);
+}
+
+const ZONES: [&str; 9] = [
     "Asia/Kuala_Lumpur",
     "America/New_York",
     "Australia/Lord_Howe",
@@ -158,6 +197,7 @@ const ZONES: [&str; 8] = [
     "Europe/Dublin",
     "Africa/Casablanca",
     "Asia/Kathmandu",
+    "America/Nuuk",
 ];
 
 fn any_time() -> impl Strategy<Value = Time> {
@@ -188,6 +228,7 @@ fn any_instant() -> impl Strategy<Value = Timestamp> {
         near("2026-10-03T15:30:00Z"),
         near("2026-04-04T15:00:00Z"),
         near("2026-09-06T04:00:00Z"),
+        near("2026-03-29T01:00:00Z"),
         near("2011-12-30T10:00:00Z"),
         (1_293_840_000i64..1_800_000_000).boxed(),
     ]
