@@ -128,7 +128,9 @@ fn share(done: f64, expected: u32) -> Option<f64> {
 
 /// Adherence of one patient over `from..=to`, clipped to the programs and to
 /// `today`. Logs may come in any order; those outside the period or of other
-/// programs are ignored. Work grows with days × programs + logs · log(logs).
+/// programs are ignored. Work grows with days × programs + logs · log(logs),
+/// and there is one [`Day`] for each date asked for: whoever takes `from` and
+/// `to` from a reader bounds them.
 pub fn adherence(programs: &[Program], logs: &[Logged], from: Date, to: Date, today: Date) -> Adherence {
     let mut sorted: Vec<&Logged> = logs.iter().filter(|log| (from..=to).contains(&log.date)).collect();
     // By day and program, fullest first: when a day is logged more often than
