@@ -1,5 +1,7 @@
 //! Every mail renders, says the same in both parts, and gives nothing away in its subject.
 
+#![allow(clippy::expect_used, reason = "a test that cannot read its files has failed")]
+
 use std::collections::BTreeSet;
 
 use render::mail::{self, Mail, RenderedMail, SessionReminder};

@@ -1,5 +1,7 @@
 //! Every template is registered, renders, and asks for nothing that its view-model lacks.
 
+#![allow(clippy::expect_used, reason = "a test that cannot read its files has failed")]
+
 use std::collections::BTreeSet;
 
 use render::{Templates, registry};

@@ -1,5 +1,7 @@
 //! Every key that a template or the code asks for exists in English, with the arguments it needs.
 
+#![allow(clippy::expect_used, reason = "a test that cannot read its files has failed")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -33,13 +35,9 @@ fn messages(language: &str) -> BTreeMap<String, String> {
                 let key = key.trim().to_owned();
                 assert!(all.insert(key.clone(), rest.to_owned()).is_none(), "{path:?}: {key} stands twice");
                 current = Some(key);
-            } else if let Some(key) = &current
-                && line.starts_with(' ')
-            {
-                if let Some(text) = all.get_mut(key) {
-                    text.push('\n');
-                    text.push_str(line);
-                }
+            } else if let Some(text) = current.as_ref().filter(|_| line.starts_with(' ')).and_then(|key| all.get_mut(key)) {
+                text.push('\n');
+                text.push_str(line);
             }
         }
     }
