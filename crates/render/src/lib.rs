@@ -15,6 +15,7 @@ mod functions;
 mod icons;
 pub mod links;
 pub mod mail;
+mod mail_styles;
 pub mod page;
 pub mod pages;
 pub mod registry;

@@ -131,15 +131,7 @@ pub struct SessionReminder {
 /// [`RenderError`] when a template asks for what the mail lacks: our mistake, a test finds it.
 pub fn render<M: Mail>(templates: &Templates, language: Language, mail: &M) -> Result<RenderedMail, RenderError> {
     let part = |name: &str| templates.render_part(&format!("mail/{}/{name}", M::KIND), language.tag(), mail);
-    let html = part("body.html")?;
-    let inliner = css_inline::CSSInliner::options()
-        .keep_at_rules(true) // the colours for dark mode cannot be inlined
-        .load_remote_stylesheets(false)
-        .build();
-    let html = inliner
-        .inline(&html)
-        .map_err(|fault| RenderError::Inline { template: format!("mail/{}/body.html", M::KIND), reason: fault.to_string() })?;
-    Ok(RenderedMail { subject: one_line(&part("subject.txt")?), text: paragraphs(&part("body.txt")?), html })
+    Ok(RenderedMail { subject: one_line(&part("subject.txt")?), text: paragraphs(&part("body.txt")?), html: part("body.html")? })
 }
 
 /// Control characters become spaces: a header can hold no second line.

@@ -6,8 +6,8 @@ use rust_embed::RustEmbed;
 use serde::Serialize;
 use tera::{Context, Tera};
 
-use crate::functions;
 use crate::{Chrome, Page};
+use crate::{functions, mail_styles};
 
 /// Turns the name of a static file (`css/base.css`) into its address, or `None` when there is no such file.
 pub type Assets = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
@@ -34,12 +34,12 @@ pub enum RenderError {
         /// What Tera says.
         source: tera::Error,
     },
-    /// A mail's styles could not be written into its elements.
-    #[error("{template}: styles cannot be inlined: {reason}")]
-    Inline {
+    /// A mail uses a class without a rule, or a rule is more than one class.
+    #[error("{template}: {reason}")]
+    Style {
         /// Which template.
         template: String,
-        /// What the inliner says.
+        /// What is wrong.
         reason: String,
     },
 }
@@ -86,6 +86,7 @@ impl Templates {
             let text = String::from_utf8(file.data.into_owned()).map_err(|_| RenderError::NotText(path.to_string()))?;
             sources.push((path.into_owned(), text));
         }
+        mail_styles::inline(&mut sources)?;
         tera.add_raw_templates(sources).map_err(RenderError::Load)?;
         Ok(Self { tera: Arc::new(tera) })
     }

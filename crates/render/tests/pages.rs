@@ -114,7 +114,7 @@ fn sources() -> Vec<(String, String)> {
             let path = entry.expect("the entry reads").path();
             if path.is_dir() {
                 folders.push(path);
-            } else {
+            } else if path.extension().is_some_and(|ending| ending == "html" || ending == "txt") {
                 let name = path.strip_prefix(&root).expect("inside").to_string_lossy().into_owned();
                 all.push((name, std::fs::read_to_string(&path).expect("the file reads")));
             }
