@@ -5,8 +5,6 @@ mail-link-below = If the button doesn’t work, open this address:
 mail-questions = Questions? Ask { $clinic }.
 mail-phone = Phone: { $phone }
 mail-whatsapp = Message us on WhatsApp
-mail-why = You get this email because you are a patient of { $clinic } or work there.
-mail-no-reply-needed = Please don’t forward this email: the link in it is yours.
 
 mail-invitation-subject = Your invitation from { $clinic }
 mail-invitation-staff-subject = Join { $clinic } on Homestretch
