@@ -19,6 +19,8 @@ const BARS_TOP: f64 = 172.0;
 const BARS_FOOT: f64 = 216.0;
 const LABELS: f64 = 234.0;
 const HEIGHT: f64 = 244.0;
+/// The room inside a card on a phone 320 px wide.
+const NARROWEST: f64 = 250.0;
 /// A line does not claim to know more than a week without a score.
 const LONGEST_GAP: usize = 7;
 
@@ -85,16 +87,18 @@ fn y(score: f64) -> f64 {
 
 /// Draws `days` (consecutive, oldest first) with `changes` as marks.
 ///
-/// Columns are 17 units wide up to seven weeks and narrower for longer periods; the page scrolls the drawing
+/// Columns are 17 units wide for up to seven weeks, wider for a few days and narrower for longer periods; the page scrolls the drawing
 /// sideways where it does not fit. A line joins two scores across days on which nothing could be scored; it
 /// breaks where a session was logged without a score, and after more than seven days.
 pub fn day_by_day(language: Language, days: &[ChartDay], changes: &[Change], weeks: Weeks) -> DayByDay {
     let step = match days.len() {
-        0..=49 => 17.0,
+        // a week or so fills the narrowest phone
+        few @ 1..=11 => (NARROWEST - LEFT - RIGHT) / few as f64,
+        0 | 12..=49 => 17.0,
         50..=98 => 10.0,
         _ => 6.0,
     };
-    let width = (LEFT + RIGHT + step * days.len() as f64).max(300.0);
+    let width = (LEFT + RIGHT + step * days.len() as f64).max(NARROWEST);
     let x = |i: usize| LEFT + step * (i as f64 + 0.5);
 
     let mut inside = String::new();
@@ -139,7 +143,7 @@ pub fn day_by_day(language: Language, days: &[ChartDay], changes: &[Change], wee
 }
 
 fn bar(out: &mut String, language: Language, day: &ChartDay, middle: f64, step: f64) {
-    let wide = (step * 0.7).round();
+    let wide = (step * 0.7).min(26.0).round();
     let left = at(middle - wide / 2.0);
     let tall = BARS_FOOT - BARS_TOP;
     let corner = if step > 8.0 { "2.5" } else { "1" };
@@ -347,7 +351,8 @@ mod tests {
         let days = [day(1, DayMark::Done, None), day(2, DayMark::Done, None)];
         let changes = [Change { date: date(2026, 11, 2), label: "v2 <b>".into() }];
         let chart = day_by_day(Language::En, &days, &changes, Weeks::From(date(2026, 11, 1)));
-        assert!(chart.svg.as_str().contains("M51 14V216"), "{}", chart.svg.as_str());
+        // two days share the 188 units of the narrowest drawing; the second begins 94 after the left margin
+        assert!(chart.svg.as_str().contains("M128 14V216"), "{}", chart.svg.as_str());
         assert!(chart.svg.as_str().contains("v2 &lt;b&gt;"));
         assert!(chart.svg.as_str().contains(">Week 1<"));
     }
