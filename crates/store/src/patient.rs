@@ -161,3 +161,24 @@ pub async fn rename(tx: &Tx, id: PatientId, name: &PersonName) -> Result<(), Sto
         .await?;
     if found == 0 { Err(StoreError::NotFound) } else { Ok(()) }
 }
+
+/// The name of the physiotherapist on whose caseload the patient is; `None` when there is nobody in particular.
+///
+/// # Errors
+/// The store's own.
+pub async fn physiotherapist_name(tx: &Tx, id: PatientId) -> Result<Option<PersonName>, StoreError> {
+    #[derive(FromQueryResult)]
+    struct Row {
+        id: Uuid,
+        name: String,
+    }
+    let row: Option<Row> = tx
+        .one(
+            "select m.id, m.name from patient p join membership m on m.clinic_id = p.clinic_id and m.id = p.physiotherapist_id
+             where p.clinic_id = $1 and p.id = $2 and m.disabled_at is null",
+            [tx.clinic().0.into(), id.0.into()],
+        )
+        .await?;
+    row.map(|Row { id, name }| PersonName::parse(&name).map_err(|why| StoreError::corrupt("membership", "name", id, why)))
+        .transpose()
+}

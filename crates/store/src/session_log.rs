@@ -31,7 +31,7 @@ pub enum Saved {
 /// # Errors
 /// [`StoreError::Refused`] when no version of the program is in effect on the log's date.
 pub async fn insert(tx: &Tx, program: &Program, log: &SessionLog) -> Result<Saved, StoreError> {
-    let version = version(program, log.date)?;
+    let version = version(program, log)?;
     let mut values = log_values(tx, program, version, log);
     values.extend(entry_values(version, &log.entries));
     let added = tx
@@ -60,7 +60,7 @@ pub async fn insert(tx: &Tx, program: &Program, log: &SessionLog) -> Result<Save
 /// # Errors
 /// [`StoreError::NotFound`] when there is no such log; [`StoreError::Refused`] as for [`insert`].
 pub async fn correct(tx: &Tx, program: &Program, log: &SessionLog, now: Timestamp) -> Result<(), StoreError> {
-    let version = version(program, log.date)?;
+    let version = version(program, log)?;
     let kept = tx
         .run(
             "insert into log_revision (clinic_id, id, log_id, patient_id, before, replaced_at)
@@ -204,8 +204,8 @@ pub async fn logged(tx: &Tx, patients: &[PatientId], from: Date, to: Date) -> Re
     Ok(by_patient)
 }
 
-fn version(program: &Program, date: Date) -> Result<&Version, StoreError> {
-    program.version_on(date).ok_or_else(|| StoreError::Refused("The program had not started on that day.".to_owned()))
+fn version<'a>(program: &'a Program, log: &SessionLog) -> Result<&'a Version, StoreError> {
+    log.version(program).ok_or_else(|| StoreError::Refused("The program had not started on that day.".to_owned()))
 }
 
 /// `$1` to `$15` of the statements above.

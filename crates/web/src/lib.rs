@@ -12,6 +12,7 @@ pub mod auth;
 pub mod error;
 pub mod extract;
 mod health;
+pub mod patient;
 pub mod physio;
 pub mod router;
 pub mod state;

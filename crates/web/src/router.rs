@@ -13,7 +13,7 @@ use axum::{
 use tower::ServiceBuilder;
 use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer, timeout::TimeoutLayer};
 
-use crate::{AppState, PageError, assets, auth::origin, error, health, physio, visit};
+use crate::{AppState, PageError, assets, auth::origin, error, health, patient, physio, visit};
 
 /// The most a request's body may be, in bytes. Uploads have their own, larger limit on their own routes.
 pub const BODY_LIMIT: usize = 1 << 20;
@@ -49,6 +49,11 @@ fn routes() -> Router<AppState> {
     Router::new()
         .route("/assets/{hash}/{*name}", get(assets::serve))
         .route("/favicon.ico", get(assets::favicon))
+        .route("/today", get(patient::today::page))
+        .route("/session/{id}", get(patient::session::page).post(patient::session::save))
+        .route("/logs/{id}", get(patient::log::page).post(patient::log::correct))
+        .route("/progress", get(patient::progress::page))
+        .route("/reminders", get(patient::reminders::page).post(patient::reminders::save))
         .route("/patients", get(physio::caseload::page))
 }
 

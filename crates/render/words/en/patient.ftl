@@ -72,22 +72,15 @@ progress-self = These are the sessions you logged yourself.
 progress-days = The last four weeks
 progress-key = What the signs mean
 progress-pain-title = Pain
-progress-pain-mean =
-    { $n ->
-        [one] Your one score in the first week was { $first }.
-       *[other] In the first 7 scored days your pain after a session was { $first } on average.
-    }
 progress-pain-change = In the first 7 scored days your pain after a session was { $first } on average; in the last 7 it was { $last }.
 progress-pain-few = There are not enough scores yet to say how your pain is changing.
 progress-logs = Your sessions
 progress-log-pain = Pain { $before } before, { $after } after
 progress-log-pain-after = Pain { $after } after
 progress-log-pain-before = Pain { $before } before
-progress-log-effort = { $effort }
 progress-log-note = with a note
 progress-log-stop = stop sign
-progress-log-corrected = corrected
-progress-log-open = Open the log of { $date }
+progress-log-none = nothing done
 progress-older = Older sessions
 progress-newest = Back to the newest
 progress-empty-title = Nothing here yet

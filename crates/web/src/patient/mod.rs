@@ -1,0 +1,20 @@
+//! The patient's pages.
+//!
+//! [`today`] and [`session`] open for a one-tap link too; everything else wants a password. What a patient typed into the log form is
+//! read in [`answers`], and nowhere else.
+
+mod answers;
+mod known;
+pub mod log;
+pub mod progress;
+pub mod reminders;
+pub mod session;
+pub mod today;
+
+use domain::person::Language;
+use render::words::say;
+
+/// The sentence for a key without arguments.
+fn words(language: Language, key: &str) -> String {
+    say(language, key, &[])
+}

@@ -1,0 +1,237 @@
+//! `/progress`: the patient's own history.
+
+use std::collections::HashMap;
+
+use axum::extract::State;
+use domain::{
+    adherence::{Adherence, adherence},
+    ids::{LogId, ProgramId},
+    pain::{self, PainPoint, Reading, Region},
+    person::Language,
+    program::Program,
+    session_log::{PainScore, SessionLog},
+};
+use jiff::{Timestamp, ToSpan, civil::Date};
+use render::{
+    Nav,
+    charts::{self, ChartDay, DayMark, Weeks},
+    formats,
+    forms::Choice,
+    pages::patient::{LogLine, Progress, day_tile},
+    words::say,
+};
+use serde::Deserialize;
+use store::{StoreError, Tx, patient, program, session_log};
+
+use super::words;
+use crate::{
+    AppState, PageResult,
+    extract::{Now, Pages, Patient, Query},
+};
+
+/// Logs on one page.
+const PAGE: u16 = 20;
+/// The longest the pain chart looks back.
+const CHART_DAYS: i64 = 55;
+
+/// The query of the page.
+#[derive(Debug, Deserialize)]
+pub struct Which {
+    /// The last log of the page before, as `2026-11-20.<id>`.
+    #[serde(default)]
+    before: String,
+}
+
+/// `GET /progress?before=`.
+///
+/// # Errors
+/// The store's own.
+pub async fn page(
+    patient: Patient,
+    Now(now): Now,
+    Query(which): Query<Which>,
+    State(app): State<AppState>,
+    pages: Pages,
+) -> PageResult {
+    let page = app.store.tenant(patient.scope, move |tx| async move { load(&tx, &patient, &which.before, now).await }).await?;
+    pages.at(Nav::Progress).show(&page)
+}
+
+async fn load(tx: &Tx, patient: &Patient, before: &str, now: Timestamp) -> Result<Progress, StoreError> {
+    let (language, today) = (patient.language, patient.zone.date(now));
+    // An address that somebody shortened shows the newest ones.
+    let after: Option<(Date, LogId)> = before.split_once('.').and_then(|(date, id)| Some((date.parse().ok()?, id.parse().ok()?)));
+    let programs = program::of_patient(tx, patient.id).await?;
+    let mut logs = session_log::page(tx, patient.id, after, PAGE + 1).await?;
+    let more = logs.len() > usize::from(PAGE);
+    logs.truncate(usize::from(PAGE));
+    let next = logs.last().filter(|_| more).map(|log| format!("/progress?before={}.{}", log.date, log.id));
+    let names: HashMap<ProgramId, &Program> = programs.iter().map(|program| (program.id, program)).collect();
+    let mut page = Progress {
+        count: None,
+        warm: String::new(),
+        letters: formats::WEEK.iter().map(|day| formats::weekday_letter(language, *day)).collect(),
+        weeks: Vec::new(),
+        key: Vec::new(),
+        chart: None,
+        pain: None,
+        logs: logs.iter().map(|log| line(language, names.get(&log.program).copied(), log)).collect(),
+        older_than: after.map(|_| before.to_owned()),
+        next,
+    };
+    let start = programs.iter().map(|program| program.start).min();
+    if let Some(start) = start.filter(|_| after.is_none()) {
+        let region = patient::find(tx, patient.id).await?.region;
+        summarise(tx, patient, &programs, start, today, region, &mut page).await?;
+    }
+    Ok(page)
+}
+
+/// What stands above the list: the count, the weeks, the pain.
+async fn summarise(
+    tx: &Tx,
+    patient: &Patient,
+    programs: &[Program],
+    start: Date,
+    today: Date,
+    region: Region,
+    page: &mut Progress,
+) -> Result<(), StoreError> {
+    let language = patient.language;
+    let monday = today.saturating_sub(i64::from(today.weekday().to_monday_zero_offset()).days());
+    let first = monday.saturating_sub(21.days());
+    let from = start.min(first);
+    let logged = session_log::logged(tx, &[patient.id], from, today).await?.remove(&patient.id).unwrap_or_default();
+    let whole = adherence(programs, &logged, start, today, today);
+    if whole.expected > 0 {
+        let args = [("sessions", whole.sessions.into()), ("expected", whole.expected.into())];
+        page.count = Some(say(language, "progress-count", &args));
+    }
+    page.warm = words(language, warm(&whole));
+    let weeks = adherence(programs, &logged, first, today, today);
+    page.weeks = calendar(language, &weeks, monday, today);
+    let marks = [DayMark::Done, DayMark::Part, DayMark::Missed, DayMark::Rest, DayMark::Paused, DayMark::Open];
+    page.key = marks
+        .iter()
+        .filter(|mark| weeks.days.iter().any(|day| DayMark::from(day.state) == **mark))
+        .map(|mark| Choice::new(state(*mark), mark.word(language)))
+        .collect();
+
+    let since = start.max(today.saturating_sub(CHART_DAYS.days()));
+    let logs = session_log::of_patient(tx, patient.id, start, today).await?;
+    if logs.iter().any(|log| log.pain_before.is_some() || log.pain_after.is_some()) {
+        let shown = adherence(programs, &logged, since, today, today);
+        let days: Vec<ChartDay> = shown
+            .days
+            .iter()
+            .map(|day| {
+                let of_day = || logs.iter().filter(|log| log.date == day.date);
+                ChartDay {
+                    date: day.date,
+                    mark: day.state.into(),
+                    completion: day.completion,
+                    before: mean(of_day().filter_map(|log| log.pain_before)),
+                    after: mean(of_day().filter_map(|log| log.pain_after)),
+                }
+            })
+            .collect();
+        page.chart = Some(charts::day_by_day(language, &days, &[], Weeks::Dates));
+        page.pain = Some(pain_said(language, &logs, region));
+    }
+    Ok(())
+}
+
+/// Full weeks from Monday to Sunday; days to come stand as plain numbers.
+fn calendar(language: Language, weeks: &Adherence, monday: Date, today: Date) -> Vec<Vec<render::pages::patient::DayTile>> {
+    let mut tiles: Vec<_> = weeks.days.iter().map(|day| day_tile(language, day, today)).collect();
+    let sunday = monday.saturating_add(6.days());
+    let mut date = today;
+    while date < sunday {
+        date = date.saturating_add(1.day());
+        tiles.push(render::pages::patient::DayTile {
+            letter: formats::weekday_letter(language, date.weekday()),
+            number: date.day(),
+            state: DayMark::Outside,
+            label: formats::day_long(language, date),
+            today: false,
+        });
+    }
+    tiles.chunks(7).map(<[_]>::to_vec).collect()
+}
+
+/// The class and the sign of a state, as the templates spell them.
+fn state(mark: DayMark) -> &'static str {
+    match mark {
+        DayMark::Done => "done",
+        DayMark::Part => "part",
+        DayMark::Missed => "missed",
+        DayMark::Rest => "rest",
+        DayMark::Paused => "paused",
+        DayMark::Outside => "outside",
+        DayMark::Open => "open",
+    }
+}
+
+fn warm(whole: &Adherence) -> &'static str {
+    match whole.ratio() {
+        None => "progress-first",
+        Some(ratio) if ratio >= 0.8 => "progress-warm-most",
+        Some(ratio) if ratio >= 0.5 => "progress-warm-some",
+        Some(_) => "progress-warm-few",
+    }
+}
+
+fn mean(scores: impl Iterator<Item = PainScore>) -> Option<f64> {
+    let (sum, n) = scores.fold((0u32, 0u32), |(sum, n), score| (sum + u32::from(score.get()), n + 1));
+    (n > 0).then(|| f64::from(sum) / f64::from(n))
+}
+
+fn pain_said(language: Language, logs: &[SessionLog], region: Region) -> String {
+    let points: Vec<PainPoint> =
+        logs.iter().map(|log| PainPoint { date: log.date, before: log.pain_before, after: log.pain_after }).collect();
+    let change = pain::change(&points, region);
+    match (change.reading, change.first, change.last) {
+        (Reading::NotEnough, ..) | (_, None, _) | (_, _, None) => words(language, "progress-pain-few"),
+        (_, Some(first), Some(last)) => {
+            let args = [("first", formats::one_decimal(first.mean).into()), ("last", formats::one_decimal(last.mean).into())];
+            say(language, "progress-pain-change", &args)
+        }
+    }
+}
+
+fn line(language: Language, program: Option<&Program>, log: &SessionLog) -> LogLine {
+    let completion =
+        program.and_then(|program| log.version(program)).map_or(0.0, |version| domain::session_log::completion(log, version));
+    let mark = if completion >= 1.0 - 1e-9 {
+        DayMark::Done
+    } else if completion > 0.0 {
+        DayMark::Part
+    } else {
+        DayMark::Missed
+    };
+    let mut facts = Vec::new();
+    let number = |score: PainScore| score.get().into();
+    match (log.pain_before, log.pain_after) {
+        (Some(a), Some(b)) => facts.push(say(language, "progress-log-pain", &[("before", number(a)), ("after", number(b))])),
+        (None, Some(b)) => facts.push(say(language, "progress-log-pain-after", &[("after", number(b))])),
+        (Some(a), None) => facts.push(say(language, "progress-log-pain-before", &[("before", number(a))])),
+        (None, None) => {}
+    }
+    if let Some(effort) = log.effort.map(|effort| effort.get()).filter(|value| render::pages::patient::EFFORTS.contains(value)) {
+        facts.push(words(language, &format!("effort-{effort}")));
+    }
+    if log.note.is_some() {
+        facts.push(words(language, "progress-log-note"));
+    }
+    if !log.red_flags.is_empty() {
+        facts.push(words(language, "progress-log-stop"));
+    }
+    LogLine {
+        id: log.id.to_string(),
+        day: formats::day_long(language, log.date),
+        state: mark,
+        said: if mark == DayMark::Missed { words(language, "progress-log-none") } else { mark.word(language) },
+        program: program.map(|program| program.name.clone()).unwrap_or_default(),
+        facts: facts.join(" · "),
+    }
+}

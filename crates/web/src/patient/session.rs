@@ -1,0 +1,220 @@
+//! `/session/{program_id}`: the session and its log.
+
+use axum::extract::State;
+use domain::{
+    ids::{LogId, ProgramId},
+    program::Program,
+    session_log::SessionLog,
+};
+use jiff::civil::Date;
+use render::{Nav, formats, pages::patient::Session};
+use serde::Deserialize;
+use store::{StoreError, Tx, program, session_log};
+
+use super::{
+    answers::{self, Given},
+    known, words,
+};
+use crate::{
+    AppState, PageError, PageResult,
+    extract::{Form, Id, Now, Pages, Patient, Query, TodaysPatient, go},
+};
+
+/// The query of the page.
+#[derive(Debug, Deserialize)]
+pub struct Which {
+    #[serde(default)]
+    date: String,
+}
+
+/// `GET /session/{program_id}?date=`: the session of today, or of one of the last seven days.
+///
+/// # Errors
+/// 404 for a program that is not the patient's; 422 with a sentence for a day that cannot be logged.
+pub async fn page(
+    TodaysPatient(patient): TodaysPatient,
+    Now(now): Now,
+    Id(id): Id<ProgramId>,
+    Query(which): Query<Which>,
+    State(app): State<AppState>,
+    pages: Pages,
+) -> PageResult {
+    let (today, language) = (patient.zone.date(now), patient.language);
+    let date = match which.date.as_str() {
+        "" => today,
+        text => text.parse().map_err(|_| PageError::Refused(Some(words(language, "error-date"))))?,
+    };
+    let opened = app
+        .store
+        .tenant(patient.scope, move |tx| async move {
+            let program = program::find(&tx, id).await?;
+            Ok::<_, StoreError>(open(&tx, &patient, &program, date, today, &Given(Vec::new()), LogId::new()).await?.ok_or(program))
+        })
+        .await?;
+    match opened {
+        Ok(session) => pages.at(Nav::Today).show(&session),
+        Err(program) if stops(&program, date) => Ok(go("/today")),
+        Err(program) => {
+            let why = answers::blank(LogId::new(), &program, date, now, now).check(&program, today).err();
+            let why = why.unwrap_or(domain::session_log::LogError::OutsideProgram);
+            Err(PageError::Refused(Some(answers::refusal(language, why))))
+        }
+    }
+}
+
+/// `POST /session/{program_id}`: saves the log. The same `log_id` again leads to the same place and changes nothing.
+///
+/// A ticked stop sign pauses the patient's programs at once, whatever else may be wrong with the form.
+///
+/// # Errors
+/// 404 for a program that is not the patient's.
+pub async fn save(
+    TodaysPatient(patient): TodaysPatient,
+    Now(now): Now,
+    Id(id): Id<ProgramId>,
+    State(app): State<AppState>,
+    pages: Pages,
+    Form(given): Form<Vec<(String, String)>>,
+) -> PageResult {
+    let given = Given(given);
+    let outcome = app.store.tenant(patient.scope, move |tx| async move { take(&tx, &patient, id, &given, now).await }).await?;
+    match outcome {
+        Taken::Saved(log) => Ok(go(&format!("/today?saved={log}"))),
+        Taken::Refused(session) => pages.at(Nav::Today).refuse(&*session),
+        Taken::Not(why) => Err(PageError::Refused(Some(why))),
+    }
+}
+
+/// What became of a posted log.
+enum Taken {
+    Saved(LogId),
+    Refused(Box<Session>),
+    /// There is no form to show it on.
+    Not(String),
+}
+
+async fn take(tx: &Tx, patient: &Patient, id: ProgramId, given: &Given, now: jiff::Timestamp) -> Result<Taken, StoreError> {
+    let (today, language) = (patient.zone.date(now), patient.language);
+    let program = program::find_for_update(tx, id).await?;
+    if let Some(log) = given.log_id()
+        && known_log(tx, log, &program).await?
+    {
+        return Ok(Taken::Saved(log));
+    }
+    let date = given.date(today);
+    let log_id = given.log_id().unwrap_or_else(LogId::new);
+    let shown = date.filter(|date| program.contains(*date)).unwrap_or(today);
+    let Some(mut session) = open_any(tx, patient, &program, shown, today, given, log_id).await? else {
+        return Ok(Taken::Not(words(language, if date.is_none() { "error-date" } else { "error-outside" })));
+    };
+    // `open_any` found a version for the same day and the same prescriptions.
+    let Some(version) = program.version_with(shown, given.prescriptions().into_iter()).or_else(|| program.version_on(shown)) else {
+        return Ok(Taken::Not(words(language, "error-outside")));
+    };
+    let log = answers::blank(log_id, &program, date.unwrap_or(shown), given.performed_at(now), now);
+    let changed = program.version_with(shown, given.prescriptions().into_iter()).is_none();
+    let read = answers::read(language, given, &mut session.form, (&program, version), log, true);
+
+    let flagged = !read.log.red_flags.is_empty();
+    let mut problem = if date.is_none() {
+        Some(words(language, "error-date"))
+    } else if given.log_id().is_none() || changed {
+        Some(words(language, "error-changed"))
+    } else if let Err(why) = read.log.check(&program, today) {
+        Some(answers::refusal(language, why))
+    } else if stops(&program, read.log.date) && !flagged {
+        Some(words(language, "error-stopped"))
+    } else {
+        read.faults.then(|| words(language, "session-problem"))
+    };
+    let mut log = read.log;
+    if flagged {
+        // Stopping comes first: what cannot be read is left out of the log, and a day that cannot be logged becomes today.
+        stop(tx, patient, today, now).await?;
+        if log.check(&program, today).is_err() && program.contains(today) {
+            log = SessionLog { date: today, entries: Vec::new(), ..log };
+        }
+        problem = log.check(&program, today).err().map(|why| answers::refusal(language, why));
+    }
+    if let Some(problem) = problem {
+        session.problem = Some(problem);
+        return Ok(Taken::Refused(Box::new(session)));
+    }
+    session_log::insert(tx, &program, &log).await?;
+    // An id that somebody else's log has is taken by nobody twice.
+    if known_log(tx, log.id, &program).await? {
+        Ok(Taken::Saved(log.id))
+    } else {
+        session.problem = Some(words(language, "error-changed"));
+        session.form.log_id = LogId::new().to_string();
+        Ok(Taken::Refused(Box::new(session)))
+    }
+}
+
+/// Whether this program has a log of that id already.
+async fn known_log(tx: &Tx, id: LogId, program: &Program) -> Result<bool, StoreError> {
+    match session_log::find(tx, id).await {
+        Ok(log) => Ok(log.program == program.id),
+        Err(StoreError::NotFound) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Pauses every program of the patient until a physiotherapist resumes it: a stop sign is about the person, not about one program.
+pub(super) async fn stop(tx: &Tx, patient: &Patient, today: Date, now: jiff::Timestamp) -> Result<(), StoreError> {
+    for mut program in program::of_patient(tx, patient.id).await? {
+        if program.stop(today) {
+            program::save_state(tx, &program, now).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether a stop sign stands on that day.
+fn stops(program: &Program, date: Date) -> bool {
+    program.pauses.iter().any(|pause| pause.needs_physiotherapist && pause.covers(date))
+}
+
+/// The session of a day that may be logged; `None` for a day that may not.
+async fn open(
+    tx: &Tx,
+    patient: &Patient,
+    program: &Program,
+    date: Date,
+    today: Date,
+    given: &Given,
+    id: LogId,
+) -> Result<Option<Session>, StoreError> {
+    let mut probe = answers::blank(id, program, date, jiff::Timestamp::UNIX_EPOCH, jiff::Timestamp::UNIX_EPOCH);
+    // A log needs something to say; the day alone is asked about here.
+    probe.note = Some("-".to_owned());
+    if probe.check(program, today).is_err() || stops(program, date) {
+        return Ok(None);
+    }
+    open_any(tx, patient, program, date, today, given, id).await
+}
+
+/// The session of any day of the program, under the version whose prescriptions were answered.
+async fn open_any(
+    tx: &Tx,
+    patient: &Patient,
+    program: &Program,
+    date: Date,
+    today: Date,
+    given: &Given,
+    id: LogId,
+) -> Result<Option<Session>, StoreError> {
+    let version = program.version_with(date, given.prescriptions().into_iter()).or_else(|| program.version_on(date));
+    let Some(version) = version else { return Ok(None) };
+    let exercises = known::exercises(tx, &[version]).await?;
+    let therapist = known::therapist(tx, patient.id).await?;
+    Ok(Some(Session {
+        program: program.name.clone(),
+        program_id: program.id.to_string(),
+        day: formats::day_long(patient.language, date),
+        late: date != today,
+        minutes: version.minutes(),
+        problem: None,
+        form: known::form(patient.language, id, date, version, &exercises, therapist),
+    }))
+}
