@@ -407,16 +407,3 @@ pub async fn reap(tx: &Tx, now: Timestamp) -> Result<Reaped, StoreError> {
         .await?;
     Ok(Reaped { returned, unknown })
 }
-
-/// The earliest instant at which something is to be sent, for a worker that sleeps until then.
-///
-/// # Errors
-/// The store's own.
-pub async fn next_at(tx: &Tx) -> Result<Option<Timestamp>, StoreError> {
-    #[derive(FromQueryResult)]
-    struct Next {
-        at: Option<time::OffsetDateTime>,
-    }
-    let next = tx.one::<Next>("select min(next_at) as at from notice where state = 'pending'", []).await?;
-    Ok(next.and_then(|next| next.at).and_then(to_instant))
-}

@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod db;
+pub mod people;
 pub mod smtp;
 
 pub use db::Db;

@@ -13,7 +13,7 @@ use lettre::{
         authentication::{Credentials, Mechanism},
         client::{AsyncSmtpConnection, AsyncTokioStream, TlsParameters},
         commands::{Data, Mail, Rcpt, Rset},
-        extension::{ClientId, Extension, MailParameter},
+        extension::ClientId,
         response::Response,
     },
 };
@@ -81,18 +81,9 @@ impl Connection {
         Ok(Self { smtp, patience })
     }
 
-    /// Announces the mail: `MAIL` and `RCPT`. After an error the conversation is still usable when the server gave a reply.
+    /// Announces the mail: `MAIL` and `RCPT`. Our addresses are ASCII, so no extension is asked for. After an error the conversation is still usable when the server gave a reply.
     pub(super) async fn announce(&mut self, envelope: &Envelope) -> Result<(), Failure> {
-        let mut parameters = Vec::new();
-        let mut addresses = envelope.to().iter().chain(envelope.from());
-        if addresses.any(|address| !AsRef::<str>::as_ref(address).is_ascii()) {
-            if !self.smtp.server_info().supports_feature(Extension::SmtpUtfEight) {
-                let reply = "553 5.6.7 the server takes no address with letters beyond ASCII".to_owned();
-                return Err(Failure { phase: Phase::Data, kind: super::outcome::Kind::Permanent(553), reply });
-            }
-            parameters.push(MailParameter::SmtpUtfEight);
-        }
-        self.command(Phase::Mail, Mail::new(envelope.from().cloned(), parameters)).await?;
+        self.command(Phase::Mail, Mail::new(envelope.from().cloned(), Vec::new())).await?;
         for recipient in envelope.to() {
             self.command(Phase::Rcpt, Rcpt::new(recipient.clone(), Vec::new())).await?;
         }

@@ -1,0 +1,239 @@
+//! Writing the mail: from a claimed notice and what is known about it to the bytes that go out.
+//!
+//! To add a kind: its arm in [`Composer::words`], its struct in `render::mail`.
+
+use std::time::SystemTime;
+
+use domain::{
+    dose,
+    person::{Email, Language, Zone},
+    program::Program,
+};
+use jiff::{Timestamp, civil::Date};
+use lettre::{
+    Message,
+    address::{Address, Envelope},
+    message::{
+        Mailbox, MultiPart,
+        header::{HeaderName, HeaderValue},
+    },
+};
+use render::{
+    Templates, formats,
+    links::{Links, ONE_TAP_LASTS},
+    mail::{self, Invitation, PasswordReset, ProgramAssigned, RenderedMail, Sender, SessionReminder},
+};
+use store::{
+    link,
+    outbox::{
+        Claimed, Kind,
+        facts::{ClinicFacts, Facts},
+    },
+};
+
+/// Why a mail cannot be written. The notice is dead with this reason; others go on.
+#[derive(Debug, thiserror::Error)]
+pub enum ComposeError {
+    /// The notice points at somebody or something that is not there.
+    #[error("the {0} this mail is about is not there")]
+    Missing(&'static str),
+    /// A template failed.
+    #[error("the mail's template failed: {0}")]
+    Template(#[from] render::RenderError),
+    /// A part does not fit into a mail.
+    #[error("the mail cannot be put together: {0}")]
+    Mail(String),
+}
+
+/// Why `HOMESTRETCH_MAIL_FROM` cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("HOMESTRETCH_MAIL_FROM must be an address such as reminders@clinic.example or Clinic <reminders@clinic.example>")]
+pub struct SenderError;
+
+/// A mail ready to go.
+#[derive(Debug, Clone)]
+pub struct Composed {
+    /// Who it is from and to, for the server.
+    pub envelope: Envelope,
+    /// Its Message-ID; the same at every attempt.
+    pub message_id: String,
+    /// Header and body.
+    pub content: Vec<u8>,
+}
+
+/// Writes mails for one installation.
+#[derive(Clone)]
+pub struct Composer {
+    templates: Templates,
+    links: Links,
+    from: Mailbox,
+}
+
+impl Composer {
+    /// A composer that sends from `from` (`HOMESTRETCH_MAIL_FROM`). Without a name in it, each mail carries its clinic's name.
+    ///
+    /// # Errors
+    /// [`SenderError`] when `from` is no address.
+    pub fn new(templates: Templates, links: Links, from: &str) -> Result<Self, SenderError> {
+        let from: Mailbox = from.trim().parse().map_err(|_| SenderError)?;
+        Email::parse(from.email.as_ref()).map_err(|_| SenderError)?;
+        Ok(Self { templates, links, from })
+    }
+
+    /// Writes the mail of a notice. `token` is the text of its one-time link, for the kinds that carry one. `now` is the mail's date and
+    /// the beginning of its links' time.
+    ///
+    /// # Errors
+    /// [`ComposeError`]; the same notice would fail the same way again.
+    pub fn compose(&self, notice: &Claimed, facts: &Facts, token: Option<&str>, now: Timestamp) -> Result<Composed, ComposeError> {
+        let wrong = |error: &dyn std::fmt::Display| ComposeError::Mail(error.to_string());
+        let (name, words) = self.words(notice, facts, token, now)?;
+        let sender = self.from.name.clone().unwrap_or_else(|| facts.clinic.name.clone());
+        let from = Mailbox::new(Some(sender), self.from.email.clone());
+        let address: Address = notice.recipient.as_str().parse().map_err(|error| wrong(&error))?;
+        let message_id = format!("<{}@{}>", notice.id, self.from.email.domain());
+        let mut message = Message::builder()
+            .from(from)
+            .to(Mailbox::new(Some(name), address.clone()))
+            .subject(words.subject)
+            .date(SystemTime::from(now))
+            .message_id(Some(message_id.clone()))
+            // No vacation notes in return (RFC 3834).
+            .raw_header(plain("Auto-Submitted", "auto-generated".to_owned()));
+        if let (Kind::SessionReminder, Some(patient)) = (notice.kind, notice.patient) {
+            // RFC 8058: mail programs show a button that posts to this address.
+            let stop = self.links.unsubscribe(notice.clinic, patient, now);
+            message = message
+                .raw_header(plain("List-Unsubscribe", format!("<{stop}>")))
+                .raw_header(plain("List-Unsubscribe-Post", "List-Unsubscribe=One-Click".to_owned()));
+        }
+        let message =
+            message.multipart(MultiPart::alternative_plain_html(words.text, words.html)).map_err(|error| wrong(&error))?;
+        let envelope = Envelope::new(Some(self.from.email.clone()), vec![address]).map_err(|error| wrong(&error))?;
+        Ok(Composed { envelope, message_id, content: message.formatted() })
+    }
+
+    /// The recipient's name, and the mail's words.
+    fn words(
+        &self,
+        notice: &Claimed,
+        facts: &Facts,
+        token: Option<&str>,
+        now: Timestamp,
+    ) -> Result<(String, RenderedMail), ComposeError> {
+        let sender = sender(&facts.clinic);
+        let patient = || notice.patient.and_then(|id| facts.patient(id)).ok_or(ComposeError::Missing("patient"));
+        let token = || token.ok_or(ComposeError::Missing("link"));
+        match notice.kind {
+            Kind::Invitation if notice.membership.is_some() => {
+                let member = notice.membership.and_then(|id| facts.member(id)).ok_or(ComposeError::Missing("member of staff"))?;
+                let mail = Invitation {
+                    sender,
+                    name: first(&member.name),
+                    inviter: None,
+                    staff: true,
+                    link: self.links.welcome(token()?),
+                    expires: moment(member.language, &facts.clinic.zone, now + link::INVITATION_LASTS),
+                };
+                Ok((member.name.clone(), mail::render(&self.templates, member.language, &mail)?))
+            }
+            Kind::Invitation => {
+                let patient = patient()?;
+                let mail = Invitation {
+                    sender,
+                    name: patient.name.first().to_owned(),
+                    inviter: patient.physiotherapist.clone(),
+                    staff: false,
+                    link: self.links.welcome(token()?),
+                    expires: moment(patient.language, &patient.zone, now + link::INVITATION_LASTS),
+                };
+                Ok((patient.name.to_string(), mail::render(&self.templates, patient.language, &mail)?))
+            }
+            Kind::PasswordReset => {
+                let person = facts.person(notice).ok_or(ComposeError::Missing("account"))?;
+                let mail = PasswordReset {
+                    sender,
+                    name: first(&person.name),
+                    link: self.links.password_reset(token()?),
+                    expires: moment(person.language, &facts.clinic.zone, now + link::RESET_LASTS),
+                };
+                Ok((person.name.clone(), mail::render(&self.templates, person.language, &mail)?))
+            }
+            Kind::ProgramAssigned => {
+                let patient = patient()?;
+                let program = patient
+                    .programs
+                    .iter()
+                    .find(|program| Some(program.id) == notice.program)
+                    .ok_or(ComposeError::Missing("program"))?;
+                let version = program.newest().ok_or(ComposeError::Missing("program's version"))?;
+                let language = patient.language;
+                let mail = ProgramAssigned {
+                    by: patient.physiotherapist.clone().unwrap_or_else(|| sender.clinic.clone()),
+                    sender,
+                    name: patient.name.first().to_owned(),
+                    revised: false,
+                    exercises: formats::exercise_count(language, version.prescriptions.len()),
+                    minutes: formats::about_minutes(language, version.minutes()),
+                    days: formats::weekdays(language, version.weekdays),
+                    times_a_day: version.times_a_day,
+                    from: formats::day_long(language, program.start),
+                    until: formats::day_long(language, program.end),
+                    link: self.links.to("/today"),
+                    reminded_at: patient.rule.times.first().map(|time| formats::hour(language, *time)),
+                };
+                Ok((patient.name.to_string(), mail::render(&self.templates, language, &mail)?))
+            }
+            Kind::SessionReminder => {
+                let patient = patient()?;
+                let id = notice.patient.ok_or(ComposeError::Missing("patient"))?;
+                let (date, time) = notice.civil.ok_or(ComposeError::Missing("day"))?;
+                let language = patient.language;
+                let (exercises, minutes) = session(&patient.programs, date);
+                let mail = SessionReminder {
+                    sender,
+                    name: patient.name.first().to_owned(),
+                    today: formats::day_long(language, date),
+                    exercises: formats::exercise_count(language, exercises),
+                    minutes: formats::about_minutes(language, minutes),
+                    link: self.links.one_tap(notice.clinic, id, now),
+                    expires: moment(language, &patient.zone, now + ONE_TAP_LASTS),
+                    chosen: formats::hour(language, time),
+                    settings: self.links.to("/reminders"),
+                    unsubscribe: self.links.unsubscribe(notice.clinic, id, now),
+                };
+                Ok((patient.name.to_string(), mail::render(&self.templates, language, &mail)?))
+            }
+        }
+    }
+}
+
+/// Exercises and minutes of everything due on a date.
+fn session(programs: &[Program], date: Date) -> (usize, u32) {
+    let due = programs.iter().filter(|program| program.slots_on(date) > 0).filter_map(|program| program.version_on(date));
+    let doses: Vec<_> = due.flat_map(|version| version.prescriptions.iter().map(|prescription| prescription.dose)).collect();
+    (doses.len(), dose::minutes(&doses))
+}
+
+fn sender(clinic: &ClinicFacts) -> Sender {
+    Sender {
+        clinic: clinic.name.clone(),
+        phone: clinic.phone.clone(),
+        whatsapp: clinic.whatsapp.as_ref().map(|number| format!("https://wa.me/{number}")),
+    }
+}
+
+/// The given name, for a greeting.
+fn first(name: &str) -> String {
+    name.split_whitespace().next().unwrap_or(name).to_owned()
+}
+
+fn moment(language: Language, zone: &Zone, at: Timestamp) -> String {
+    formats::moment(language, zone.date(at), zone.time(at))
+}
+
+/// A header of ASCII without line breaks that must stand exactly so: a folded or encoded address would not be followed. The values
+/// come from us alone.
+fn plain(name: &'static str, value: String) -> HeaderValue {
+    HeaderValue::dangerous_new_pre_encoded(HeaderName::new_from_ascii_str(name), value.clone(), value)
+}

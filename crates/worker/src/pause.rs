@@ -1,0 +1,139 @@
+//! When to try again: one notice after its own failure, and all of them after a failure that would hit everyone.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use domain::{ids::NoticeId, person::Email};
+use jiff::{SignedDuration, Timestamp};
+
+/// The wait after a first failure; it doubles with each further one.
+const FIRST: SignedDuration = SignedDuration::from_mins(1);
+/// The longest wait.
+const LONGEST: SignedDuration = SignedDuration::from_mins(30);
+/// The first pause of the whole sender.
+const FIRST_PAUSE: SignedDuration = SignedDuration::from_secs(30);
+/// The longest pause of the whole sender.
+const LONGEST_PAUSE: SignedDuration = SignedDuration::from_mins(5);
+
+/// How long a notice waits after its attempt number `attempt` (from 1) failed: doubling from one minute to half an hour, give or take
+/// a fifth so that what failed together does not come back together.
+pub(crate) fn backoff(attempt: u32, notice: NoticeId) -> SignedDuration {
+    let base = doubled(FIRST, attempt.saturating_sub(1), LONGEST).as_millis();
+    // The last bytes of a version 7 id are random, and mixing in the attempt moves the notice within each wave.
+    let random = i128::from(u16::from_be_bytes(
+        [notice.0.as_bytes()[14], notice.0.as_bytes()[15]].map(|byte| byte ^ attempt.to_be_bytes()[3]),
+    ));
+    let fifth = base / 5;
+    let shift = random * 2 * fifth / i128::from(u16::MAX) - fifth;
+    SignedDuration::from_millis(i64::try_from(base + shift).unwrap_or(i64::MAX))
+}
+
+fn doubled(first: SignedDuration, times: u32, longest: SignedDuration) -> SignedDuration {
+    first.checked_mul(1 << times.min(16)).unwrap_or(longest).min(longest)
+}
+
+/// Whether the sender is paused, because the mail server is away or refuses us.
+#[derive(Debug, Default)]
+pub(crate) struct Pause(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    current: Option<Paused>,
+    /// Pauses in a row without a mail accepted between them.
+    in_a_row: u32,
+}
+
+/// A pause.
+#[derive(Debug, Clone)]
+pub(crate) struct Paused {
+    /// When to try again.
+    pub(crate) until: Timestamp,
+    /// The server's words, or ours.
+    pub(crate) reason: String,
+}
+
+impl Pause {
+    /// The pause that holds at `now`.
+    pub(crate) fn until(&self, now: Timestamp) -> Option<Paused> {
+        self.lock().current.clone().filter(|pause| now < pause.until)
+    }
+
+    /// Begins a pause, longer each time; says so in the log. Attempts that fail together begin one pause.
+    pub(crate) fn begin(&self, now: Timestamp, reason: &str) {
+        let mut state = self.lock();
+        if state.current.as_ref().is_some_and(|pause| now < pause.until) {
+            return;
+        }
+        let until = now + doubled(FIRST_PAUSE, state.in_a_row, LONGEST_PAUSE);
+        state.in_a_row += 1;
+        state.current = Some(Paused { until, reason: reason.to_owned() });
+        tracing::error!(%until, reason, "no mail can be sent; the sender pauses, and nobody's address is blamed");
+    }
+
+    /// Ends the pause: a mail was accepted.
+    pub(crate) fn end(&self) {
+        let mut state = self.lock();
+        if state.in_a_row > 0 {
+            tracing::info!("mail can be sent again");
+        }
+        *state = State::default();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A server's reply with the recipient's address masked, for the log.
+pub(crate) fn hide(reply: &str, address: &Email) -> String {
+    // Replies spell addresses as they please; ours is lower-case ASCII, so positions are the same in both.
+    let lower = reply.to_ascii_lowercase();
+    let mut out = String::with_capacity(reply.len());
+    let mut from = 0;
+    while let Some(at) = lower[from..].find(address.as_str()) {
+        out.push_str(&reply[from..from + at]);
+        out.push_str(&address.masked());
+        from += at + address.as_str().len();
+    }
+    out.push_str(&reply[from..]);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_double_up_to_half_an_hour() {
+        let notice = NoticeId::new();
+        for (attempt, minutes) in [(1, 1), (2, 2), (3, 4), (5, 16), (6, 30), (100, 30)] {
+            let wait = backoff(attempt, notice).as_secs();
+            let exact = minutes * 60;
+            assert!((exact * 4 / 5..=exact * 6 / 5).contains(&wait), "attempt {attempt}: {wait} s");
+        }
+        let spread: std::collections::BTreeSet<_> = (0..50).map(|_| backoff(1, NoticeId::new()).as_millis()).collect();
+        assert!(spread.len() > 25, "{spread:?}");
+    }
+
+    #[test]
+    fn pauses_grow_until_a_mail_gets_through() {
+        let at = |seconds: i64| Timestamp::from_second(1_800_000_000 + seconds).unwrap();
+        let pause = Pause::default();
+        pause.begin(at(0), "away");
+        pause.begin(at(1), "away too");
+        assert_eq!(pause.until(at(29)).map(|pause| pause.reason).as_deref(), Some("away"));
+        assert!(pause.until(at(30)).is_none());
+        pause.begin(at(30), "still away");
+        assert!(pause.until(at(89)).is_some() && pause.until(at(90)).is_none());
+        pause.end();
+        assert!(pause.until(at(31)).is_none());
+        pause.begin(at(100), "away again");
+        assert!(pause.until(at(130)).is_none());
+    }
+
+    #[test]
+    fn the_log_masks_the_address() {
+        let address = Email::parse("farah@x.test").unwrap();
+        assert_eq!(hide("550 <Farah@X.test>: no farah@x.test here", &address), "550 <f***@x.test>: no f***@x.test here");
+        assert_eq!(hide("451 später", &address), "451 später");
+    }
+}
