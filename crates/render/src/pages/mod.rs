@@ -1,5 +1,6 @@
 //! View-models, mirrored by template path: `pages/errors/…` ↔ `templates/pages/errors/…`.
 
+pub mod account;
 pub mod errors;
 pub mod gallery;
 pub mod patient;

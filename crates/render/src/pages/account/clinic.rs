@@ -1,0 +1,115 @@
+//! The owner's pages: the clinic's settings and its team.
+
+use serde::Serialize;
+
+use crate::{Field, Page};
+
+/// `/settings`.
+#[derive(Debug, Clone, Serialize)]
+pub struct Settings {
+    /// The clinic's name.
+    pub name: Field,
+    /// Its zone, by its IANA name.
+    pub zone: Field,
+    /// Zones to offer while one types.
+    pub zones: Vec<String>,
+    /// Its telephone number.
+    pub phone: Field,
+    /// Its WhatsApp number.
+    pub whatsapp: Field,
+    /// When reminders stop in the evening, `21:00`.
+    pub quiet_from: Field,
+    /// When they may begin again, `07:00`.
+    pub quiet_to: Field,
+    /// From which pain score on a session is reported.
+    pub pain_high: Field,
+    /// After how many missed sessions in a row a patient is reported.
+    pub missed_run: Field,
+    /// Whether something was refused.
+    pub wrong: bool,
+}
+
+impl Page for Settings {
+    const TEMPLATE: &'static str = "pages/account/settings.html";
+
+    fn samples() -> Vec<Self> {
+        let usual = Self {
+            name: Field::holding("Riverside Physio"),
+            zone: Field::holding("Asia/Kuala_Lumpur"),
+            zones: vec!["Asia/Kuala_Lumpur".into(), "Asia/Singapore".into()],
+            phone: Field::holding("+60 12-345 6789"),
+            whatsapp: Field::holding("+60 12-345 6789"),
+            quiet_from: Field::holding("21:00"),
+            quiet_to: Field::holding("07:00"),
+            pain_high: Field::holding("7"),
+            missed_run: Field::holding("3"),
+            wrong: false,
+        };
+        let wrong = Self {
+            zone: Field::refused("Malaysia/KL", "“Malaysia/KL” is not a time zone we know."),
+            wrong: true,
+            ..usual.clone()
+        };
+        vec![usual, wrong]
+    }
+}
+
+/// `/team`.
+#[derive(Debug, Clone, Serialize)]
+pub struct Team {
+    /// Everybody on the staff.
+    pub members: Vec<Member>,
+    /// The name of the person to invite.
+    pub name: Field,
+    /// Their address.
+    pub email: Field,
+}
+
+/// One member of staff.
+#[derive(Debug, Clone, Serialize)]
+pub struct Member {
+    /// Their place on the staff.
+    pub id: String,
+    /// Their name.
+    pub name: String,
+    /// Their address.
+    pub email: String,
+    /// "Owner" or "Physiotherapist".
+    pub role: String,
+    /// "Joined 3 March 2026", "Invited, not yet accepted", "Closed".
+    pub standing: String,
+    /// Whether the invitation is open: it can be sent again.
+    pub invited: bool,
+    /// Whether it is the reader.
+    pub you: bool,
+}
+
+impl Page for Team {
+    const TEMPLATE: &'static str = "pages/account/team.html";
+
+    fn samples() -> Vec<Self> {
+        let member = |name: &str, role: &str, standing: &str, invited, you| Member {
+            id: "0193a6c2-7d7e".into(),
+            name: name.into(),
+            email: "someone@clinic.test".into(),
+            role: role.into(),
+            standing: standing.into(),
+            invited,
+            you,
+        };
+        let owner = member("Hannah Tan", "Owner", "Joined 3 March 2026", false, true);
+        let usual = Self { members: vec![owner.clone()], name: Field::default(), email: Field::default() };
+        vec![
+            usual.clone(),
+            Self {
+                members: vec![owner, member("Ravi", "Physiotherapist", "Invited, not yet accepted", true, false)],
+                ..usual.clone()
+            },
+            Self {
+                name: Field::holding("Ravi"),
+                email: Field::refused("ravi", "It should look like name@example.com."),
+                ..usual
+            },
+        ]
+    }
+}

@@ -1,0 +1,6 @@
+//! The way in, and everybody's own account.
+
+pub mod clinic;
+pub mod links;
+pub mod own;
+pub mod sign_in;
