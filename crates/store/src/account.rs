@@ -252,24 +252,6 @@ pub async fn places(tx: &Tx, account: AccountId) -> Result<Vec<Place>, StoreErro
         .collect()
 }
 
-/// The account of a patient who may come in by a one-tap link: the record still has it.
-///
-/// # Errors
-/// [`StoreError::NotFound`] when the record is not there or has no account.
-pub async fn of_patient(tx: &Tx, clinic: ClinicId, patient: PatientId) -> Result<AccountId, StoreError> {
-    #[derive(FromQueryResult)]
-    struct Found {
-        account_id: Uuid,
-    }
-    let found: Option<Found> = tx
-        .one(
-            "select account_id from patient where clinic_id = $1 and id = $2 and account_id is not null",
-            [clinic.0.into(), patient.0.into()],
-        )
-        .await?;
-    found.map(|found| found.account_id.into()).ok_or(StoreError::NotFound)
-}
-
 /// A member of a clinic's staff, as the owner sees them.
 #[derive(Debug, Clone)]
 pub struct Member {

@@ -20,4 +20,4 @@ pub mod visit;
 
 pub use error::{PageError, PageResult};
 pub use router::{app, app_with};
-pub use state::{AppState, Clock, Config};
+pub use state::{AppState, Clock, Config, StartError};

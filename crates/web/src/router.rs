@@ -8,12 +8,18 @@ use axum::{
     http::StatusCode,
     middleware::from_fn_with_state,
     response::{IntoResponse, Response},
-    routing::get,
+    routing::{get, post},
 };
 use tower::ServiceBuilder;
 use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer, timeout::TimeoutLayer};
 
-use crate::{AppState, PageError, assets, auth::origin, error, health, patient, physio, visit};
+use crate::{
+    AppState, PageError,
+    account::{clinic, forgot, mailed, own, places, sign_in, team, welcome},
+    assets,
+    auth::origin,
+    error, health, patient, physio, visit,
+};
 
 /// The most a request's body may be, in bytes. Uploads have their own, larger limit on their own routes.
 pub const BODY_LIMIT: usize = 1 << 20;
@@ -49,11 +55,32 @@ fn routes() -> Router<AppState> {
     Router::new()
         .route("/assets/{hash}/{*name}", get(assets::serve))
         .route("/favicon.ico", get(assets::favicon))
+        // anyone
+        .route("/", get(sign_in::front))
+        .route("/sign-in", get(sign_in::page).post(sign_in::submit))
+        .route("/sign-out", post(sign_in::out))
+        .route("/password/forgot", get(forgot::page).post(forgot::submit))
+        .route("/password/reset/{token}", get(forgot::reset_page).post(forgot::reset_submit))
+        .route("/welcome/{token}", get(welcome::page).post(welcome::submit))
+        .route("/go/{token}", get(mailed::one_tap).post(mailed::one_tap_open))
+        .route("/unsubscribe/{token}", get(mailed::unsubscribe_page).post(mailed::unsubscribe_do))
+        // whoever is signed in
+        .route("/places", get(places::page).post(places::submit))
+        .route("/account", get(own::page).post(own::save))
+        .route("/account/password", post(own::change_password))
+        .route("/account/sessions/end-others", post(own::end_others))
+        .route("/account/sessions/{id}/end", post(own::end_session))
+        // the owner
+        .route("/settings", get(clinic::page).post(clinic::save))
+        .route("/team", get(team::page).post(team::invite))
+        .route("/team/{id}/invite", post(team::invite_again))
+        // patients
         .route("/today", get(patient::today::page))
         .route("/session/{id}", get(patient::session::page).post(patient::session::save))
         .route("/logs/{id}", get(patient::log::page).post(patient::log::correct))
         .route("/progress", get(patient::progress::page))
         .route("/reminders", get(patient::reminders::page).post(patient::reminders::save))
+        // physiotherapists
         .route("/patients", get(physio::caseload::page))
 }
 

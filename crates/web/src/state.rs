@@ -3,11 +3,17 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use render::{RenderError, Templates};
-use secrecy::SecretSlice;
+use render::{
+    RenderError, Templates,
+    links::{Links, SettingsError},
+};
+use secrecy::{ExposeSecret, SecretSlice};
 use store::Store;
 
-use crate::{assets, auth::address::Network};
+use crate::{
+    assets,
+    auth::{address::Network, password::Passwords, throttle::Throttle},
+};
 
 /// Tells the time. The real one lives in the binary; tests bring their own.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -33,6 +39,17 @@ impl Config {
     }
 }
 
+/// Why the web server cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A template does not compile.
+    #[error(transparent)]
+    Templates(#[from] RenderError),
+    /// The address or the secret cannot be used.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+}
+
 /// The state of the web server. Cheap to clone.
 #[derive(Clone)]
 pub struct AppState {
@@ -42,6 +59,10 @@ pub struct AppState {
     pub templates: Templates,
     /// The settings.
     pub config: Arc<Config>,
+    /// Makes and checks signed links.
+    pub links: Links,
+    pub(crate) passwords: Passwords,
+    pub(crate) throttle: Throttle,
     /// The clock. Handlers take [`Now`](crate::extract::Now) instead, which is read once per request.
     pub clock: Clock,
 }
@@ -50,8 +71,11 @@ impl AppState {
     /// Compiles the templates and puts everything together.
     ///
     /// # Errors
-    /// [`RenderError::Load`] when a template does not compile.
-    pub fn new(store: Store, config: Config, clock: Clock) -> Result<Self, RenderError> {
-        Ok(Self { store, templates: Templates::with_assets(assets::resolver())?, config: Arc::new(config), clock })
+    /// [`StartError`] when a template does not compile or the settings cannot work.
+    pub fn new(store: Store, config: Config, clock: Clock) -> Result<Self, StartError> {
+        let links = Links::new(&config.url, config.secret.expose_secret())?;
+        let templates = Templates::with_assets(assets::resolver())?;
+        let (passwords, throttle) = (Passwords::default(), Throttle::default());
+        Ok(Self { store, templates, config: Arc::new(config), links, passwords, throttle, clock })
     }
 }

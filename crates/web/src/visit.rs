@@ -109,11 +109,6 @@ impl Visit {
         }
     }
 
-    /// The address that was asked for, with its query.
-    pub(crate) fn target(&self) -> &str {
-        &self.0.target
-    }
-
     /// The frame of every page, made here and nowhere else.
     pub fn chrome(&self, app: &AppState, nav: Nav) -> Chrome {
         let mut chrome = match self.known() {

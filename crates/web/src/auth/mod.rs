@@ -3,3 +3,5 @@
 pub mod address;
 pub(crate) mod cookie;
 pub(crate) mod origin;
+pub mod password;
+pub(crate) mod throttle;

@@ -18,7 +18,7 @@ use jiff::Timestamp;
 
 pub use form::{Form, Query};
 pub use pages::{Pages, go};
-pub use people::{Owner, Patient, Staff, TodaysPatient, Viewer};
+pub use people::{Owner, Patient, Somebody, Staff, TodaysPatient, Viewer};
 
 use crate::{AppState, PageError, visit::Visit};
 

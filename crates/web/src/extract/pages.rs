@@ -69,8 +69,16 @@ impl Pages {
     /// # Errors
     /// [`PageError::Internal`] when it does not render.
     pub fn refuse<P: Page>(&self, page: &P) -> PageResult {
-        let mut response = self.show(page)?;
-        *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
+        self.show_as(StatusCode::UNPROCESSABLE_ENTITY, &self.chrome(), page)
+    }
+
+    /// The page with another status than 200, in the frame given.
+    ///
+    /// # Errors
+    /// [`PageError::Internal`] when it does not render.
+    pub fn show_as<P: Page>(&self, status: StatusCode, chrome: &Chrome, page: &P) -> PageResult {
+        let mut response = self.show_in(chrome, page)?;
+        *response.status_mut() = status;
         Ok(response)
     }
 

@@ -17,6 +17,10 @@ use crate::{AppState, PageError, extract::visit};
 #[derive(Debug, Clone)]
 pub struct Viewer(pub Option<SignedIn>);
 
+/// Anybody who signed in with a password, on the staff or as a patient: for pages that are everybody's own.
+#[derive(Debug, Clone)]
+pub struct Somebody(pub SignedIn);
+
 /// An owner or a physiotherapist.
 #[derive(Debug, Clone)]
 pub struct Staff {
@@ -73,6 +77,18 @@ impl FromRequestParts<AppState> for Viewer {
 
     async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, PageError> {
         Ok(Self(visit(parts)?.viewer(app).await?.cloned()))
+    }
+}
+
+impl FromRequestParts<AppState> for Somebody {
+    type Rejection = PageError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, PageError> {
+        let viewer = somebody(parts, app).await?;
+        match viewer.reach {
+            Reach::Full => Ok(Self(viewer)),
+            Reach::Today => Err(PageError::SignIn(visit(parts)?.back().to_owned())),
+        }
     }
 }
 

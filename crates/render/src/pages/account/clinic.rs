@@ -45,11 +45,10 @@ impl Page for Settings {
             missed_run: Field::holding("3"),
             wrong: false,
         };
-        let wrong = Self {
-            zone: Field::refused("Malaysia/KL", "“Malaysia/KL” is not a time zone we know."),
-            wrong: true,
-            ..usual.clone()
-        };
+        let wrong =
+            Self {
+                zone: Field::refused("Malaysia/KL", "“Malaysia/KL” is not a time zone we know."), wrong: true, ..usual.clone()
+            };
         vec![usual, wrong]
     }
 }
@@ -105,11 +104,7 @@ impl Page for Team {
                 members: vec![owner, member("Ravi", "Physiotherapist", "Invited, not yet accepted", true, false)],
                 ..usual.clone()
             },
-            Self {
-                name: Field::holding("Ravi"),
-                email: Field::refused("ravi", "It should look like name@example.com."),
-                ..usual
-            },
+            Self { name: Field::holding("Ravi"), email: Field::refused("ravi", "It should look like name@example.com."), ..usual },
         ]
     }
 }

@@ -1,0 +1,178 @@
+//! The clinic's settings, for its owner.
+
+use axum::extract::State;
+use domain::{
+    person::{PersonName, Zone},
+    reminder::QuietHours,
+};
+use jiff::civil::Time;
+use render::{Field, Flash, Nav, pages::account::clinic::Settings as SettingsPage};
+use serde::Deserialize;
+use store::clinic::{self, Settings};
+
+use crate::{
+    AppState, PageResult,
+    extract::{Form, Owner, Pages},
+};
+
+/// `GET /settings`
+pub(crate) async fn page(State(app): State<AppState>, Owner(owner): Owner, pages: Pages) -> PageResult {
+    let settings = app.store.tenant(owner.scope, |tx| async move { clinic::settings(&tx).await }).await?;
+    pages.at(Nav::Clinic).show(&Typed::from(settings).page())
+}
+
+/// `POST /settings`
+pub(crate) async fn save(State(app): State<AppState>, Owner(owner): Owner, pages: Pages, Form(typed): Form<Typed>) -> PageResult {
+    match typed.parse() {
+        Err(page) => pages.at(Nav::Clinic).refuse(&*page),
+        Ok(settings) => {
+            app.store.tenant(owner.scope, move |tx| async move { clinic::save(&tx, &settings).await }).await?;
+            Ok(pages.go_saying("/settings", &Flash::good("The settings are saved.")))
+        }
+    }
+}
+
+/// The form as it is typed.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Typed {
+    #[serde(default)]
+    name: String,
+    #[serde(default)]
+    zone: String,
+    #[serde(default)]
+    phone: String,
+    #[serde(default)]
+    whatsapp: String,
+    #[serde(default)]
+    quiet_from: String,
+    #[serde(default)]
+    quiet_to: String,
+    #[serde(default)]
+    pain_high: String,
+    #[serde(default)]
+    missed_run: String,
+}
+
+impl From<Settings> for Typed {
+    fn from(settings: Settings) -> Self {
+        let Settings { name, zone, phone, whatsapp, quiet, pain_high, missed_run } = settings;
+        let clock = |time: Time| format!("{:02}:{:02}", time.hour(), time.minute());
+        Self {
+            name: name.to_string(),
+            zone: zone.to_string(),
+            phone: phone.unwrap_or_default(),
+            whatsapp: whatsapp.map(|digits| format!("+{digits}")).unwrap_or_default(),
+            quiet_from: clock(quiet.from),
+            quiet_to: clock(quiet.to),
+            pain_high: pain_high.to_string(),
+            missed_run: missed_run.to_string(),
+        }
+    }
+}
+
+impl Typed {
+    fn page(&self) -> SettingsPage {
+        let field = |text: &String| Field::holding(text);
+        SettingsPage {
+            name: field(&self.name),
+            zone: field(&self.zone),
+            zones: jiff::tz::db().available().map(|name| name.to_string()).filter(|name| is_place(name)).collect(),
+            phone: field(&self.phone),
+            whatsapp: field(&self.whatsapp),
+            quiet_from: field(&self.quiet_from),
+            quiet_to: field(&self.quiet_to),
+            pain_high: field(&self.pain_high),
+            missed_run: field(&self.missed_run),
+            wrong: false,
+        }
+    }
+
+    /// The settings, or the page with a sentence at each field that is wrong.
+    fn parse(&self) -> Result<Settings, Box<SettingsPage>> {
+        let mut page = self.page();
+        let name = keep(PersonName::parse(&self.name).map_err(|fault| fault.to_string()), &mut page.name);
+        let zone = keep(Zone::parse(&self.zone).map_err(|fault| fault.to_string()), &mut page.zone);
+        let phone = keep(phone(&self.phone), &mut page.phone);
+        let whatsapp = keep(whatsapp(&self.whatsapp), &mut page.whatsapp);
+        let from = keep(time(&self.quiet_from), &mut page.quiet_from);
+        let to = keep(time(&self.quiet_to), &mut page.quiet_to);
+        let pain_high = keep(number(&self.pain_high, 1, 10), &mut page.pain_high);
+        let missed_run = keep(number(&self.missed_run, 1, 30), &mut page.missed_run);
+        match (name, zone, phone, whatsapp, from, to, pain_high, missed_run) {
+            (Some(name), Some(zone), Some(phone), Some(whatsapp), Some(from), Some(to), Some(pain_high), Some(missed_run)) => {
+                Ok(Settings { name, zone, phone, whatsapp, quiet: QuietHours { from, to }, pain_high, missed_run })
+            }
+            _ => {
+                page.wrong = true;
+                Err(Box::new(page))
+            }
+        }
+    }
+}
+
+fn keep<T>(parsed: Result<T, String>, field: &mut Field) -> Option<T> {
+    parsed.map_err(|sentence| field.error = Some(sentence)).ok()
+}
+
+fn phone(typed: &str) -> Result<Option<String>, String> {
+    let number = typed.trim();
+    if number.is_empty() {
+        return Ok(None);
+    }
+    let written = number.chars().all(|c| c.is_ascii_digit() || " +-().".contains(c));
+    if written && number.len() <= 40 && number.chars().any(|c| c.is_ascii_digit()) {
+        Ok(Some(number.to_owned()))
+    } else {
+        Err("Please write digits, as in +60 12-345 6789.".into())
+    }
+}
+
+/// Digits with the country's code, as `https://wa.me/` wants them.
+fn whatsapp(typed: &str) -> Result<Option<String>, String> {
+    if typed.trim().is_empty() {
+        return Ok(None);
+    }
+    let digits: String = typed.chars().filter(|c| !" +-().".contains(*c)).collect();
+    let digits = digits.strip_prefix("00").unwrap_or(&digits);
+    let plausible = (7..=15).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit()) && !digits.starts_with('0');
+    if plausible { Ok(Some(digits.to_owned())) } else { Err("Please begin with the country code, as in +60 12-345 6789.".into()) }
+}
+
+fn time(typed: &str) -> Result<Time, String> {
+    // Browsers send 21:00, some 21:00:00.
+    typed.trim().parse().map_err(|_| "Please give an hour such as 21:00.".into())
+}
+
+fn number(typed: &str, least: u8, most: u8) -> Result<u8, String> {
+    match typed.trim().parse() {
+        Ok(number) if (least..=most).contains(&number) => Ok(number),
+        _ => Err(format!("Please give a number from {least} to {most}.")),
+    }
+}
+
+fn is_place(zone: &str) -> bool {
+    let region = zone.split('/').next().unwrap_or_default();
+    zone == "UTC"
+        || ["Africa", "America", "Antarctica", "Asia", "Atlantic", "Australia", "Europe", "Indian", "Pacific"].contains(&region)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_read_as_people_write_them() {
+        assert_eq!(whatsapp("+60 12-345 6789"), Ok(Some("60123456789".into())));
+        assert_eq!(whatsapp("0060123456789"), Ok(Some("60123456789".into())));
+        assert_eq!(whatsapp("  "), Ok(None));
+        for bad in ["012-345 6789", "60", "+60 12 abc", "1234567890123456"] {
+            assert!(whatsapp(bad).is_err(), "{bad}");
+        }
+        assert_eq!(phone(" 03-1234 5678 "), Ok(Some("03-1234 5678".into())));
+        assert!(phone("call me").is_err());
+        assert!(number("11", 1, 10).is_err());
+        assert!(number("", 1, 10).is_err());
+        assert!(time("25:00").is_err());
+        assert_eq!(time("21:00"), Ok(jiff::civil::time(21, 0, 0, 0)));
+    }
+}

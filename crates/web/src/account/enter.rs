@@ -1,0 +1,78 @@
+//! Opening a session and letting the browser keep it.
+
+use axum::{http::header, response::Response};
+use domain::ids::{AccountId, ClinicId};
+use store::{
+    StoreError, Tx,
+    session::{self, Opening, Reach, SeatId},
+};
+
+use crate::{AppState, auth::cookie, extract::go, visit::Visit};
+
+/// Opens a session in the caller's transaction; the one that this browser had before ends.
+pub(super) async fn open(
+    tx: &Tx,
+    visit: &Visit,
+    (account, clinic, seat): (AccountId, ClinicId, SeatId),
+) -> Result<[u8; 32], StoreError> {
+    open_until(tx, visit, Opening { account, clinic, seat, reach: Reach::Full, until: None, user_agent: visit.agent() }).await
+}
+
+/// As [`open`], for a session of the caller's own reach and end.
+pub(super) async fn open_until(tx: &Tx, visit: &Visit, opening: Opening<'_>) -> Result<[u8; 32], StoreError> {
+    if let Some(old) = visit.token() {
+        session::end_by_token(tx, old).await?;
+    }
+    session::open(tx, opening, visit.now()).await
+}
+
+/// On to the first page of a session just opened, with its cookie.
+pub(super) fn admit(app: &AppState, token: &[u8; 32], seat: SeatId, to: &str) -> Response {
+    let mut response = go(to);
+    response.headers_mut().append(header::SET_COOKIE, cookie::set_token(token, seat, app.config.https()));
+    response
+}
+
+/// The first page of a seat.
+pub(super) fn home(seat: SeatId) -> &'static str {
+    match seat {
+        SeatId::Staff(_) => "/patients",
+        SeatId::Patient(_) => "/today",
+    }
+}
+
+/// The path to go on to, if it is one of ours; anything a browser could read as another host is not.
+pub(super) fn local(next: &str) -> Option<&str> {
+    let ours = next.starts_with('/')
+        && !next.starts_with("//")
+        && next.len() <= 500
+        && next.chars().all(|c| c.is_ascii_graphic() && c != '\\');
+    ours.then_some(next)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::local;
+
+    #[test]
+    fn only_a_path_of_ours_is_followed() {
+        for good in ["/today", "/patients?q=a&page=2", "/", "/programs/0193a6c2#x"] {
+            assert_eq!(local(good), Some(good));
+        }
+        for bad in [
+            "",
+            "today",
+            "//evil.test",
+            "/\\evil.test",
+            "\\\\evil.test",
+            "https://evil.test",
+            "/\t/evil.test",
+            "/\n//evil.test",
+            "javascript:alert(1)",
+            " /today",
+            "/über",
+        ] {
+            assert_eq!(local(bad), None, "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! A forgotten password: asking for a link, and choosing a new one with it.
+
+use axum::{
+    extract::{Path, State},
+    http::{StatusCode, header},
+};
+use domain::person::{Email, Language};
+use render::{
+    Field, Flash,
+    pages::account::{
+        links::{Over, Reset},
+        sign_in::Forgot,
+    },
+    words::say,
+};
+use serde::Deserialize;
+use store::{
+    account,
+    link::{self, Freshness, Opens},
+    outbox::{self, Owed},
+    session,
+};
+
+use super::mailed;
+use crate::{
+    AppState, PageError, PageResult,
+    auth::{cookie, throttle},
+    extract::{Form, Now, Pages},
+    visit::Visit,
+};
+
+/// `GET /password/forgot`
+pub(crate) async fn page(pages: Pages) -> PageResult {
+    pages.show(&Forgot::default())
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Asked {
+    #[serde(default)]
+    email: String,
+}
+
+/// `POST /password/forgot`. The answer says nothing about whether the address has an account.
+pub(crate) async fn submit(
+    State(app): State<AppState>,
+    visit: Visit,
+    pages: Pages,
+    Form(Asked { email: typed }): Form<Asked>,
+) -> PageResult {
+    app.throttle.check(&visit)?;
+    let email = match Email::parse(&typed) {
+        Ok(email) => email,
+        Err(fault) => return pages.refuse(&Forgot { email: Field::refused(typed, fault.to_string()), sent: false }),
+    };
+    let shown = Field::holding(email.as_str());
+    let now = visit.now();
+    app.store
+        .signin(move |tx| async move {
+            // A stranger must not be able to fill somebody's mailbox.
+            let limit = throttle::resets(&email);
+            let often = account::must_wait(&tx, std::slice::from_ref(&limit), now).await?.is_some();
+            account::count_failure(&tx, &[limit.0], now).await?;
+            let Some(account) = account::by_email(&tx, &email).await?.filter(|_| !often) else { return Ok(()) };
+            if let (Some(_), Some(place)) = (&account.password_hash, account::places(&tx, account.id).await?.first()) {
+                outbox::enqueue(&tx, place.clinic, Owed::PasswordReset(account.id), &email, now).await?;
+            }
+            Ok::<_, PageError>(())
+        })
+        .await?;
+    pages.show(&Forgot { email: shown, sent: true })
+}
+
+/// `GET /password/reset/{token}`
+pub(crate) async fn reset_page(State(app): State<AppState>, Path(token): Path<String>, Now(now): Now, pages: Pages) -> PageResult {
+    let link = app.store.signin(move |tx| async move { link::find(&tx, &token, now).await }).await?;
+    match link.map(|link| (link.freshness, link.email, link.opens)) {
+        Some((Freshness::Live, email, Opens::NewPassword(_))) => {
+            pages.show(&Reset { email: email.masked(), password: Field::default() })
+        }
+        Some((freshness, _, Opens::NewPassword(_))) => over(&pages, freshness),
+        _ => mailed::over(&pages, Over::Incomplete, None),
+    }
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Chosen {
+    #[serde(default)]
+    password: String,
+}
+
+/// `POST /password/reset/{token}`: the link is used up, and every session of the account ends.
+pub(crate) async fn reset_submit(
+    State(app): State<AppState>,
+    Path(token): Path<String>,
+    visit: Visit,
+    pages: Pages,
+    Form(Chosen { password }): Form<Chosen>,
+) -> PageResult {
+    app.throttle.check(&visit)?;
+    let now = visit.now();
+    let found = app.store.signin(move |tx| async move { link::find(&tx, &token, now).await }).await?;
+    let (link, account) = match found {
+        Some(link) => match (link.freshness, &link.opens) {
+            (Freshness::Live, Opens::NewPassword(account)) => (link.clone(), *account),
+            (freshness, Opens::NewPassword(_)) => return over(&pages, freshness),
+            _ => return mailed::over(&pages, Over::Incomplete, None),
+        },
+        None => return mailed::over(&pages, Over::Incomplete, None),
+    };
+    let hash = match app.passwords.choose(password, vec![link.email.as_str().to_owned()]).await? {
+        Ok(hash) => hash,
+        Err(fault) => {
+            let password = Field::refused("", say(Language::En, fault.key(), &[]));
+            let page = Reset { email: link.email.masked(), password };
+            return pages.show_as(StatusCode::UNPROCESSABLE_ENTITY, &pages.chrome(), &page);
+        }
+    };
+    let saved = app
+        .store
+        .signin(move |tx| async move {
+            link::consume(&tx, link.id, now).await?;
+            account::set_password(&tx, account, &hash, now).await?;
+            link::retire_resets(&tx, account, now).await?;
+            session::end_others(&tx, account, None).await
+        })
+        .await;
+    match saved {
+        // Somebody else was quicker with the same link.
+        Err(store::StoreError::NotFound) => over(&pages, Freshness::Used),
+        Err(error) => Err(error.into()),
+        Ok(_) => {
+            let mut response = pages.go_saying("/sign-in", &Flash::good(say(Language::En, "reset-done", &[])));
+            response.headers_mut().append(header::SET_COOKIE, cookie::clear_token(app.config.https()));
+            Ok(response)
+        }
+    }
+}
+
+fn over(pages: &Pages, freshness: Freshness) -> PageResult {
+    let over = if freshness == Freshness::Used { Over::ResetUsed } else { Over::ResetExpired };
+    mailed::over(pages, over, None)
+}

@@ -1,0 +1,94 @@
+//! Choosing the clinic and the role, for an account that has several.
+
+use axum::extract::State;
+use domain::person::{Language, Role};
+use render::{
+    pages::account::sign_in::{Place, Places},
+    words::say,
+};
+use serde::Deserialize;
+use store::{
+    account,
+    session::{Seat, SeatId},
+};
+
+use super::enter;
+use crate::{
+    AppState, PageError, PageResult,
+    extract::{Form, Pages, Query, Somebody},
+    visit::Visit,
+};
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Choice {
+    #[serde(default)]
+    place: String,
+    #[serde(default)]
+    next: String,
+}
+
+/// The page's address, leading on to `next`.
+pub(super) fn address(next: &str) -> String {
+    // `next` was checked to be a path of ours; in a query it needs these escaped.
+    let next = next.replace('%', "%25").replace('&', "%26").replace('#', "%23").replace('+', "%2B").replace('?', "%3F");
+    if next.is_empty() { "/places".into() } else { format!("/places?next={next}") }
+}
+
+/// `GET /places`
+pub(crate) async fn page(
+    State(app): State<AppState>,
+    Somebody(viewer): Somebody,
+    Query(Choice { next, .. }): Query<Choice>,
+    pages: Pages,
+) -> PageResult {
+    let places = app.store.signin(move |tx| async move { account::places(&tx, viewer.account).await }).await?;
+    let here = match viewer.seat {
+        Seat::Staff { membership, .. } => SeatId::Staff(membership),
+        Seat::Patient { patient, .. } => SeatId::Patient(patient),
+    };
+    let places = places
+        .into_iter()
+        .map(|place| Place {
+            value: value(place.seat),
+            clinic: place.clinic_name,
+            role: say(Language::En, role_key(place.role), &[]),
+            here: place.seat == here,
+        })
+        .collect();
+    pages.show(&Places { places, next: enter::local(&next).unwrap_or_default().to_owned() })
+}
+
+/// `POST /places`: a new session for the place chosen; the present one ends.
+pub(crate) async fn submit(
+    State(app): State<AppState>,
+    Somebody(viewer): Somebody,
+    visit: Visit,
+    Form(Choice { place: chosen, next }): Form<Choice>,
+) -> PageResult {
+    let opened = app
+        .store
+        .signin(move |tx| async move {
+            let places = account::places(&tx, viewer.account).await?;
+            let place = places.into_iter().find(|place| value(place.seat) == chosen).ok_or(PageError::NotFound)?;
+            let token = enter::open(&tx, &visit, (viewer.account, place.clinic, place.seat)).await?;
+            Ok::<_, PageError>((token, place.seat))
+        })
+        .await?;
+    let (token, seat) = opened;
+    Ok(enter::admit(&app, &token, seat, enter::local(&next).unwrap_or(enter::home(seat))))
+}
+
+fn value(seat: SeatId) -> String {
+    match seat {
+        SeatId::Staff(id) => format!("staff-{id}"),
+        SeatId::Patient(id) => format!("patient-{id}"),
+    }
+}
+
+fn role_key(role: Role) -> &'static str {
+    match role {
+        Role::Owner => "role-owner",
+        Role::Physiotherapist => "role-physiotherapist",
+        Role::Patient => "role-patient",
+    }
+}

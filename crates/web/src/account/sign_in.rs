@@ -1,0 +1,161 @@
+//! The front page, signing in and signing out.
+
+use axum::{
+    extract::State,
+    http::{HeaderName, HeaderValue, header},
+};
+use domain::person::{Email, Language};
+use render::{
+    Field, Flash,
+    pages::account::sign_in::{Demo, Front, SignIn},
+    words::say,
+};
+use serde::Deserialize;
+use store::{
+    account,
+    session::{self, Reach},
+};
+
+use super::enter;
+use crate::{
+    AppState, PageError, PageResult,
+    auth::{cookie, password::Verdict, throttle},
+    extract::{Form, Pages, Query, Viewer, go},
+    visit::{self, Visit},
+};
+
+/// `GET /`
+pub(crate) async fn front(State(app): State<AppState>, Viewer(viewer): Viewer, pages: Pages) -> PageResult {
+    match viewer {
+        Some(viewer) => Ok(go(visit::home(&viewer.seat))),
+        None => pages.show(&Front { demo: app.config.demo.then(Demo::usual) }),
+    }
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Back {
+    #[serde(default)]
+    next: String,
+}
+
+/// `GET /sign-in`
+pub(crate) async fn page(
+    State(app): State<AppState>,
+    Viewer(viewer): Viewer,
+    Query(Back { next }): Query<Back>,
+    pages: Pages,
+) -> PageResult {
+    if let Some(viewer) = viewer.filter(|viewer| viewer.reach == Reach::Full) {
+        return Ok(go(enter::local(&next).unwrap_or(visit::home(&viewer.seat))));
+    }
+    let next = enter::local(&next).unwrap_or_default().to_owned();
+    pages.show(&SignIn { next, demo: app.config.demo.then(Demo::usual), ..SignIn::default() })
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Credentials {
+    #[serde(default)]
+    email: String,
+    #[serde(default)]
+    password: String,
+    #[serde(default)]
+    next: String,
+}
+
+/// `POST /sign-in`. An unknown address and a wrong password get the same answer in the same time.
+pub(crate) async fn submit(
+    State(app): State<AppState>,
+    visit: Visit,
+    pages: Pages,
+    Form(Credentials { email: typed, password, next }): Form<Credentials>,
+) -> PageResult {
+    app.throttle.check(&visit)?;
+    let next = enter::local(&next).unwrap_or_default().to_owned();
+    let again = |email, problem: Option<&str>| {
+        let problem = problem.map(|key| say(Language::En, key, &[]));
+        pages.refuse(&SignIn { email, problem, next: next.clone(), demo: app.config.demo.then(Demo::usual) })
+    };
+    let email = match Email::parse(&typed) {
+        Ok(email) => email,
+        Err(fault) => return again(Field::refused(typed, fault.to_string()), None),
+    };
+    let found = recognise(&app, &visit, email, password).await?;
+    let Some((account, renewed)) = found else { return again(Field::holding(typed), Some("sign-in-wrong")) };
+
+    let moment = visit.clone();
+    let opened = app
+        .store
+        .signin(move |tx| async move {
+            if let Some((old, new)) = renewed {
+                account::upgrade_hash(&tx, account.id, &old, &new).await?;
+            }
+            let places = account::places(&tx, account.id).await?;
+            let Some(first) = places.first() else { return Ok(None) };
+            let token = enter::open(&tx, &moment, (account.id, first.clinic, first.seat)).await?;
+            Ok::<_, PageError>(Some((token, first.seat, places.len())))
+        })
+        .await?;
+    match opened {
+        None => again(Field::holding(typed), Some("sign-in-nowhere")),
+        Some((token, seat, 1)) => {
+            let to = if next.is_empty() { enter::home(seat) } else { &next };
+            Ok(enter::admit(&app, &token, seat, to))
+        }
+        Some((token, seat, _)) => Ok(enter::admit(&app, &token, seat, &super::places::address(&next))),
+    }
+}
+
+/// The account, when the password is its own; with the old and the new hash when it was kept under older parameters. Failures are
+/// counted, and after too many nothing is compared any more.
+pub(super) async fn recognise(
+    app: &AppState,
+    visit: &Visit,
+    email: Email,
+    password: String,
+) -> Result<Option<(account::Account, Option<(String, String)>)>, PageError> {
+    let now = visit.now();
+    let limits = throttle::subjects(visit, &email);
+    let asked = limits.clone();
+    let (wait, account) = app
+        .store
+        .signin(move |tx| async move {
+            let wait = account::must_wait(&tx, &asked, now).await?;
+            Ok::<_, PageError>((wait, account::by_email(&tx, &email).await?))
+        })
+        .await?;
+    if let Some(wait) = wait {
+        return Err(PageError::TooMany(wait.try_into().unwrap_or_default()));
+    }
+    let kept = account.as_ref().and_then(|account| account.password_hash.clone());
+    let verdict = app.passwords.compare(password, kept.clone()).await?;
+    let right = verdict != Verdict::Wrong;
+    app.store
+        .signin(move |tx| async move {
+            if right {
+                account::forget_failures(&tx, &limits[0].0).await
+            } else {
+                account::count_failure(&tx, &limits.map(|(subject, _)| subject), now).await
+            }
+        })
+        .await
+        .map_err(|error: store::StoreError| PageError::from(error))?;
+    let renewed = match (verdict, kept) {
+        (Verdict::Wrong, _) => return Ok(None),
+        (Verdict::RightButOld(new), Some(old)) => Some((old, new)),
+        _ => None,
+    };
+    Ok(account.map(|account| (account, renewed)))
+}
+
+/// `POST /sign-out`
+pub(crate) async fn out(State(app): State<AppState>, visit: Visit, pages: Pages) -> PageResult {
+    if let Some(token) = visit.token().copied() {
+        app.store.signin(move |tx| async move { session::end_by_token(&tx, &token).await }).await?;
+    }
+    let mut response = pages.go_saying("/sign-in", &Flash::good(say(Language::En, "signed-out", &[])));
+    let headers = response.headers_mut();
+    headers.append(header::SET_COOKIE, cookie::clear_token(app.config.https()));
+    // Pages kept for the back button go; what a patient logged without a connection stays.
+    headers.insert(HeaderName::from_static("clear-site-data"), HeaderValue::from_static("\"cache\""));
+    Ok(response)
+}

@@ -1,0 +1,230 @@
+//! Accepting an invitation: a password, for patients consent, and in.
+
+use axum::{
+    extract::{Path, State},
+    http::StatusCode,
+};
+use domain::person::{Language, PersonName};
+use render::{
+    Field,
+    pages::account::links::{Over, Welcome},
+    words::say,
+};
+use serde::Deserialize;
+use store::{
+    StoreError, account,
+    account::Consent,
+    link::{self, Freshness, Invited, InvitedSeat, Link, Opens},
+    session::SeatId,
+};
+
+use super::{enter, mailed, sign_in};
+use crate::{
+    AppState, PageError, PageResult,
+    extract::{Form, Pages},
+    visit::Visit,
+};
+
+/// An invitation that can be accepted.
+struct Invitation {
+    link: Link,
+    invited: Invited,
+    existing: bool,
+}
+
+/// `GET /welcome/{token}`: shows the invitation; changes nothing.
+pub(crate) async fn page(State(app): State<AppState>, Path(token): Path<String>, visit: Visit, pages: Pages) -> PageResult {
+    match find(&app, token, &visit).await? {
+        Ok(invitation) => {
+            let welcome = invitation.page();
+            pages.show_in(&mailed::invitation_frame(&pages, &welcome.clinic, invitation.invited.language), &welcome)
+        }
+        Err((over, clinic)) => mailed::over(&pages, over, clinic),
+    }
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Acceptance {
+    #[serde(default)]
+    name: String,
+    #[serde(default)]
+    password: String,
+    #[serde(default)]
+    agree: String,
+    #[serde(default)]
+    consent_version: String,
+}
+
+/// `POST /welcome/{token}`
+pub(crate) async fn submit(
+    State(app): State<AppState>,
+    Path(token): Path<String>,
+    visit: Visit,
+    pages: Pages,
+    Form(form): Form<Acceptance>,
+) -> PageResult {
+    app.throttle.check(&visit)?;
+    let invitation = match find(&app, token, &visit).await? {
+        Ok(invitation) => invitation,
+        Err((over, clinic)) => return mailed::over(&pages, over, clinic),
+    };
+    let mut page = invitation.page();
+    let name = invitation.read(&form, &mut page);
+    let password = invitation.password(&app, &visit, form.password, &mut page).await?;
+    let (Some(name), Some(password)) = (name, password) else {
+        let chrome = mailed::invitation_frame(&pages, &page.clinic, invitation.invited.language);
+        return pages.show_as(StatusCode::UNPROCESSABLE_ENTITY, &chrome, &page);
+    };
+    match invitation.accept(&app, visit, name, password).await {
+        Ok((token, seat)) => Ok(enter::admit(&app, &token, seat, enter::home(seat))),
+        Err(StoreError::NotFound) => mailed::over(&pages, Over::InvitationUsed, Some(page.clinic)),
+        Err(error) if error.conflicts_with("patient_clinic_id_account_id_key") => {
+            Err(PageError::Refused(Some("This account is another patient of the same clinic already.".into())))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// How the account proves itself: by a new password's hash, or because the present one was typed.
+enum Password {
+    New(String),
+    Known,
+}
+
+async fn find(app: &AppState, token: String, visit: &Visit) -> Result<Result<Invitation, (Over, Option<String>)>, PageError> {
+    let now = visit.now();
+    let found = app
+        .store
+        .signin(move |tx| async move {
+            let Some(link) = link::find(&tx, &token, now).await? else { return Ok(None) };
+            let account = account::by_email(&tx, &link.email).await?;
+            Ok::<_, PageError>(Some((link, account)))
+        })
+        .await?;
+    let Some((link, account)) = found else { return Ok(Err((Over::Incomplete, None))) };
+    let Opens::Invitation(invited) = link.opens.clone() else { return Ok(Err((Over::Incomplete, None))) };
+    Ok(match link.freshness {
+        Freshness::Used => Err((Over::InvitationUsed, Some(invited.clinic_name))),
+        Freshness::Expired => Err((Over::InvitationExpired, Some(invited.clinic_name))),
+        Freshness::Live => {
+            let existing = account.is_some_and(|account| account.password_hash.is_some());
+            Ok(Invitation { link, invited, existing })
+        }
+    })
+}
+
+impl Invitation {
+    fn is_patient(&self) -> bool {
+        matches!(self.invited.seat, InvitedSeat::Patient(_))
+    }
+
+    fn page(&self) -> Welcome {
+        let Invited { clinic_name, by, name, language, .. } = &self.invited;
+        let patient = self.is_patient();
+        Welcome {
+            clinic: clinic_name.clone(),
+            by: by.clone(),
+            first: patient.then(|| name.first().to_owned()),
+            email: self.link.email.as_str().to_owned(),
+            patient,
+            existing: self.existing,
+            name: Field::holding(name.as_str()),
+            password: Field::default(),
+            consent: if patient { consent(*language, clinic_name) } else { vec![] },
+            consent_version: if patient { say(*language, "consent-version", &[]) } else { String::new() },
+            agreed: false,
+            consent_error: None,
+        }
+    }
+
+    /// Everything but the password: the name of a member of staff, a patient's consent to the text that was shown. Faults go onto the
+    /// page.
+    fn read(&self, form: &Acceptance, page: &mut Welcome) -> Option<PersonName> {
+        if !self.is_patient() {
+            return match PersonName::parse(&form.name) {
+                Ok(name) => Some(name),
+                Err(fault) => {
+                    page.name = Field::refused(form.name.clone(), fault.to_string());
+                    None
+                }
+            };
+        }
+        // A text that changed since the page was shown has not been read.
+        page.agreed = form.agree == "yes" && form.consent_version == page.consent_version;
+        if page.agreed {
+            return Some(self.invited.name.clone());
+        }
+        page.consent_error = Some(say(self.invited.language, "welcome-agree-missing", &[]));
+        None
+    }
+
+    async fn password(
+        &self,
+        app: &AppState,
+        visit: &Visit,
+        typed: String,
+        page: &mut Welcome,
+    ) -> Result<Option<Password>, PageError> {
+        let key = if self.existing {
+            match sign_in::recognise(app, visit, self.link.email.clone(), typed).await? {
+                Some(_) => return Ok(Some(Password::Known)),
+                None => "welcome-existing-wrong",
+            }
+        } else {
+            let about = vec![self.link.email.as_str().to_owned(), self.invited.name.as_str().to_owned()];
+            match app.passwords.choose(typed, about).await? {
+                Ok(hash) => return Ok(Some(Password::New(hash))),
+                Err(fault) => fault.key(),
+            }
+        };
+        page.password = Field::refused("", say(self.invited.language, key, &[]));
+        Ok(None)
+    }
+
+    async fn accept(
+        self,
+        app: &AppState,
+        visit: Visit,
+        name: PersonName,
+        password: Password,
+    ) -> Result<([u8; 32], SeatId), StoreError> {
+        let Self { link, invited, .. } = self;
+        let now = visit.now();
+        app.store
+            .signin(move |tx| async move {
+                link::consume(&tx, link.id, now).await?;
+                let account = account::find_or_create(&tx, &link.email, now).await?;
+                match (password, &account.password_hash) {
+                    (Password::New(hash), None) => account::set_password(&tx, account.id, &hash, now).await?,
+                    (Password::Known, Some(_)) => {}
+                    // The account got its password from another invitation between the two pages.
+                    _ => return Err(StoreError::Refused("This address has an account by now. Open the link again.".into())),
+                }
+                let clinic = invited.clinic;
+                let seat = match invited.seat {
+                    InvitedSeat::Patient(patient) => {
+                        let consent = Consent {
+                            version: say(invited.language, "consent-version", &[]),
+                            wording: consent(invited.language, &invited.clinic_name).join("\n\n"),
+                        };
+                        account::join_patient(&tx, (clinic, patient), account.id, &consent, now).await?;
+                        SeatId::Patient(patient)
+                    }
+                    InvitedSeat::Staff(member, _) => {
+                        account::join_staff(&tx, (clinic, member), account.id, &name, now).await?;
+                        SeatId::Staff(member)
+                    }
+                };
+                let token = enter::open(&tx, &visit, (account.id, clinic, seat)).await?;
+                Ok((token, seat))
+            })
+            .await
+    }
+}
+
+/// What a patient agrees to, in their language.
+fn consent(language: Language, clinic: &str) -> Vec<String> {
+    ["consent-1", "consent-2", "consent-3", "consent-4"]
+        .map(|key| say(language, key, &[("clinic", clinic.to_owned().into())]))
+        .into()
+}
