@@ -24,7 +24,7 @@ pub mod templates;
 pub mod words;
 
 pub use chrome::{Chrome, Flash, Nav, Person, Tone};
-pub use forms::{Crumb, Field, Pagination};
+pub use forms::{Choice, Crumb, Field, Pagination};
 pub use page::Page;
 pub use svg::Svg;
 pub use templates::{Assets, RenderError, Templates};

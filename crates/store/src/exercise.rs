@@ -232,8 +232,22 @@ pub async fn search(tx: &Tx, search: &Search) -> Result<Found, StoreError> {
     })
 }
 
+/// How many exercises the library offers.
+///
+/// # Errors
+/// The store's own.
+pub async fn count(tx: &Tx) -> Result<u32, StoreError> {
+    #[derive(FromQueryResult)]
+    struct Count {
+        n: i64,
+    }
+    let count: Option<Count> =
+        tx.one("select count(*) as n from exercise where clinic_id = $1 and archived_at is null", [tx.clinic().0.into()]).await?;
+    Ok(count.and_then(|count| u32::try_from(count.n).ok()).unwrap_or_default())
+}
+
 /// A pattern for `ilike` that finds `word` anywhere; what is a wildcard there stands for itself.
-fn contains(word: &str) -> String {
+pub(crate) fn contains(word: &str) -> String {
     let mut pattern = String::with_capacity(word.len() + 2);
     pattern.push('%');
     for c in word.chars() {

@@ -182,3 +182,22 @@ pub async fn physiotherapist_name(tx: &Tx, id: PatientId) -> Result<Option<Perso
     row.map(|Row { id, name }| PersonName::parse(&name).map_err(|why| StoreError::corrupt("membership", "name", id, why)))
         .transpose()
 }
+
+/// Up to `limit` patients whose name or address holds every one of `words`, by name; all of them when there are no words.
+///
+/// # Errors
+/// The store's own.
+pub async fn named(tx: &Tx, words: &str, limit: u32) -> Result<Vec<Patient>, StoreError> {
+    let patterns: Vec<String> = words.split_whitespace().map(crate::exercise::contains).collect();
+    tx.all::<Row>(
+        &format!(
+            "select {COLUMNS} from patient where clinic_id = $1 and (name || ' ' || coalesce(email, '')) ilike all ($2::text[])
+             order by lower(name), id limit $3"
+        ),
+        [tx.clinic().0.into(), patterns.into(), i64::from(limit).into()],
+    )
+    .await?
+    .into_iter()
+    .map(Patient::try_from)
+    .collect()
+}

@@ -4,6 +4,7 @@
 //! store. An extractor that also loads ([`Id`] plus a store look-up within the scope) answers a stranger's id with the same 404 as an
 //! id that does not exist.
 
+mod caseload;
 mod form;
 mod pages;
 mod people;
@@ -16,6 +17,7 @@ use axum::{
 };
 use jiff::Timestamp;
 
+pub use caseload::{CaseloadPatient, CaseloadProgram};
 pub use form::{Form, Query};
 pub use pages::{Pages, go};
 pub use people::{Owner, Patient, Somebody, Staff, TodaysPatient, Viewer};

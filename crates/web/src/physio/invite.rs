@@ -1,0 +1,214 @@
+//! `/patients/new`, `POST /patients`: a new patient's record, and the invitation to it.
+
+use axum::extract::State;
+use domain::{
+    ids::PatientId,
+    pain::Region,
+    person::{Email, Language, PersonName, Zone},
+};
+use jiff::Timestamp;
+use render::{
+    Choice, Crumb, Field, Flash, Nav,
+    pages::physio::invite::{Invite, Taken},
+};
+use serde::Deserialize;
+use store::{
+    StoreError, Tx,
+    outbox::{self, Owed},
+    patient::{self, Patient},
+};
+
+use super::words;
+use crate::{
+    AppState, PageResult,
+    extract::{CaseloadPatient, Form, Now, Pages, Staff},
+};
+
+/// The constraint that lets one address stand once in a clinic.
+const ADDRESS_TAKEN: &str = "patient_clinic_id_email_key";
+
+/// A new patient as typed.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct Typed {
+    name: String,
+    email: String,
+    zone: String,
+    language: String,
+    region: String,
+}
+
+#[derive(Debug, Default)]
+struct Faults {
+    name: Option<String>,
+    email: Option<String>,
+    zone: Option<String>,
+    language: Option<String>,
+    region: Option<String>,
+    taken: Option<Taken>,
+}
+
+impl Faults {
+    fn count(&self) -> usize {
+        [&self.name, &self.email, &self.zone, &self.language, &self.region].iter().filter(|fault| fault.is_some()).count()
+    }
+
+    /// The address belongs to somebody of the clinic.
+    fn taken(by: &Patient) -> Self {
+        Self {
+            email: Some(format!("{} has this address in your clinic already.", by.name.as_str())),
+            taken: Some(Taken { href: format!("/patients/{}", by.id), name: by.name.as_str().to_owned() }),
+            ..Self::default()
+        }
+    }
+}
+
+impl Typed {
+    fn parse(&self, staff: &Staff, now: Timestamp) -> Result<Patient, Faults> {
+        let mut faults = Faults::default();
+        let name = PersonName::parse(&self.name).map_err(|error| faults.name = Some(error.to_string()));
+        let email = match self.email.trim() {
+            "" => Ok(None),
+            typed => Email::parse(typed).map(Some).map_err(|error| faults.email = Some(error.to_string())),
+        };
+        // What the form did not send is the clinic's own.
+        let zone = match self.zone.trim() {
+            "" => Ok(staff.clinic.zone.clone()),
+            typed => Zone::parse(typed).map_err(|error| faults.zone = Some(error.to_string())),
+        };
+        let language = match self.language.trim() {
+            "" => Ok(Language::En),
+            typed => typed.parse().map_err(|_| faults.language = Some("Choose a language.".into())),
+        };
+        let region = match self.region.trim() {
+            "" => Ok(Region::Other),
+            typed => typed.parse().map_err(|_| faults.region = Some("Choose where it hurts.".into())),
+        };
+        let (Ok(name), Ok(email), Ok(zone), Ok(language), Ok(region)) = (name, email, zone, language, region) else {
+            return Err(faults);
+        };
+        Ok(Patient {
+            id: PatientId::new(),
+            account: None,
+            physiotherapist: Some(staff.membership),
+            name,
+            invited_at: email.is_some().then_some(now),
+            email,
+            zone,
+            language,
+            region,
+            joined_at: None,
+            created_at: now,
+        })
+    }
+
+    fn page(&self, faults: Faults) -> Invite {
+        let count = faults.count();
+        let Faults { name, email, zone, language, region, taken } = faults;
+        let field = |value: &str, error: Option<String>| Field { value: value.to_owned(), error };
+        Invite {
+            crumbs: vec![Crumb::to("Patients", "/patients"), Crumb::here("Invite a patient")],
+            problem: (count > 0).then(|| words::problem("Nobody was invited", count)),
+            name: field(&self.name, name),
+            email: field(&self.email, email),
+            taken,
+            region: field(&self.region, region),
+            regions: words::regions(),
+            language: field(&self.language, language),
+            languages: Language::ALL.iter().map(|language| Choice::new(language.tag(), in_itself(*language))).collect(),
+            zone: field(&self.zone, zone),
+            zones: zones(),
+        }
+    }
+}
+
+/// A language's name as its readers know it.
+const fn in_itself(language: Language) -> &'static str {
+    match language {
+        Language::En => "English",
+        Language::Ms => "Bahasa Melayu",
+        Language::Zh => "中文",
+        Language::Ta => "தமிழ்",
+    }
+}
+
+/// The zones that are places.
+fn zones() -> Vec<String> {
+    jiff::tz::db()
+        .available()
+        .map(|name| name.to_string())
+        .filter(|name| name.contains('/') && !name.starts_with("Etc/") && !name.starts_with("SystemV/") && !name.starts_with("US/"))
+        .collect()
+}
+
+/// The empty form.
+pub async fn new(staff: Staff, pages: Pages) -> PageResult {
+    let typed = Typed {
+        zone: staff.clinic.zone.name().to_owned(),
+        language: Language::En.tag().to_owned(),
+        region: Region::UpperBack.tag().to_owned(),
+        ..Typed::default()
+    };
+    pages.at(Nav::Patients).show(&typed.page(Faults::default()))
+}
+
+/// Makes the record on the physiotherapist's own caseload and queues the invitation.
+pub async fn create(
+    State(app): State<AppState>,
+    staff: Staff,
+    Now(now): Now,
+    pages: Pages,
+    Form(typed): Form<Typed>,
+) -> PageResult {
+    let pages = pages.at(Nav::Patients);
+    let made = match typed.parse(&staff, now) {
+        Ok(made) => made,
+        Err(faults) => return pages.refuse(&typed.page(faults)),
+    };
+    let to = format!("/patients/{}", made.id);
+    let said = match &made.email {
+        Some(email) => format!("Invitation on its way to {email}."),
+        None => format!("{} is on your caseload. Without an email address, give programs on paper.", made.name.as_str()),
+    };
+    let email = made.email.clone();
+    let saved = app.store.tenant(staff.scope, move |tx| async move { add(&tx, &made, now).await }).await;
+    match (saved, email) {
+        (Ok(()), _) => Ok(pages.go_saying(&to, &Flash::good(said))),
+        (Err(error), Some(email)) if error.conflicts_with(ADDRESS_TAKEN) => {
+            let by = app.store.tenant(staff.scope, move |tx| async move { patient::by_email(&tx, &email).await }).await?;
+            let by = by.ok_or(StoreError::NotFound)?;
+            pages.refuse(&typed.page(Faults::taken(&by)))
+        }
+        (Err(error), _) => Err(error.into()),
+    }
+}
+
+async fn add(tx: &Tx, made: &Patient, now: Timestamp) -> Result<(), StoreError> {
+    patient::create(tx, made).await?;
+    if let Some(email) = &made.email {
+        outbox::enqueue(tx, tx.clinic(), Owed::PatientInvitation(made.id), email, now).await?;
+    }
+    Ok(())
+}
+
+/// Sends the invitation again.
+pub async fn again(State(app): State<AppState>, at: CaseloadPatient, Now(now): Now, pages: Pages) -> PageResult {
+    let CaseloadPatient { staff, patient, .. } = at;
+    let to = format!("/patients/{}", patient.id);
+    let first = patient.name.first();
+    let Some(email) = patient.email.clone().filter(|_| patient.joined_at.is_none()) else {
+        let said = match patient.joined_at {
+            Some(_) => format!("{first} has joined already and needs no invitation."),
+            None => format!("{first} has no email address to send an invitation to."),
+        };
+        return Ok(pages.go_saying(&to, &Flash::warn(said)));
+    };
+    let said = format!("Invitation on its way to {email}.");
+    app.store
+        .tenant(staff.scope, move |tx| async move {
+            outbox::enqueue(&tx, tx.clinic(), Owed::PatientInvitation(patient.id), &email, now).await?;
+            patient::mark_invited(&tx, patient.id, now).await
+        })
+        .await?;
+    Ok(pages.go_saying(&to, &Flash::good(said)))
+}

@@ -1,0 +1,271 @@
+//! `/templates`: programs to use again.
+
+use axum::extract::State;
+use domain::ids::{ExerciseId, TemplateId};
+use jiff::civil::Date;
+use render::{
+    Crumb, Flash, Nav,
+    pages::physio::{
+        builder::Kind,
+        templates::{PatientLink, TemplateCard, TemplateList, TemplateUse},
+    },
+};
+use serde::Deserialize;
+use store::{
+    StoreError,
+    exercise::{self, Exercise},
+    template::{self, NAME_TAKEN, Template},
+};
+
+use super::{
+    builder::{
+        as_template,
+        draft::{Action, Draft, Faults},
+        name_taken,
+        view::{self, Material, Setting},
+    },
+    words,
+};
+use crate::{
+    AppState, PageResult,
+    extract::{Form, Id, Now, Pages, Query, Staff},
+};
+
+/// How many patients are offered at once.
+const PATIENTS: u32 = 20;
+
+/// The query of the list.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Wanted {
+    show: String,
+    q: String,
+}
+
+/// The list.
+pub async fn page(State(app): State<AppState>, staff: Staff, Query(wanted): Query<Wanted>, pages: Pages) -> PageResult {
+    let archived = wanted.show == "archived";
+    let (templates, known) = app
+        .store
+        .tenant(staff.scope, move |tx| async move {
+            let templates = if archived { template::archived(&tx).await? } else { template::list(&tx).await? };
+            let ids: Vec<ExerciseId> = templates.iter().flat_map(|of| of.items.iter().map(|item| item.exercise)).collect();
+            let known = exercise::by_ids(&tx, &ids).await?;
+            Ok::<_, StoreError>((templates, known))
+        })
+        .await?;
+    let cards = templates
+        .iter()
+        .map(|template| {
+            let exercises: Vec<&Exercise> = template.items.iter().filter_map(|item| known.get(&item.exercise)).collect();
+            let page = format!("/templates/{}", template.id);
+            TemplateCard {
+                name: template.name.clone(),
+                summary: Draft::from_template(template, Date::ZERO).summary(),
+                exercises: exercises.iter().map(|exercise| exercise.name.clone()).collect(),
+                figures_svg: exercises.iter().take(5).map(|exercise| words::figure(exercise)).collect(),
+                use_for: (!archived).then(|| format!("{page}/use")),
+                restore: archived.then(|| format!("{page}/restore")),
+                href: page,
+            }
+        })
+        .collect();
+    pages.at(Nav::Programs).show(&TemplateList { archived, cards })
+}
+
+/// The builder for a new template.
+pub async fn new(State(app): State<AppState>, staff: Staff, pages: Pages) -> PageResult {
+    let draft = Draft::blank(Date::ZERO);
+    let typed = draft.clone();
+    let material =
+        app.store.tenant(staff.scope, move |tx| async move { Material::gather(&tx, &typed, Action::Look, false).await }).await?;
+    pages.at(Nav::Programs).show(&view::page(setting(None), &draft, &Faults::default(), &material, None))
+}
+
+/// The builder with a template in it.
+pub async fn show(State(app): State<AppState>, staff: Staff, Id(id): Id<TemplateId>, pages: Pages) -> PageResult {
+    let (template, draft, material) = app
+        .store
+        .tenant(staff.scope, move |tx| async move {
+            let template = template::find(&tx, id).await?;
+            let draft = Draft::from_template(&template, Date::ZERO);
+            let material = Material::gather(&tx, &draft, Action::Look, false).await?;
+            Ok::<_, StoreError>((template, draft, material))
+        })
+        .await?;
+    pages.at(Nav::Programs).show(&view::page(setting(Some(&template)), &draft, &Faults::default(), &material, None))
+}
+
+/// Whatever button was pressed on a new template.
+pub async fn create(
+    State(app): State<AppState>,
+    staff: Staff,
+    Now(now): Now,
+    pages: Pages,
+    Form(pairs): Form<Vec<(String, String)>>,
+) -> PageResult {
+    let (draft, action) = Draft::read(pairs);
+    let made = TemplateId::new();
+    let typed = draft.clone();
+    let material =
+        app.store.tenant(staff.scope, move |tx| async move { Material::gather(&tx, &typed, action, false).await }).await?;
+    let judged = as_template(&draft, &material, made, now);
+    press(&app, &staff, pages, None, draft, action, judged, &material).await
+}
+
+/// Whatever button was pressed on a template.
+pub async fn update(
+    State(app): State<AppState>,
+    staff: Staff,
+    Id(id): Id<TemplateId>,
+    Now(now): Now,
+    pages: Pages,
+    Form(pairs): Form<Vec<(String, String)>>,
+) -> PageResult {
+    let (draft, action) = Draft::read(pairs);
+    let typed = draft.clone();
+    let (there, material) = app
+        .store
+        .tenant(staff.scope, move |tx| async move {
+            let there = template::find(&tx, id).await?;
+            Ok::<_, StoreError>((there, Material::gather(&tx, &typed, action, false).await?))
+        })
+        .await?;
+    let judged = as_template(&draft, &material, id, now).map(|made| Template { archived_at: there.archived_at, ..made });
+    press(&app, &staff, pages, Some(&there), draft, action, judged, &material).await
+}
+
+#[allow(clippy::too_many_arguments, reason = "one press of a button is all of these; two handlers share it")]
+async fn press(
+    app: &AppState,
+    staff: &Staff,
+    pages: Pages,
+    there: Option<&Template>,
+    mut draft: Draft,
+    action: Action,
+    judged: Result<Template, Faults>,
+    material: &Material,
+) -> PageResult {
+    let pages = pages.at(Nav::Programs);
+    let faults = match (action, judged) {
+        (Action::Preview, _) => return pages.show(&view::preview(&draft, material)),
+        (Action::Save | Action::SaveTemplate, Ok(template)) => {
+            let to = format!("/templates/{}", template.id);
+            let said = if there.is_some() {
+                "Saved. Programs made of it before stay as they are."
+            } else {
+                "Saved. It is offered for every new program now."
+            };
+            let is_new = there.is_none();
+            let saved = app
+                .store
+                .tenant(staff.scope, move |tx| async move {
+                    if is_new { template::create(&tx, &template).await } else { template::update(&tx, &template).await }
+                })
+                .await;
+            match saved {
+                Ok(()) => return Ok(pages.go_saying(&to, &Flash::good(said))),
+                Err(error) if error.conflicts_with(NAME_TAKEN) => name_taken(),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        (Action::Save | Action::SaveTemplate, Err(faults)) => faults,
+        (other, _) => {
+            draft.apply(other, &material.known);
+            return pages.show(&view::page(setting(there), &draft, &Faults::default(), material, None));
+        }
+    };
+    pages.refuse(&view::page(setting(there), &draft, &faults, material, None))
+}
+
+/// Whom to use a template for.
+pub async fn use_for(
+    State(app): State<AppState>,
+    staff: Staff,
+    Id(id): Id<TemplateId>,
+    Query(wanted): Query<Wanted>,
+    pages: Pages,
+) -> PageResult {
+    let q: String = wanted.q.trim().chars().take(120).collect();
+    let words = q.clone();
+    let (template, patients) = app
+        .store
+        .tenant(staff.scope, move |tx| async move {
+            let template = template::find(&tx, id).await?;
+            Ok::<_, StoreError>((template, store::patient::named(&tx, &words, PATIENTS + 1).await?))
+        })
+        .await?;
+    let more = patients.len() > usize::try_from(PATIENTS).unwrap_or(usize::MAX);
+    pages.at(Nav::Programs).show(&TemplateUse {
+        crumbs: vec![
+            Crumb::to("Programs", "/templates"),
+            Crumb::to(template.name.clone(), format!("/templates/{id}")),
+            Crumb::here("Use for a patient"),
+        ],
+        name: template.name,
+        action: format!("/templates/{id}/use"),
+        q,
+        patients: patients
+            .iter()
+            .take(usize::try_from(PATIENTS).unwrap_or(usize::MAX))
+            .map(|patient| PatientLink {
+                href: format!("/patients/{}/programs/new?template={id}", patient.id),
+                name: patient.name.as_str().to_owned(),
+                detail: patient.email.as_ref().map_or_else(|| "no email".to_owned(), |email| email.as_str().to_owned()),
+            })
+            .collect(),
+        more: more.then(|| format!("The first {PATIENTS}: search to find the others.")),
+    })
+}
+
+/// Stops offering a template.
+pub async fn archive(State(app): State<AppState>, staff: Staff, Id(id): Id<TemplateId>, Now(now): Now, pages: Pages) -> PageResult {
+    app.store
+        .tenant(staff.scope, move |tx| async move {
+            let mut template = template::find(&tx, id).await?;
+            template.archived_at = Some(now);
+            template::update(&tx, &template).await
+        })
+        .await?;
+    Ok(pages.go_saying("/templates", &Flash::good("Archived. Programs made of it stay as they are.")))
+}
+
+/// Offers a template again, unless another has taken its name.
+pub async fn restore(State(app): State<AppState>, staff: Staff, Id(id): Id<TemplateId>, pages: Pages) -> PageResult {
+    let restored = app
+        .store
+        .tenant(staff.scope, move |tx| async move {
+            let mut template = template::find(&tx, id).await?;
+            template.archived_at = None;
+            template::update(&tx, &template).await
+        })
+        .await;
+    match restored {
+        Ok(()) => Ok(pages.go_saying("/templates", &Flash::good("Offered again."))),
+        Err(error) if error.conflicts_with(NAME_TAKEN) => {
+            let said = "Another template has its name by now. Rename one of the two first.";
+            Ok(pages.go_saying("/templates?show=archived", &Flash::warn(said)))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn setting(template: Option<&Template>) -> Setting {
+    let (page, name) = template.map_or_else(
+        || ("/templates".to_owned(), "New template".to_owned()),
+        |template| (format!("/templates/{}", template.id), template.name.clone()),
+    );
+    let offered = template.is_some_and(|template| template.archived_at.is_none());
+    Setting {
+        kind: Kind::Template,
+        crumbs: vec![Crumb::to("Programs", "/templates"), Crumb::here(name)],
+        title: "New template".into(),
+        submit: "Save the template".into(),
+        consequence: None,
+        refused: "Nothing was saved",
+        start_from: None,
+        archive: offered.then(|| format!("{page}/archive")),
+        use_for: offered.then(|| format!("{page}/use")),
+        action: page,
+    }
+}
