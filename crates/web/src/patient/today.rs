@@ -31,6 +31,9 @@ use crate::{
 /// How far ahead the next session is looked for: longer than any weekday pattern, and than most pauses.
 const AHEAD_DAYS: i64 = 62;
 
+/// A longer name is greeted by its first word, in characters.
+const LONGEST_GREETED: usize = 24;
+
 /// The query of the page.
 #[derive(Debug, Deserialize)]
 pub struct Which {
@@ -109,7 +112,9 @@ fn greeting(language: Language, hour: Time, name: &str) -> String {
         12..=17 => "greeting-afternoon",
         _ => "greeting-evening",
     };
-    let name = domain::person::PersonName::parse(name).map_or_else(|_| name.to_owned(), |name| name.first().to_owned());
+    // People are called what the clinic wrote: the first word of "Wei Ling" is no name. Only a long one is shortened.
+    let short = domain::person::PersonName::parse(name).ok().filter(|_| name.chars().count() > LONGEST_GREETED);
+    let name = short.map_or_else(|| name.to_owned(), |name| name.first().to_owned());
     say(language, key, &[("name", name.into())])
 }
 
