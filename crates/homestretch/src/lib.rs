@@ -1,1 +1,8 @@
-//! The binary's parts, as a library so that stories can run them.
+//! The one binary's parts, as a library so that stories can run them: settings, the private Postgres, the demo, the commands.
+
+pub mod clock;
+pub mod commands;
+pub mod config;
+pub mod demo;
+pub mod embedded;
+pub mod serve;

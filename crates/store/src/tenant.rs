@@ -66,6 +66,8 @@ impl Store {
     /// # Errors
     /// [`StoreError::Unavailable`] when the server cannot be reached or refuses.
     pub async fn connect_with(url: &str, connections: u32) -> Result<Self, StoreError> {
+        // A pool tries again until its time is up and then says only that; a connection of its own says why.
+        reachable(url).await?;
         let mut options = ConnectOptions::new(url);
         options
             .max_connections(connections)
@@ -283,6 +285,23 @@ impl Tx {
     /// Runs a statement and says how many rows it touched.
     pub(crate) async fn run(&self, sql: &str, values: impl IntoIterator<Item = Value>) -> Result<u64, StoreError> {
         Ok(self.inner.execute_raw(statement(sql, values)).await?.rows_affected())
+    }
+}
+
+async fn reachable(url: &str) -> Result<(), StoreError> {
+    let away = |why: String| StoreError::Unavailable(why);
+    let once = <sqlx::PgConnection as sqlx::Connection>::connect(url);
+    match tokio::time::timeout(Duration::from_secs(5), once).await {
+        Ok(Ok(connection)) => {
+            // It has served its purpose; the server notices if saying goodbye fails.
+            let _ = sqlx::Connection::close(connection).await;
+            Ok(())
+        }
+        Ok(Err(sqlx::Error::Database(said))) => Err(away(said.message().to_owned())),
+        Ok(Err(sqlx::Error::Io(why))) => Err(away(why.to_string())),
+        Ok(Err(sqlx::Error::Configuration(why))) => Err(away(format!("the address cannot be read: {why}"))),
+        Ok(Err(other)) => Err(away(other.to_string())),
+        Err(_) => Err(away("no answer within 5 seconds".to_owned())),
     }
 }
 

@@ -1,7 +1,11 @@
 //! `GET /patients`: the caseload, most urgent first.
 
 use axum::extract::State;
-use domain::{person::Role, program::ProgramStatus};
+use domain::{
+    attention::{self, Attention},
+    person::Role,
+    program::ProgramStatus,
+};
 use render::{
     Nav, Pagination,
     attention::{self as words, Status},
@@ -84,7 +88,7 @@ pub async fn page(
 
 /// Who comes first: by the most urgent reason, then by how long it has stood, then those on a program, then by name.
 fn urgency(standing: &Standing) -> impl Ord {
-    let first = standing.open.first();
+    let first = attention::headline(&standing.open);
     (
         first.map_or(u8::MAX, |attention| attention.kind as u8),
         first.map(|attention| attention.since),
@@ -242,11 +246,8 @@ fn row(standing: &Standing) -> Row {
         href: format!("/patients/{}", patient.id),
         name: patient.name.clone(),
         program: program_line(standing),
-        status: open.first().map_or_else(|| calm(standing), words::status),
-        more: open.get(1).map(|next| match open.len() {
-            2 => format!("Also: {}", words::status(next).label.to_lowercase()),
-            n => format!("Also: {}, and {} more", words::status(next).label.to_lowercase(), n - 2),
-        }),
+        status: attention::headline(open).map_or_else(|| calm(standing), words::status),
+        more: also(open),
         strip_svg: adherence
             .days
             .iter()
@@ -260,6 +261,17 @@ fn row(standing: &Standing) -> Row {
             |date| if date == *today { "Logged today".to_owned() } else { capital(&day_relative(language, date, *today)) },
         ),
     }
+}
+
+/// The reasons beside the headline.
+fn also(open: &[Attention]) -> Option<String> {
+    let headline = attention::headline(open)?;
+    let mut others = open.iter().filter(|attention| attention.kind != headline.kind);
+    let next = words::status(others.next()?).label.to_lowercase();
+    Some(match others.count() {
+        0 => format!("Also: {next}"),
+        more => format!("Also: {next}, and {more} more"),
+    })
 }
 
 /// What to say of somebody who does not need the physiotherapist.

@@ -1,0 +1,65 @@
+# Brings what is missing. Sourced by bin/demo and bin/test; looks first, installs only what is not there.
+
+say() { printf '\033[1m%s\033[0m\n' "$*" >&2; }
+give_up() { printf '%s\n' "$*" >&2; exit 1; }
+
+as_root() {
+  if [ "$(id -u)" = 0 ]; then "$@"; elif command -v sudo >/dev/null; then sudo "$@"; else
+    give_up "This needs root once: $*"
+  fi
+}
+
+apt_refreshed=
+install_packages() { # what-for apt-packages brew-packages
+  if command -v apt-get >/dev/null; then
+    say "Installing $1 ($2)…"
+    if [ -z "$apt_refreshed" ]; then as_root apt-get update -q; apt_refreshed=yes; fi
+    # shellcheck disable=SC2086 # a list of packages
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $2
+  elif command -v brew >/dev/null; then
+    say "Installing $1 ($3)…"
+    # shellcheck disable=SC2086
+    brew install $3
+  else
+    give_up "Please install $1 with your system's package manager, then run this again."
+  fi
+}
+
+need_cargo() {
+  command -v cargo >/dev/null || PATH="$HOME/.cargo/bin:$PATH"
+  command -v cargo >/dev/null || give_up "Homestretch is built with Rust 1.94 or newer, and there is no cargo here. Install Rust from https://rustup.rs, then run this again."
+  command -v cc >/dev/null || install_packages "a C compiler" "gcc libc6-dev" "gcc"
+}
+
+# Prints the folder with initdb, the newest first; nothing when there is none.
+postgres_folder() {
+  local folder
+  for folder in "${HOMESTRETCH_PG_BIN:-}" $(ls -d /usr/lib/postgresql/*/bin /usr/pgsql-*/bin /opt/homebrew/opt/postgresql*/bin /usr/local/opt/postgresql*/bin 2>/dev/null | sort -V -r) \
+    "$(command -v pg_config >/dev/null && pg_config --bindir)" "$(dirname "$(command -v initdb || echo /none/x)")"; do
+    if [ -n "$folder" ] && [ -x "$folder/initdb" ] && [ -x "$folder/pg_ctl" ] && [ -x "$folder/postgres" ]; then echo "$folder"; return; fi
+  done
+}
+
+need_postgres() {
+  [ -n "$(postgres_folder)" ] || install_packages "PostgreSQL" "postgresql" "postgresql@17"
+  [ -n "$(postgres_folder)" ] || give_up "PostgreSQL was installed but not found. Name the folder that holds initdb in HOMESTRETCH_PG_BIN."
+}
+
+need_browser() {
+  local missing=
+  command -v node >/dev/null || missing="$missing nodejs"
+  command -v npm >/dev/null || missing="$missing npm"
+  [ -z "$missing" ] || install_packages "Node.js" "$missing" "node"
+  if ! chromium_path >/dev/null; then install_packages "Chromium" "chromium" "--cask chromium"; fi
+  if ! cmp -s tests/browser/package-lock.json tests/browser/node_modules/.homestretch-lock; then
+    say "Fetching the browser tests' packages…"
+    npm ci --prefix tests/browser --no-audit --no-fund
+    cp tests/browser/package-lock.json tests/browser/node_modules/.homestretch-lock
+  fi
+}
+
+chromium_path() {
+  local name
+  for name in chromium chromium-browser google-chrome; do command -v "$name" && return; done
+  [ -x "/Applications/Chromium.app/Contents/MacOS/Chromium" ] && echo "/Applications/Chromium.app/Contents/MacOS/Chromium"
+}

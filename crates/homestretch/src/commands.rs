@@ -1,0 +1,241 @@
+//! The commands. Each is a short function over the parts; `homestretch COMMAND --help` says what it does.
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use clap::{Parser, Subcommand};
+use domain::{
+    ids::ClinicId,
+    person::{Email, PersonName, Role, Zone},
+};
+use render::{Templates, links::Links};
+use secrecy::ExposeSecret as _;
+use store::{Actor, Scope, Store, StoreError};
+use worker::Mailer;
+
+use crate::{clock, config::Settings, demo, serve};
+
+/// A clinic's home-exercise system: programs, reminders, adherence and pain.
+#[derive(Debug, Parser)]
+#[command(version, about, propagate_version = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Start a demo clinic with sample patients: private database, web server and worker in one process
+    Demo {
+        /// Throw the demo's data away and start over, dated from today
+        #[arg(long)]
+        fresh: bool,
+    },
+    /// Serve the pages (needs DATABASE_URL and HOMESTRETCH_SECRET)
+    Serve,
+    /// Send what is due by email (needs DATABASE_URL, HOMESTRETCH_SECRET, SMTP_URL and HOMESTRETCH_MAIL_FROM)
+    Worker {
+        /// Do one round and exit
+        #[arg(long)]
+        once: bool,
+    },
+    /// Bring the database's schema up to date
+    Migrate,
+    /// Check settings, database, templates and mail: one line each
+    Check,
+    /// Clinics
+    #[command(subcommand)]
+    Clinic(ClinicCommand),
+    /// Exercises
+    #[command(subcommand)]
+    Exercises(ExercisesCommand),
+}
+
+impl Command {
+    /// Whether it is the demo, which logs less.
+    pub fn is_demo(&self) -> bool {
+        matches!(self, Self::Demo { .. })
+    }
+}
+
+/// Commands about clinics.
+#[derive(Debug, Subcommand)]
+pub enum ClinicCommand {
+    /// Set up a clinic with its starter library, and print its owner's invitation link
+    Create {
+        /// The clinic's name, as patients read it
+        #[arg(long)]
+        name: String,
+        /// The owner's email address
+        #[arg(long)]
+        owner_email: String,
+        /// The clinic's time zone
+        #[arg(long, default_value = "Asia/Kuala_Lumpur")]
+        zone: String,
+    },
+}
+
+/// Commands about exercises.
+#[derive(Debug, Subcommand)]
+pub enum ExercisesCommand {
+    /// Read a list of exercises (JSON, as free-exercise-db has it) into a clinic's library; a second time changes nothing
+    Import {
+        /// The file
+        file: PathBuf,
+        /// The clinic's id, as `clinic create` printed it
+        #[arg(long)]
+        clinic: ClinicId,
+    },
+}
+
+/// Does what was asked.
+///
+/// # Errors
+/// A sentence for people.
+pub async fn run(command: Command, settings: Settings) -> Result<()> {
+    match command {
+        Command::Demo { fresh } => demo::run(&settings, fresh).await,
+        Command::Serve => serve_pages(&settings).await,
+        Command::Worker { once } => work(&settings, once).await,
+        Command::Migrate => migrate(&settings).await,
+        Command::Check => check(&settings).await,
+        Command::Clinic(ClinicCommand::Create { name, owner_email, zone }) => {
+            create_clinic(&settings, &name, &owner_email, &zone).await
+        }
+        Command::Exercises(ExercisesCommand::Import { file, clinic }) => import(&settings, &file, clinic).await,
+    }
+}
+
+async fn serve_pages(settings: &Settings) -> Result<()> {
+    let (url, secret) = (settings.database_url()?, settings.secret()?);
+    let store = serve::open(url).await?;
+    let listener = serve::listen(settings.bind).await?;
+    let app = web::app(serve::app_state(settings, store.clone(), secret, false)?);
+    tracing::info!(address = %settings.bind, url = settings.url, "serving");
+    serve::web(listener, app, serve::asked_to_stop()).await?;
+    store.close().await;
+    Ok(())
+}
+
+async fn work(settings: &Settings, once: bool) -> Result<()> {
+    let (url, secret) = (settings.database_url()?, settings.secret()?);
+    let (target, from) = (settings.smtp()?, settings.mail_from()?);
+    let store = serve::open(url).await?;
+    let engine = serve::engine(store.clone(), target, from, Links::new(&settings.url, secret.expose_secret())?)?;
+    if once {
+        let report = worker::tick(&engine, clock::now()).await?;
+        println!(
+            "{} planned, {} sent, {} skipped, {} to be tried again, {} dead, {} unknown",
+            report.planned,
+            report.sent,
+            report.skipped.len(),
+            report.retried,
+            report.dead,
+            report.unknown
+        );
+        if let Some(why) = report.paused {
+            bail!("the mail server refused, and nothing more was sent: {why}");
+        }
+    } else {
+        tracing::info!("sending what is due");
+        serve::work(engine, serve::asked_to_stop()).await;
+    }
+    store.close().await;
+    Ok(())
+}
+
+async fn migrate(settings: &Settings) -> Result<()> {
+    Store::migrate(settings.database_url()?).await.map_err(|error| anyhow!("{error}"))?;
+    println!("The database is up to date.");
+    Ok(())
+}
+
+async fn check(settings: &Settings) -> Result<()> {
+    println!("settings   ok");
+    let mut failed = 0;
+    let mut line = |name: &str, outcome: Result<String>| match outcome {
+        Ok(note) => println!("{name:<10} ok{}{note}", if note.is_empty() { "" } else { ": " }),
+        Err(error) => {
+            failed += 1;
+            println!("{name:<10} FAILED: {error:#}");
+        }
+    };
+    line("database", check_database(settings).await);
+    line("templates", check_templates());
+    line("mail", check_mail(settings).await);
+    line("secret", settings.secret().map(|_| String::new()).map_err(anyhow::Error::from));
+    if failed > 0 { bail!("{failed} of 5 checks failed") } else { Ok(()) }
+}
+
+async fn check_database(settings: &Settings) -> Result<String> {
+    let store = serve::open(settings.database_url()?).await?;
+    store.close().await;
+    Ok(String::new())
+}
+
+fn check_templates() -> Result<String> {
+    let templates = Templates::load()?;
+    let pages = render::registry::all();
+    for page in &pages {
+        (page.render)(&templates).with_context(|| page.template)?;
+    }
+    Ok(format!("{} pages", pages.len()))
+}
+
+async fn check_mail(settings: &Settings) -> Result<String> {
+    settings.mail_from()?;
+    Mailer::new(settings.smtp()?).check().await.map_err(|why| anyhow!("{why}"))?;
+    Ok(String::new())
+}
+
+async fn create_clinic(settings: &Settings, name: &str, owner: &str, zone: &str) -> Result<()> {
+    let name = PersonName::parse(name).map_err(|why| anyhow!("--name: {why}"))?;
+    let owner = Email::parse(owner).map_err(|why| anyhow!("--owner-email: {why}"))?;
+    let zone = Zone::parse(zone).map_err(|why| anyhow!("--zone: {why}"))?;
+    let store = serve::open(settings.database_url()?).await?;
+    let now = clock::now();
+    let clinic_name = name.clone();
+    let (clinic, token) = store
+        .signin(move |tx| async move {
+            let clinic = store::clinic::create(&tx, &clinic_name, &zone, now).await?;
+            let account = store::account::find_or_create(&tx, &owner, now).await?;
+            // Until the owner accepts and says how they are called, the part before the @ stands for them.
+            let called = PersonName::parse(owner.as_str().split('@').next().unwrap_or("Owner"))
+                .map_err(|why| StoreError::Refused(why.to_string()))?;
+            let member = store::account::add_member(&tx, clinic, account.id, Role::Owner, &called, now).await?;
+            let token = store::link::issue(&tx, store::link::Purpose::InviteStaff(clinic, member), &owner, now).await?;
+            Ok::<_, StoreError>((clinic, token))
+        })
+        .await?;
+    let scope = Scope { clinic, actor: Actor::System };
+    store.tenant(scope, move |tx| async move { store::exercise::install_starter(&tx, now).await }).await?;
+    println!("{} is set up. Its id is {clinic}.", name.as_str());
+    println!("The owner accepts here, within 14 days: {}/welcome/{token}", settings.url);
+    store.close().await;
+    Ok(())
+}
+
+async fn import(settings: &Settings, file: &PathBuf, clinic: ClinicId) -> Result<()> {
+    let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let list = store::exercise::parse_exercise_list(&bytes).map_err(|why| anyhow!("{}: {why}", file.display()))?;
+    let store = serve::open(settings.database_url()?).await?;
+    let scope = Scope { clinic, actor: Actor::System };
+    let now = clock::now();
+    let total = list.len();
+    let done = store
+        .tenant(scope, move |tx| async move {
+            // An unknown clinic has no settings: said before anything is written.
+            store::clinic::settings(&tx).await?;
+            store::exercise::import(&tx, &list, now).await
+        })
+        .await
+        .map_err(|error: StoreError| match error {
+            StoreError::NotFound => anyhow!("there is no clinic with the id {clinic}"),
+            other => anyhow!("{other}"),
+        })?;
+    println!("{total} exercises read: {} added, {} were there already.", done.added, done.already);
+    store.close().await;
+    Ok(())
+}

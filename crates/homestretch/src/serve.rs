@@ -1,0 +1,114 @@
+//! The web server's and the worker's processes: what listens, what loops, and how both come to an end.
+
+use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
+
+use anyhow::{Context as _, Result, anyhow};
+use axum::Router;
+use render::{Templates, links::Links};
+use store::{Store, StoreError};
+use tokio::net::TcpListener;
+use worker::{Composer, Engine, Mailer, Target};
+
+use crate::{clock, config::Settings};
+
+/// How often the worker looks for what is due. A reminder leaves at most this long after its hour.
+const EVERY: Duration = Duration::from_secs(5);
+
+/// Opens the port, with a sentence for people when that is not possible.
+///
+/// # Errors
+/// When the port is in use or may not be opened.
+pub async fn listen(bind: SocketAddr) -> Result<TcpListener> {
+    TcpListener::bind(bind).await.map_err(|error| match error.kind() {
+        std::io::ErrorKind::AddrInUse => {
+            anyhow!(
+                "port {} is in use by another program. Stop it, or set HOMESTRETCH_BIND to another address, such as {}.",
+                bind.port(),
+                SocketAddr::new(bind.ip(), bind.port().saturating_add(1))
+            )
+        }
+        std::io::ErrorKind::PermissionDenied => {
+            anyhow!("this user may not open port {}. Ports from 1024 on are free to all.", bind.port())
+        }
+        _ => anyhow!("cannot listen on {bind}: {error}"),
+    })
+}
+
+/// Opens the database, with a sentence for people when that is not possible. The address is never repeated: it holds a password.
+///
+/// # Errors
+/// When the server is away or refuses, or the schema is not the one this program needs.
+pub async fn open(url: &str) -> Result<Store> {
+    let store = connect(url).await?;
+    store.check_schema().await.map_err(|error| match error {
+        StoreError::NotMigrated(why) => anyhow!("the database is not up to date: {why}. Run `homestretch migrate` first."),
+        other => anyhow!("{other}"),
+    })?;
+    Ok(store)
+}
+
+/// As [`open`], whatever the schema.
+///
+/// # Errors
+/// When the server is away or refuses.
+pub async fn connect(url: &str) -> Result<Store> {
+    Store::connect(url).await.map_err(|error| anyhow!("cannot reach the database that DATABASE_URL names: {}", plain(&error)))
+}
+
+/// What went wrong, without the layers around it.
+fn plain(error: &StoreError) -> String {
+    match error {
+        StoreError::Unavailable(why) => why.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// Serves the pages until `shutdown`, then finishes what is being answered.
+///
+/// # Errors
+/// When the server cannot go on listening.
+pub async fn web(listener: TcpListener, app: Router, shutdown: impl Future<Output = ()> + Send + 'static) -> Result<()> {
+    axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>())
+        .with_graceful_shutdown(shutdown)
+        .await
+        .context("the web server ended")
+}
+
+/// The parts of the web server.
+///
+/// # Errors
+/// When the templates do not compile.
+pub fn app_state(settings: &Settings, store: Store, secret: secrecy::SecretSlice<u8>, demo: bool) -> Result<web::AppState> {
+    let config = web::Config { url: settings.url.clone(), secret, demo, trusted_proxies: settings.trusted_proxies.clone() };
+    Ok(web::AppState::new(store, config, clock::real())?)
+}
+
+/// The parts of the worker.
+///
+/// # Errors
+/// When the sender is no address or the templates do not compile.
+pub fn engine(store: Store, target: Target, from: &str, links: Links) -> Result<Arc<Engine>> {
+    let composer = Composer::new(Templates::load()?, links, from).map_err(|error| anyhow!("HOMESTRETCH_MAIL_FROM: {error}"))?;
+    Ok(Arc::new(Engine::new(store, Mailer::new(target), composer)))
+}
+
+/// Sends what is due until `shutdown`.
+pub async fn work(engine: Arc<Engine>, shutdown: impl Future<Output = ()>) {
+    worker::run(engine, clock::real(), EVERY, shutdown).await;
+}
+
+/// Ready when the process is asked to stop: Ctrl-C or SIGTERM.
+pub async fn asked_to_stop() {
+    let mut terminate = match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+        Ok(signal) => signal,
+        Err(error) => {
+            tracing::warn!(%error, "SIGTERM cannot be heard; Ctrl-C still works");
+            let _ = tokio::signal::ctrl_c().await;
+            return;
+        }
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
+}
