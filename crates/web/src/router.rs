@@ -81,7 +81,6 @@ fn routes() -> Router<AppState> {
         .route("/progress", get(patient::progress::page))
         .route("/reminders", get(patient::reminders::page).post(patient::reminders::save))
         // physiotherapists
-        .route("/patients", get(physio::caseload::page))
         .route("/patients", get(physio::caseload::page).post(physio::invite::create))
         .route("/patients/new", get(physio::invite::new))
         .route("/patients/{id}/invite", post(physio::invite::again))
