@@ -1,5 +1,8 @@
 //! Stories of the worker: what is owed goes out once, to those it is owed to, whatever the mail server does.
 
+// A test that fails to set itself up should say where.
+#![allow(clippy::unwrap_used)]
+
 use std::sync::Arc;
 
 use domain::{ids::PatientId, person::Email, reminder::NoticeSkip};

@@ -1,5 +1,8 @@
 //! What the other tests stand on.
 
+// A test that fails to set itself up should say where.
+#![allow(clippy::unwrap_used)]
+
 use testkit::{
     Db,
     smtp::{Answer, Phase, Server},

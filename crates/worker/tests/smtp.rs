@@ -1,5 +1,8 @@
 //! Handing mail over to a real listener that speaks SMTP, and to a folder.
 
+// A test that fails to set itself up should say where.
+#![allow(clippy::unwrap_used)]
+
 use std::time::{Duration, Instant};
 
 use lettre::address::Envelope;

@@ -157,7 +157,7 @@ fn about_the_address(code: u16, reply: &str) -> bool {
         Some(("1", detail)) => !matches!(detail, "7" | "8"),
         Some(("2", _)) => true,
         Some((subject, detail)) if subject.parse::<u8>().is_ok() && detail.parse::<u16>().is_ok() => false,
-        _ => matches!(code, 550 | 551 | 552 | 553),
+        _ => matches!(code, 550..=553),
     }
 }
 
