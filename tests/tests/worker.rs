@@ -1,7 +1,7 @@
 //! Stories of the worker: what is owed goes out once, to those it is owed to, whatever the mail server does.
 
 // A test that fails to set itself up should say where.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::sync::Arc;
 
@@ -177,6 +177,45 @@ async fn two_ticks_and_two_workers_send_one_mail() {
     assert_eq!(story.tick(eight()).await, TickReport::default());
     assert_eq!(story.server.messages().len(), 6);
     story.assert_nothing_left_over().await;
+}
+
+/// Two workers in the middle of the same step: the second neither waits for the first nor takes what it holds.
+#[tokio::test]
+async fn workers_at_the_same_step_leave_each_other_alone() {
+    let story = Story::begin().await;
+    for name in ["Ada A", "Ben B"] {
+        story.somebody(name).await;
+    }
+    let store = &story.db.store;
+    let step = async |planning: bool| {
+        let (begun, has_begun) = tokio::sync::oneshot::channel();
+        let (end, may_end) = tokio::sync::oneshot::channel::<()>();
+        let first = store.worker(move |tx| async move {
+            let taken =
+                if planning { reminder::plan(&tx, 1, eight()).await?.rules } else { outbox::claim(&tx, 1, eight()).await?.len() };
+            let _ = begun.send(());
+            let _ = may_end.await;
+            Ok::<_, StoreError>(taken)
+        });
+        let second = async {
+            has_begun.await.unwrap();
+            let second = store.worker(move |tx| async move {
+                let taken = if planning {
+                    reminder::plan(&tx, 9, eight()).await?.rules
+                } else {
+                    outbox::claim(&tx, 9, eight()).await?.len()
+                };
+                Ok::<_, StoreError>(taken)
+            });
+            let taken = tokio::time::timeout(std::time::Duration::from_secs(5), second).await;
+            let _ = end.send(());
+            taken.expect("the second worker waits for the first").unwrap()
+        };
+        let (first, second) = tokio::join!(first, second);
+        (first.unwrap(), second)
+    };
+    assert_eq!(step(true).await, (1, 1), "one rule each");
+    assert_eq!(step(false).await, (1, 1), "one notice each");
 }
 
 #[tokio::test]
