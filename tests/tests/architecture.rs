@@ -1,0 +1,136 @@
+//! Who may know whom. The arrows between our crates and the walls around the heavy dependencies, read from `cargo metadata`, so that
+//! a boundary moves only when somebody means it: change the table here and write down why in `docs/decisions/`.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
+
+/// A crate of ours, and those of ours that it may depend on in what it ships.
+const ARROWS: [(&str, &[&str]); 8] = [
+    ("domain", &[]),
+    ("store", &["domain"]),
+    ("render", &["domain"]),
+    ("web", &["store", "render", "domain"]),
+    ("worker", &["store", "render", "domain"]),
+    ("homestretch", &["web", "worker", "store", "render", "domain"]),
+    // For tests only: nobody ships it.
+    ("testkit", &["store", "domain"]),
+    ("stories", &["homestretch", "testkit"]),
+];
+
+/// What a crate's own tests may use beside that.
+const IN_TESTS: [(&str, &[&str]); 8] = [
+    ("domain", &[]),
+    ("store", &["testkit"]),
+    ("render", &[]),
+    ("web", &["testkit"]),
+    ("worker", &["testkit"]),
+    ("homestretch", &["testkit"]),
+    ("testkit", &[]),
+    // A story acts through the pages and the worker's ticks, so it names their types.
+    ("stories", &["web", "worker", "store", "render", "domain"]),
+];
+
+/// A library from outside, and the only crates of ours that may name it.
+const WALLS: [(&str, &[&str]); 7] = [
+    ("sea-orm", &["store"]),
+    // The test databases are made and dropped outside the store's own pool.
+    ("sqlx", &["store", "testkit"]),
+    // The database's own time type stays at its edge.
+    ("time", &["store"]),
+    // The web can only queue a notice; mail leaves through the worker.
+    ("lettre", &["worker"]),
+    ("tera", &["render"]),
+    ("fluent-templates", &["render"]),
+    ("argon2", &["web"]),
+];
+
+/// All that the rules and words may lean on.
+const PURE: [&str; 3] = ["jiff", "thiserror", "uuid"];
+
+fn metadata() -> Metadata {
+    MetadataCommand::new()
+        .manifest_path(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml"))
+        .no_deps()
+        .other_options(["--offline".to_owned()])
+        .exec()
+        .expect("cargo metadata answers")
+}
+
+fn names(package: &Package, kinds: &[DependencyKind]) -> BTreeSet<String> {
+    package
+        .dependencies
+        .iter()
+        .filter(|dependency| kinds.contains(&dependency.kind))
+        .map(|dependency| dependency.name.clone())
+        .collect()
+}
+
+/// Every arrow that stands in a manifest and not in the tables above, and every crate that the tables do not know.
+fn strangers(metadata: &Metadata) -> Vec<String> {
+    let shipped: BTreeMap<_, _> = ARROWS.into_iter().collect();
+    let tested: BTreeMap<_, _> = IN_TESTS.into_iter().collect();
+    let ours: BTreeSet<String> = metadata.packages.iter().map(|package| package.name.to_string()).collect();
+    let mut found = Vec::new();
+    for package in &metadata.packages {
+        let name = package.name.to_string();
+        let Some(allowed) = shipped.get(name.as_str()) else {
+            found.push(format!("{name} is not in the table"));
+            continue;
+        };
+        for other in names(package, &[DependencyKind::Normal, DependencyKind::Build]).intersection(&ours) {
+            if !allowed.contains(&other.as_str()) {
+                found.push(format!("{name} → {other}"));
+            }
+        }
+        for other in names(package, &[DependencyKind::Development]).intersection(&ours) {
+            if !allowed.contains(&other.as_str()) && !tested[name.as_str()].contains(&other.as_str()) {
+                found.push(format!("{name} → {other} (in tests)"));
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn crates_know_only_whom_they_may() {
+    assert_eq!(strangers(&metadata()), Vec::<String>::new());
+}
+
+#[test]
+fn every_crate_of_the_table_exists() {
+    let there: BTreeSet<String> = metadata().packages.iter().map(|package| package.name.to_string()).collect();
+    for (name, _) in ARROWS {
+        assert!(there.contains(name), "{name} is in the table and not in the workspace");
+    }
+}
+
+#[test]
+fn heavy_libraries_stay_behind_their_walls() {
+    let kinds = [DependencyKind::Normal, DependencyKind::Build, DependencyKind::Development];
+    for package in &metadata().packages {
+        let used = names(package, &kinds);
+        for (library, allowed) in WALLS {
+            assert!(
+                !used.contains(library) || allowed.contains(&package.name.as_str()),
+                "{} names {library}, which belongs to {allowed:?} alone",
+                package.name
+            );
+        }
+    }
+}
+
+#[test]
+fn the_domain_stays_pure() {
+    let metadata = metadata();
+    let domain = metadata.packages.iter().find(|package| package.name.as_str() == "domain").expect("there is a domain");
+    let used = names(domain, &[DependencyKind::Normal, DependencyKind::Build]);
+    assert_eq!(used, PURE.into_iter().map(str::to_owned).collect());
+    // No reading or writing of formats slips in as a feature of a library that is allowed.
+    for dependency in &domain.dependencies {
+        if dependency.name == "jiff" {
+            assert!(!dependency.features.iter().any(|feature| feature == "serde"), "jiff with serde in the domain");
+        }
+    }
+}
