@@ -117,6 +117,13 @@ pub(crate) async fn pages(State(app): State<AppState>, request: Request, next: N
         status if status.is_server_error() => PageError::Internal(format!("answered {status} without a page")),
         _ => PageError::Refused(None),
     });
+    if let Some(visit) = &visit
+        && status.is_client_error()
+    {
+        // A page that is hidden from this reader asked who they are; one that does not exist did not. Both look the same only if
+        // both know. When the database is away the page does without.
+        let _ = visit.viewer(&app).await;
+    }
     let mut page = write(&app, visit.as_ref(), status, &error);
     for name in [header::ALLOW, header::SET_COOKIE] {
         for value in response.headers().get_all(&name) {

@@ -1,0 +1,278 @@
+//! A browser without a screen: it keeps cookies, says where its requests come from, and talks to the web server in this process.
+
+#![allow(dead_code, reason = "each story uses a part of it")]
+
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use axum::{
+    Router,
+    body::Body,
+    extract::ConnectInfo,
+    http::{HeaderMap, Method, Request, StatusCode, header},
+};
+use domain::{
+    ids::{AccountId, PatientId},
+    person::Email,
+};
+use http_body_util::BodyExt;
+use render::links::Links;
+use store::{Store, account, link, link::Purpose};
+use testkit::{
+    Db,
+    clock::Clock,
+    people::{self, Clinic},
+};
+use tower::ServiceExt;
+
+/// Everybody's password in these stories.
+pub const PASSWORD: &str = "four quiet garden chairs";
+
+const SECRET: [u8; 32] = [7; 32];
+
+/// A clinic with its web server, on Monday 2 March 2026, eight in the morning there.
+pub struct Site {
+    pub db: Db,
+    pub clinic: Clinic,
+    pub clock: Clock,
+    app: Router,
+    url: String,
+}
+
+impl Site {
+    pub async fn open() -> Self {
+        Self::open_at("http://localhost:8080").await
+    }
+
+    pub async fn open_at(url: &str) -> Self {
+        let db = Db::new().await;
+        let store = db.store.clone();
+        Self::make(db, store, url).await
+    }
+
+    /// The server reaches its database through a line that can be cut.
+    pub async fn behind_a_line() -> (Self, Line) {
+        let db = Db::new().await;
+        let (line, address) = Line::to(db.url()).await;
+        let store = Store::connect_with(&address, 2).await.unwrap();
+        (Self::make(db, store, "http://localhost:8080").await, line)
+    }
+
+    async fn make(db: Db, store: Store, url: &str) -> Self {
+        let clock = Clock::at("2026-03-02T08:00:00+08:00");
+        let clinic = people::clinic(&db, clock.now()).await;
+        let config = web::Config { url: url.to_owned(), secret: SECRET.to_vec().into(), demo: false, trusted_proxies: vec![] };
+        let state = web::AppState::new(store, config, clock.reader()).unwrap();
+        Self { db, clinic, clock, app: web::app(state), url: url.to_owned() }
+    }
+
+    pub fn browser(&self) -> Browser {
+        Browser { app: self.app.clone(), cookies: BTreeMap::new(), extra: vec![], address: None }
+    }
+
+    /// A browser behind this address.
+    pub fn browser_at(&self, address: &str) -> Browser {
+        Browser { address: Some(SocketAddr::new(address.parse().unwrap(), 50_000)), ..self.browser() }
+    }
+
+    pub async fn give_password(&self, account: AccountId) {
+        let (hash, now) = (web::auth::password::hash(PASSWORD).unwrap(), self.clock.now());
+        self.db.store.signin(move |tx| async move { account::set_password(&tx, account, &hash, now).await }).await.unwrap();
+    }
+
+    /// The token of a fresh link, as the worker would put it into a mail.
+    pub async fn link(&self, purpose: Purpose, email: &str) -> String {
+        let (email, now) = (Email::parse(email).unwrap(), self.clock.now());
+        self.db.store.signin(move |tx| async move { link::issue(&tx, purpose, &email, now).await }).await.unwrap()
+    }
+
+    /// The path of a reminder's link.
+    pub fn one_tap(&self, patient: PatientId) -> String {
+        self.path(&self.links().one_tap(self.clinic.id, patient, self.clock.now()))
+    }
+
+    /// The path of a reminder's other link.
+    pub fn unsubscribe(&self, patient: PatientId) -> String {
+        self.path(&self.links().unsubscribe(self.clinic.id, patient, self.clock.now()))
+    }
+
+    fn links(&self) -> Links {
+        Links::new(&self.url, &SECRET).unwrap()
+    }
+
+    fn path(&self, address: &str) -> String {
+        address.strip_prefix(&self.url).unwrap().to_owned()
+    }
+}
+
+/// One person's browser.
+pub struct Browser {
+    app: Router,
+    cookies: BTreeMap<String, String>,
+    extra: Vec<(&'static str, String)>,
+    address: Option<SocketAddr>,
+}
+
+impl Browser {
+    pub async fn get(&mut self, path: &str) -> Answer {
+        self.send(Method::GET, path, None, &[("sec-fetch-site", "same-origin")]).await
+    }
+
+    /// Posts a form from a page of ours.
+    pub async fn post(&mut self, path: &str, fields: &[(&str, &str)]) -> Answer {
+        let body: Vec<String> = fields.iter().map(|(name, value)| format!("{name}={}", encode(value))).collect();
+        self.send(Method::POST, path, Some(&body.join("&")), &[("sec-fetch-site", "same-origin")]).await
+    }
+
+    pub async fn post_owned(&mut self, path: &str, fields: Vec<(&str, String)>) -> Answer {
+        let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        self.post(path, &fields).await
+    }
+
+    pub async fn sign_in(&mut self, email: &str, password: &str) -> Answer {
+        self.sign_in_to(email, password, "").await
+    }
+
+    pub async fn sign_in_to(&mut self, email: &str, password: &str, next: &str) -> Answer {
+        self.post("/sign-in", &[("email", email), ("password", password), ("next", next)]).await
+    }
+
+    /// Exactly this request, with the cookies of this browser.
+    pub async fn send(&mut self, method: Method, path: &str, body: Option<&str>, headers: &[(&str, &str)]) -> Answer {
+        let mut request = Request::builder().method(method).uri(path).header(header::HOST, "localhost:8080");
+        if body.is_some() && !headers.iter().any(|(name, _)| *name == "content-type") {
+            request = request.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        for (name, value) in &self.extra {
+            request = request.header(*name, value);
+        }
+        if !self.cookies.is_empty() {
+            let pairs: Vec<String> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+            request = request.header(header::COOKIE, pairs.join("; "));
+        }
+        let mut request = request.body(Body::from(body.unwrap_or_default().to_owned())).unwrap();
+        if let Some(address) = self.address {
+            request.extensions_mut().insert(ConnectInfo(address));
+        }
+        let response = self.app.clone().oneshot(request).await.unwrap();
+        let (status, headers) = (response.status(), response.headers().clone());
+        let bytes = response.into_body().collect().await.unwrap().to_bytes();
+        for cookie in headers.get_all(header::SET_COOKIE) {
+            let cookie = cookie.to_str().unwrap();
+            let (name, value) = cookie.split(';').next().unwrap().split_once('=').unwrap();
+            if cookie.contains("Max-Age=0") {
+                self.cookies.remove(name);
+            } else {
+                self.cookies.insert(name.to_owned(), value.to_owned());
+            }
+        }
+        Answer { status, headers, text: String::from_utf8_lossy(&bytes).into_owned() }
+    }
+
+    pub fn cookie(&self, name: &str) -> Option<String> {
+        self.cookies.get(name).cloned()
+    }
+
+    pub fn keep(&mut self, name: &str, value: &str) {
+        self.cookies.insert(name.to_owned(), value.to_owned());
+    }
+
+    /// Sends this header from now on.
+    pub fn always(&mut self, name: &'static str, value: &str) {
+        self.extra.push((name, value.to_owned()));
+    }
+}
+
+/// What came back.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub text: String,
+}
+
+impl Answer {
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map(|value| value.to_str().unwrap()).unwrap_or_default()
+    }
+
+    pub fn location(&self) -> &str {
+        self.header("location")
+    }
+
+    pub fn has(&self, text: &str) -> bool {
+        self.text.contains(text)
+    }
+
+    pub fn is_page(&self) -> bool {
+        self.header("content-type").starts_with("text/html") && self.has("<h1>")
+    }
+
+    /// The value of a hidden field.
+    pub fn hidden(&self, name: &str) -> String {
+        self.between(&format!("name=\"{name}\" value=\""), "\"")
+    }
+
+    /// What stands between two texts, the first time they do.
+    pub fn between(&self, before: &str, after: &str) -> String {
+        let (_, rest) = self.text.split_once(before).unwrap_or_else(|| panic!("no {before} in {}", self.text));
+        rest.split_once(after).map(|(inside, _)| inside.to_owned()).unwrap()
+    }
+}
+
+/// A value as a form sends it.
+pub fn encode(value: &str) -> String {
+    value
+        .bytes()
+        .map(|byte| if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .collect()
+}
+
+/// A line to the database that can be cut.
+pub struct Line(Arc<AtomicBool>, Arc<tokio::sync::Notify>);
+
+impl Line {
+    async fn to(url: &str) -> (Self, String) {
+        let (_, rest) = url.split_once('@').unwrap();
+        let (server, _) = rest.split_once('/').unwrap();
+        let server = server.to_owned();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = url.replace(&server, &listener.local_addr().unwrap().to_string());
+        let line = Self(Arc::default(), Arc::default());
+        let (cut, bell) = (line.0.clone(), line.1.clone());
+        tokio::spawn(async move {
+            while let Ok((mut near, _)) = listener.accept().await {
+                if cut.load(Ordering::SeqCst) {
+                    continue;
+                }
+                let (server, bell) = (server.clone(), bell.clone());
+                tokio::spawn(async move {
+                    let Ok(mut far) = tokio::net::TcpStream::connect(server).await else { return };
+                    tokio::select! {
+                        _ = tokio::io::copy_bidirectional(&mut near, &mut far) => {}
+                        () = bell.notified() => {}
+                    }
+                });
+            }
+        });
+        (line, address)
+    }
+
+    pub fn cut(&self) {
+        self.0.store(true, Ordering::SeqCst);
+        self.1.notify_waiters();
+    }
+
+    pub fn mend(&self) {
+        self.0.store(false, Ordering::SeqCst);
+    }
+}
