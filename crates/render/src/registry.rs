@@ -55,6 +55,7 @@ pub fn all() -> Vec<Entry> {
         entry::<pages::physio::builder::ProgramBuilder>(),
         entry::<pages::physio::builder::ProgramPreview>(),
         entry::<pages::physio::programs::ProgramShown>(),
+        entry::<pages::physio::patient::PatientPage>(),
     ]
 }
 

@@ -2,3 +2,4 @@
 //! Each report's SQL is a `.sql` file beside it.
 
 pub mod caseload;
+pub mod patient;

@@ -83,6 +83,9 @@ fn routes() -> Router<AppState> {
         // physiotherapists
         .route("/patients", get(physio::caseload::page).post(physio::invite::create))
         .route("/patients/new", get(physio::invite::new))
+        .route("/patients/{id}", get(physio::patient::page))
+        .route("/attention/{id}/acknowledge", post(physio::attention::acknowledge))
+        .route("/attention/{id}/snooze", post(physio::attention::snooze))
         .route("/patients/{id}/invite", post(physio::invite::again))
         .route("/patients/{id}/programs/new", get(physio::builder::new))
         .route("/patients/{id}/programs", post(physio::builder::create))

@@ -1,10 +1,14 @@
 //! The physiotherapist's pages.
 
+pub mod attention;
 pub mod builder;
 pub mod caseload;
 pub mod invite;
 pub mod library;
+pub mod patient;
+pub mod period;
 pub mod programs;
+pub mod report;
 pub mod standing;
 pub mod templates;
 pub mod words;

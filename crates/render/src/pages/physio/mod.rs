@@ -4,5 +4,6 @@ pub mod builder;
 pub mod caseload;
 pub mod invite;
 pub mod library;
+pub mod patient;
 pub mod programs;
 pub mod templates;

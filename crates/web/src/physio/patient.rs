@@ -1,0 +1,294 @@
+//! `GET /patients/{id}`: who they are, what needs the physiotherapist, their programs, and the report.
+
+use std::collections::HashMap;
+
+use axum::extract::State;
+use domain::{
+    attention::{Attention, AttentionKind},
+    ids::{ExerciseId, PatientId},
+    person::Language as Speaks,
+    program::{Program, ProgramStatus, Version},
+};
+use jiff::{Timestamp, ToSpan, civil::Date};
+use render::{
+    Crumb, Field, Nav, attention as words,
+    formats::{about_minutes, day_range, day_relative, exercise_count, moment, weekdays},
+    pages::physio::patient::{Access, AttentionCard, NoReport, PatientPage, ProgramCard},
+    words::Language,
+};
+use store::{
+    Scope, Store, StoreError,
+    patient::Patient,
+    reports::patient::{self as rows, Session},
+};
+
+use super::{
+    period::{self, Period, Wanted},
+    report::Facts,
+    standing::{self, Standing},
+};
+use crate::{
+    AppState, PageResult,
+    extract::{Id, Now, Pages, Query, Staff},
+};
+
+const EN: Language = Language::En;
+
+/// The page.
+pub async fn page(
+    State(app): State<AppState>,
+    staff: Staff,
+    Id(id): Id<PatientId>,
+    Now(now): Now,
+    Query(wanted): Query<Wanted>,
+    pages: Pages,
+) -> PageResult {
+    let record = Record::load(&app.store, staff.scope, id, wanted, now).await?;
+    pages.at(Nav::Patients).show(&record.view(None))
+}
+
+/// Everything the page is made of.
+#[derive(Debug)]
+pub struct Record {
+    /// The patient.
+    pub patient: Patient,
+    /// How they stand today.
+    pub standing: Standing,
+    /// Which days the report is about; `None` before the first program has begun.
+    pub period: Option<Period>,
+    /// The sessions of the period.
+    pub sessions: Vec<Session>,
+    /// The names of the exercises in the patient's programs.
+    pub names: HashMap<ExerciseId, String>,
+    now: Timestamp,
+}
+
+/// A decision about a finding that was refused: what was typed, and why.
+#[derive(Debug, Default)]
+pub struct Refused {
+    /// Which finding; `None` when it is not among those that are open.
+    pub kind: Option<AttentionKind>,
+    /// The note.
+    pub note: Field,
+    /// The date; `None` where it was not part of the form.
+    pub until: Option<Field>,
+    /// A sentence above everything else.
+    pub problem: Option<String>,
+}
+
+impl Record {
+    /// Reads it in one transaction, a fixed number of statements.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] for an unknown id and another clinic's alike; the store's own.
+    pub async fn load(store: &Store, scope: Scope, id: PatientId, wanted: Wanted, now: Timestamp) -> Result<Self, StoreError> {
+        store
+            .tenant(scope, move |tx| async move {
+                let patient = store::patient::find(&tx, id).await?;
+                let standing = standing::of(&tx, vec![rows::listed(&patient)], now).await?.pop().ok_or(StoreError::NotFound)?;
+                let period = Period::choose(&wanted, &standing.programs, standing.today);
+                let sessions = match &period {
+                    Some(period) => rows::sessions(&tx, id, period.from, period.to).await?,
+                    None => Vec::new(),
+                };
+                let mut exercises: Vec<ExerciseId> = standing
+                    .programs
+                    .iter()
+                    .flat_map(|program| &program.versions)
+                    .flat_map(|version| &version.prescriptions)
+                    .map(|prescription| prescription.exercise)
+                    .collect();
+                exercises.sort_unstable();
+                exercises.dedup();
+                let names = store::exercise::by_ids(&tx, &exercises).await?;
+                let names = names.into_iter().map(|(id, exercise)| (id, exercise.name)).collect();
+                Ok(Self { patient, standing, period, sessions, names, now })
+            })
+            .await
+    }
+
+    /// What the report is made of, when there is one.
+    pub fn facts(&self) -> Option<Facts<'_>> {
+        Some(Facts {
+            first_name: self.patient.name.first(),
+            region: self.patient.region,
+            zone: &self.patient.zone,
+            programs: &self.standing.programs,
+            sessions: &self.sessions,
+            names: &self.names,
+            period: self.period.as_ref()?,
+            today: self.standing.today,
+        })
+    }
+
+    /// The page, with a decision that was refused.
+    pub fn view(&self, refused: Option<&Refused>) -> PatientPage {
+        let (id, today) = (self.patient.id, self.standing.today);
+        let mut programs: Vec<&Program> = self.standing.programs.iter().collect();
+        programs.sort_by_key(|program| std::cmp::Reverse((program.start, program.id)));
+        let (over, current): (Vec<&Program>, Vec<&Program>) =
+            programs.into_iter().partition(|program| program.status(today) == ProgramStatus::Finished);
+        let card = |program: &Program| program_card(program, id, today);
+        let report = self
+            .facts()
+            .zip(self.period.as_ref())
+            .map(|(facts, period)| facts.report(format!("/patients/{id}/report.csv?from={}&to={}", period.from, period.to)));
+        PatientPage {
+            crumbs: vec![Crumb::to("Patients", "/patients"), Crumb::here(self.patient.name.as_str())],
+            name: self.patient.name.as_str().to_owned(),
+            facts: self.reached(),
+            access: self.access(),
+            problem: refused.and_then(|refused| refused.problem.clone()),
+            attention: self.standing.open.iter().map(|attention| attention_card(attention, id, today, refused)).collect(),
+            programs: current.into_iter().map(card).collect(),
+            earlier: over.into_iter().map(card).collect(),
+            new_program: format!("/patients/{id}/programs/new"),
+            no_report: report.is_none().then(|| self.no_report()),
+            period: self.period.as_ref().map_or_else(
+                || render::pages::physio::patient::Period {
+                    action: format!("/patients/{id}"),
+                    from: Field::default(),
+                    to: Field::default(),
+                    presets: Vec::new(),
+                    line: String::new(),
+                },
+                |period| period.view(id, &self.standing.programs, today),
+            ),
+            report,
+        }
+    }
+
+    fn reached(&self) -> Vec<String> {
+        let Patient { email, zone, language, .. } = &self.patient;
+        let here = zone.datetime(self.now);
+        vec![
+            email.as_ref().map_or_else(|| "No email address".to_owned(), |email| email.as_str().to_owned()),
+            format!("{}, where it is {}", zone.name(), moment(EN, here.date(), here.time())),
+            speaks(*language).to_owned(),
+        ]
+    }
+
+    fn access(&self) -> Access {
+        let Patient { id, email, zone, invited_at, joined_at, .. } = &self.patient;
+        let today = self.standing.today;
+        let ago = |at: Timestamp| day_relative(EN, zone.date(at), today);
+        let (label, tone) = match (joined_at, invited_at) {
+            (Some(joined), _) => (format!("Joined {}", ago(*joined)), ""),
+            (None, Some(invited)) => (format!("Invited {}, not signed in", ago(*invited)), "warn"),
+            (None, None) => ("Not invited".to_owned(), "quiet"),
+        };
+        let invite_label = if invited_at.is_some() { "Send the invitation again" } else { "Send an invitation" };
+        Access {
+            label,
+            tone,
+            invite: (joined_at.is_none() && email.is_some()).then(|| format!("/patients/{id}/invite")),
+            invite_label: invite_label.to_owned(),
+        }
+    }
+
+    fn no_report(&self) -> NoReport {
+        match self.standing.program() {
+            None => NoReport {
+                title: "No program yet".to_owned(),
+                text: "Assign one, and what the patient logs will be counted here.".to_owned(),
+                offer: true,
+            },
+            Some(program) if program.start > self.standing.today => NoReport {
+                title: format!("The first program starts {}", day_relative(EN, program.start, self.standing.today)),
+                text: "The report begins with its first day.".to_owned(),
+                offer: false,
+            },
+            // Finished before it began.
+            Some(_) => NoReport {
+                title: "Nothing to report".to_owned(),
+                text: "No program of this patient has had a day yet.".to_owned(),
+                offer: true,
+            },
+        }
+    }
+}
+
+fn attention_card(attention: &Attention, patient: PatientId, today: Date, refused: Option<&Refused>) -> AttentionCard {
+    let words::Status { label, tone, icon } = words::status(attention);
+    let refused = refused.filter(|refused| refused.kind == Some(attention.kind));
+    let week = today.saturating_add(7.days());
+    let since = match (today - attention.since).get_days() {
+        ..=0 => "Since today.".to_owned(),
+        1 => "Since yesterday.".to_owned(),
+        _ => format!("Since {}.", render::formats::day_medium(EN, attention.since)),
+    };
+    AttentionCard {
+        kind: attention.kind.tag(),
+        key: attention.key.clone(),
+        label,
+        tone,
+        icon,
+        sentence: words::sentence(attention),
+        since,
+        acknowledge: format!("/attention/{patient}/acknowledge"),
+        snooze: format!("/attention/{patient}/snooze"),
+        note: refused.map(|refused| refused.note.clone()).unwrap_or_default(),
+        until: refused.and_then(|refused| refused.until.clone()).unwrap_or_else(|| Field::holding(week.to_string())),
+        earliest: today.saturating_add(1.day()).to_string(),
+        open: refused.is_some(),
+    }
+}
+
+fn program_card(program: &Program, patient: PatientId, today: Date) -> ProgramCard {
+    let id = program.id;
+    let status = program.status(today);
+    let (word, tone) = match status {
+        ProgramStatus::Active => ("Running", ""),
+        ProgramStatus::Paused if program.is_stopped() => ("Stopped by a stop sign", "pain"),
+        ProgramStatus::Paused => ("Paused", "warn"),
+        ProgramStatus::Upcoming => ("Not started yet", "quiet"),
+        ProgramStatus::Finished => ("Finished", "quiet"),
+    };
+    let last = program.last_day();
+    let days = day_range(EN, program.start, if last < program.start { program.end } else { last });
+    let when = match program.week_on(today) {
+        Some((week, of)) if status != ProgramStatus::Finished => format!("Week {week} of {of} · {days}"),
+        _ if program.start > today => format!("Starts {} · {days}", day_relative(EN, program.start, today)),
+        _ => days,
+    };
+    let runs = status != ProgramStatus::Finished;
+    let page = format!("/programs/{id}");
+    ProgramCard {
+        name: program.name.clone(),
+        status: word.to_owned(),
+        tone,
+        when,
+        schedule: program
+            .version_on(today.clamp(program.start, program.end))
+            .or(program.newest())
+            .map_or_else(String::new, schedule),
+        report: (program.start <= today && last >= program.start).then(|| period::href(patient, program.start, last.min(today))),
+        revise: runs.then(|| format!("{page}/revise")),
+        pause: (runs && status != ProgramStatus::Paused).then(|| format!("{page}#pause-from")),
+        resume: (status == ProgramStatus::Paused).then(|| format!("{page}#resume-reason")),
+        finish: runs.then(|| format!("{page}/finish")),
+        href: page,
+    }
+}
+
+/// "Monday to Saturday, once a day · 5 exercises, about 12 minutes".
+fn schedule(version: &Version) -> String {
+    let often = match version.times_a_day {
+        1 => "once a day".to_owned(),
+        2 => "twice a day".to_owned(),
+        n => format!("{n} times a day"),
+    };
+    let days = weekdays(EN, version.weekdays);
+    let mut chars = days.chars();
+    let days: String = chars.next().into_iter().flat_map(char::to_uppercase).chain(chars).collect();
+    format!("{days}, {often} · {}, {}", exercise_count(EN, version.prescriptions.len()), about_minutes(EN, version.minutes()))
+}
+
+fn speaks(language: Speaks) -> &'static str {
+    match language {
+        Speaks::En => "English",
+        Speaks::Ms => "Malay",
+        Speaks::Zh => "Chinese",
+        Speaks::Ta => "Tamil",
+    }
+}

@@ -1,0 +1,265 @@
+//! Which days a report is about: what was asked for, what can be shown, and why not where they differ.
+
+use domain::{ids::PatientId, program::Program};
+use jiff::{ToSpan, civil::Date};
+use render::{
+    Field,
+    formats::{day_and_year, day_range},
+    pages::physio::patient::{Period as View, Preset},
+    words::Language,
+};
+use serde::Deserialize;
+use store::reports::patient::LONGEST_DAYS;
+
+/// The query: `?from=&to=`, each a civil date or empty.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct Wanted {
+    from: String,
+    to: String,
+}
+
+/// The days a report is about: at most [`LONGEST_DAYS`], none of them after today.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Period {
+    /// The first.
+    pub from: Date,
+    /// The last.
+    pub to: Date,
+    /// The field of the first day: as typed, with the reason when it cannot be had.
+    from_field: Field,
+    /// The field of the last day, likewise.
+    to_field: Field,
+}
+
+/// What cannot be had, and at which field that is said.
+struct Refusal {
+    from: Option<String>,
+    to: Option<String>,
+}
+
+impl Refusal {
+    fn from(sentence: impl Into<String>) -> Self {
+        Self { from: Some(sentence.into()), to: None }
+    }
+
+    fn to(sentence: impl Into<String>) -> Self {
+        Self { from: None, to: Some(sentence.into()) }
+    }
+}
+
+impl Period {
+    /// The period asked for, or the default with the reason why not. `None` while no program has begun: there is nothing to report.
+    pub fn choose(wanted: &Wanted, programs: &[Program], today: Date) -> Option<Self> {
+        let (default_from, default_to) = default(programs, today)?;
+        let first = programs.iter().map(|program| program.start).min()?;
+        let typed =
+            |text: &str, date: Date| if text.trim().is_empty() { date.to_string() } else { text.trim().chars().take(40).collect() };
+        Some(match asked(wanted, (default_from, default_to), first, today) {
+            Ok((from, to)) => Self {
+                from,
+                to: to.min(today),
+                from_field: Field::holding(from.to_string()),
+                to_field: Field::holding(to.to_string()),
+            },
+            Err(Refusal { from, to }) => Self {
+                from: default_from,
+                to: default_to,
+                from_field: Field { value: typed(&wanted.from, default_from), error: from },
+                to_field: Field { value: typed(&wanted.to, default_to), error: to },
+            },
+        })
+    }
+
+    /// Why the period asked for cannot be had.
+    pub fn refused(&self) -> Option<&str> {
+        self.from_field.error.as_deref().or(self.to_field.error.as_deref())
+    }
+
+    /// The first day there is anything to show of.
+    pub fn first_day(&self, programs: &[Program]) -> Date {
+        programs.iter().map(|program| program.start).min().map_or(self.from, |start| start.max(self.from).min(self.to))
+    }
+
+    /// As the page shows it.
+    pub fn view(&self, patient: PatientId, programs: &[Program], today: Date) -> View {
+        let preset = |label: String, from: Date, to: Date| Preset {
+            label,
+            href: href(patient, from, to),
+            current: (from, to) == (self.from, self.to) && self.refused().is_none(),
+        };
+        let mut presets = Vec::new();
+        if let Some(program) = current(programs, today) {
+            presets.push(preset("Whole program".to_owned(), program.start, program.last_day().min(today)));
+        }
+        for weeks in [4, 2] {
+            presets.push(preset(format!("Last {weeks} weeks"), today.saturating_sub((7 * weeks - 1).days()), today));
+        }
+        View {
+            action: format!("/patients/{patient}"),
+            from: self.from_field.clone(),
+            to: self.to_field.clone(),
+            presets,
+            line: self.line(programs),
+        }
+    }
+
+    /// "Upper back relief, 12 October to 22 November".
+    fn line(&self, programs: &[Program]) -> String {
+        let inside: Vec<&Program> =
+            programs.iter().filter(|program| program.start <= self.to && program.last_day() >= self.from).collect();
+        let days = day_range(Language::En, self.from, self.to);
+        match inside.as_slice() {
+            [] => days,
+            [one] => format!("{}, {days}", one.name),
+            [one, ..] if inside.iter().all(|program| program.name == one.name) => format!("{}, {days}", one.name),
+            several => format!("{} programs, {days}", several.len()),
+        }
+    }
+}
+
+/// The page over a period.
+pub fn href(patient: PatientId, from: Date, to: Date) -> String {
+    format!("/patients/{patient}?from={from}&to={to}")
+}
+
+/// The program whose days are shown unless somebody asks for others: one that runs, else the newest that has begun.
+fn current(programs: &[Program], today: Date) -> Option<&Program> {
+    programs
+        .iter()
+        .filter(|program| program.start <= today && program.last_day() >= program.start)
+        .max_by_key(|program| (program.last_day() >= today, program.start, program.id))
+}
+
+fn default(programs: &[Program], today: Date) -> Option<(Date, Date)> {
+    let program = current(programs, today)?;
+    Some((program.start, program.last_day().min(today)))
+}
+
+fn asked(wanted: &Wanted, default: (Date, Date), first: Date, today: Date) -> Result<(Date, Date), Refusal> {
+    let from = read(&wanted.from);
+    let to = read(&wanted.to);
+    if from.is_err() || to.is_err() {
+        return Err(Refusal { from: from.err(), to: to.err() });
+    }
+    let (from, to) = match (from.ok().flatten(), to.ok().flatten()) {
+        (None, None) => return Ok(default),
+        (Some(from), Some(to)) => (from, to),
+        (Some(from), None) => (from, today.max(from)),
+        (None, Some(to)) => (if default.0 <= to { default.0 } else { first }, to),
+    };
+    if from > to && (wanted.from.trim().is_empty() || to < first) {
+        return Err(before(first));
+    }
+    if from > to {
+        return Err(Refusal::to("The period ends before it starts. Choose a later day."));
+    }
+    if from > today {
+        return Err(Refusal::from("That day has not come yet."));
+    }
+    if to < first {
+        return Err(before(first));
+    }
+    if (to.min(today) - from).get_days() >= LONGEST_DAYS {
+        return Err(Refusal::from("That is longer than two years. Choose a shorter period."));
+    }
+    Ok((from, to))
+}
+
+fn before(first: Date) -> Refusal {
+    Refusal::to(format!("There was no program yet; the first one started on {}.", day_and_year(Language::En, first)))
+}
+
+/// A date as a form or a person writes it; `None` when nothing was typed.
+fn read(typed: &str) -> Result<Option<Date>, String> {
+    let typed = typed.trim();
+    if typed.is_empty() {
+        return Ok(None);
+    }
+    let plain = typed.len() == 10 && typed.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
+    let date = plain.then(|| typed.parse::<Date>().ok()).flatten();
+    let shown: String = typed.chars().take(40).collect();
+    date.map(Some).ok_or_else(|| format!("“{shown}” is not a date. Write it as 2026-11-22."))
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::{
+        dose::{Dose, RepUnit, Span},
+        ids::{ExerciseId, PrescriptionId, ProgramId},
+        program::{Plan, Prescription, Weekdays},
+    };
+    use jiff::civil::date;
+
+    use super::*;
+
+    fn program(start: Date, end: Date) -> Program {
+        let dose = Dose::new(Span::one(1).unwrap(), Span::one(10).unwrap(), RepUnit::Times, None, false, None).unwrap();
+        let prescriptions = vec![Prescription { id: PrescriptionId::new(), exercise: ExerciseId::new(), dose, note: None }];
+        let plan = Plan { weekdays: Weekdays::all(), times_a_day: 1, prescriptions };
+        Program::assign(ProgramId::new(), PatientId::new(), "Upper back relief", start, end, plan).unwrap()
+    }
+
+    fn chosen(from: &str, to: &str) -> Period {
+        let programs = [program(date(2026, 10, 12), date(2026, 11, 30)), program(date(2026, 8, 1), date(2026, 8, 31))];
+        let wanted = Wanted { from: from.to_owned(), to: to.to_owned() };
+        Period::choose(&wanted, &programs, date(2026, 11, 22)).unwrap()
+    }
+
+    #[test]
+    fn unasked_it_is_the_program_up_to_today() {
+        let period = chosen("", " ");
+        assert_eq!((period.from, period.to), (date(2026, 10, 12), date(2026, 11, 22)));
+        assert_eq!(period.refused(), None);
+        let over = [program(date(2026, 8, 1), date(2026, 8, 31))];
+        let period = Period::choose(&Wanted::default(), &over, date(2026, 11, 22)).unwrap();
+        assert_eq!((period.from, period.to), (date(2026, 8, 1), date(2026, 8, 31)));
+    }
+
+    #[test]
+    fn nothing_has_begun() {
+        let later = [program(date(2026, 12, 1), date(2026, 12, 31))];
+        assert_eq!(Period::choose(&Wanted::default(), &later, date(2026, 11, 22)), None);
+        assert_eq!(Period::choose(&Wanted::default(), &[], date(2026, 11, 22)), None);
+    }
+
+    #[test]
+    fn what_was_asked_for_is_shown_as_far_as_it_has_come() {
+        for (from, to, expected) in [
+            ("2026-11-01", "2026-11-10", (date(2026, 11, 1), date(2026, 11, 10))),
+            ("2026-11-01", "", (date(2026, 11, 1), date(2026, 11, 22))),
+            ("2026-11-01", "2026-12-31", (date(2026, 11, 1), date(2026, 11, 22))),
+            ("", "2026-11-10", (date(2026, 10, 12), date(2026, 11, 10))),
+            ("", "2026-08-10", (date(2026, 8, 1), date(2026, 8, 10))),
+            ("2026-01-01", "2026-08-10", (date(2026, 1, 1), date(2026, 8, 10))),
+        ] {
+            let period = chosen(from, to);
+            assert_eq!((period.from, period.to), expected, "{from} to {to}");
+            assert_eq!(period.refused(), None, "{from} to {to}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_had_is_said_at_its_field_and_the_default_is_shown() {
+        for (from, to, at_from, sentence) in [
+            ("2026-11-10", "2026-11-01", false, "ends before it starts"),
+            ("1986-11-22", "2026-11-22", true, "longer than two years"),
+            ("-9999-1-1", "9999-12-31", true, "is not a date"),
+            ("0001-01-01", "9999-12-31", true, "longer than two years"),
+            ("soon", "", true, "“soon” is not a date"),
+            ("", "2026-02-30", false, "is not a date"),
+            ("", "2026-11-22T10:00", false, "is not a date"),
+            ("2026-07-01", "2026-07-31", false, "the first one started on 1 August 2026"),
+            ("", "2026-07-31", false, "the first one started on 1 August 2026"),
+            ("2026-12-01", "", true, "has not come yet"),
+        ] {
+            let period = chosen(from, to);
+            assert_eq!((period.from, period.to), (date(2026, 10, 12), date(2026, 11, 22)), "{from} to {to}");
+            let field = if at_from { &period.from_field } else { &period.to_field };
+            assert!(field.error.as_deref().is_some_and(|error| error.contains(sentence)), "{from} to {to}: {period:?}");
+            if !from.is_empty() {
+                assert_eq!(period.from_field.value, from);
+            }
+        }
+    }
+}
