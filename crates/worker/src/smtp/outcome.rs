@@ -113,10 +113,17 @@ impl Failure {
             Some(_) => Kind::Transient,
             None => Kind::Broken,
         };
-        // For a reply, the source is the server's own text; otherwise the whole chain says what broke.
+        // For a reply, the source is the server's own text; otherwise the innermost cause says best what broke.
         let text = match (error.status(), error.source()) {
             (Some(code), Some(text)) => format!("{code} {text}"),
-            _ => error.to_string(),
+            (Some(code), None) => code.to_string(),
+            (None, None) => error.to_string(),
+            (None, Some(mut cause)) => {
+                while let Some(inner) = cause.source() {
+                    cause = inner;
+                }
+                format!("the connection failed: {cause}")
+            }
         };
         Self { phase, kind, reply: printable(&text) }
     }
