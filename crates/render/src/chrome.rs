@@ -108,10 +108,6 @@ pub enum Nav {
     Library,
     /// Reusable programs.
     Programs,
-    /// The clinic's reports.
-    Reports,
-    /// What the clinic owed and sent.
-    Notices,
     /// The owner's pages.
     Clinic,
     /// The patient's session of the day.

@@ -257,11 +257,6 @@ impl Tx {
         }
     }
 
-    /// The connection, for sea-orm's own queries.
-    pub(crate) fn db(&self) -> &DatabaseTransaction {
-        &self.inner
-    }
-
     /// All rows of a statement. Parameters are `$1…` in order.
     pub(crate) async fn all<R: FromQueryResult>(
         &self,
