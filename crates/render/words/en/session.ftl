@@ -12,6 +12,7 @@ exercise-step = Exercise { $n } of { $of }
 exercise-start = Start
 exercise-end = End
 exercise-note = From your physiotherapist: { $note }
+exercise-how-to = How to do it
 exercise-how = How did it go?
 exercise-done = Done as prescribed
 exercise-some = Some of it

@@ -41,6 +41,9 @@
       step.append(one("#controls").content.cloneNode(true));
       this.ui = one(".controls", step);
       this.build();
+      // The steps stand open until the exercise was done once on this phone; then the clock is what one looks for.
+      const how = one(".how", step);
+      if (how) how.open = !hs.read("hs:seen:" + this.name);
     }
     part(name) { return one(`[data-${name}]`, this.ui); }
     build() {
@@ -175,7 +178,8 @@
     mean() { return this.held.length ? Math.round(this.held.reduce((a, b) => a + b, 0) / this.held.length) : 0; }
     // Counted nothing: taken at their word. Counted less than prescribed: asked. Counted more, or held less: told as it was.
     finish() {
-      if (this.phase === "hold") this.holdDone();
+      // A hold that was only just begun is not held against anyone.
+      if (this.phase === "hold" && this.watch.seconds() >= this.hold[0]) this.holdDone();
       this.stop();
       if (this.count > 0 && this.count < this.need) {
         one("[data-sure-text]").textContent = say("sure", { n: this.count, of: this.need });
@@ -197,6 +201,7 @@
       put("hold", counted && this.mean() ? this.mean() : "");
       put("reason", reason);
       field(`outcome-${this.id}`).value = outcome;
+      if (outcome === "done") hs.write("hs:seen:" + this.name, true);
       keep();
       go(at + 1);
     }
@@ -318,6 +323,11 @@
   for (const step of steps) if (step.dataset.step === "exercise") exercises.push(new Exercise(step));
   exercises.at(-1)?.paint();
   document.body.classList.add("playing");
+  // Each step is now a page of its own, and its title that page's first heading.
+  for (const title of all(".step-title")) {
+    title.setAttribute("role", "heading");
+    title.setAttribute("aria-level", "1");
+  }
   const bar = one("[data-bar]");
   bar.hidden = false;
   for (const _ of exercises) bar.append(document.createElement("i"));
