@@ -1,6 +1,6 @@
 //! Writing the mail: from a claimed notice and what is known about it to the bytes that go out.
 //!
-//! To add a kind: its arm in [`Composer::words`], its struct in `render::mail`.
+//! To add a kind: its arm in `Composer::words`, its struct in `render::mail`.
 
 use std::time::SystemTime;
 
