@@ -1,7 +1,10 @@
 //! `homestretch demo`: a sample clinic to try everything on, with a private database, the web server and the worker in one process.
 
+mod days;
+mod library;
 pub mod mail;
 pub mod seed;
+pub mod stories;
 
 use std::{fs, io::Write as _, os::unix::fs::OpenOptionsExt as _, path::Path};
 

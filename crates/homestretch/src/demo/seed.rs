@@ -1,26 +1,401 @@
-//! The sample clinic.
+//! The sample clinic, made by the same functions that real use goes through: accounts and consent, programs by the domain's verbs,
+//! logs checked as a patient's own are, reminder rules that fire from now on.
 
-use anyhow::Result;
-use jiff::Timestamp;
-use store::Store;
+use anyhow::{Context as _, Result, anyhow, bail};
+use domain::{
+    attention::{self, AttentionKind, Case, Mark, MarkState, Question},
+    ids::{AccountId, ClinicId, MembershipId, PatientId, PrescriptionId, ProgramId},
+    person::{Email, Language, PersonName, Role, Zone},
+    program::{Plan, Prescription, Program, Weekdays},
+    reminder::ReminderRule,
+};
+use jiff::{
+    SignedDuration, Timestamp, ToSpan as _,
+    civil::{Date, Time, Weekday, time},
+};
+use store::{
+    Actor, Scope, Store, StoreError, account, attention as marks, clinic, outbox, patient, program, reminder, session_log,
+    template::Template,
+};
+
+use super::{
+    days,
+    library::{Library, MONDAY_TO_SATURDAY},
+    stories::{STORIES, Story, Turn, WEI_LING, Week, Whose},
+};
+
+/// The password of everybody in the demo clinic.
+pub const PASSWORD: &str = "homestretch-demo";
 
 /// Who can sign in: role, address, password.
 pub const ACCOUNTS: [(&str, &str, &str); 3] = [
-    ("owner", "owner@demo.test", "homestretch-demo"),
-    ("physiotherapist", "physio@demo.test", "homestretch-demo"),
-    ("patient", "patient@demo.test", "homestretch-demo"),
+    ("owner", "owner@demo.test", PASSWORD),
+    ("physiotherapist", "physio@demo.test", PASSWORD),
+    ("patient", "patient@demo.test", PASSWORD),
 ];
 
+/// The clinic's name.
+pub const CLINIC: &str = "Riverside Physio";
+/// The clinic's zone.
+pub const ZONE: &str = "Asia/Kuala_Lumpur";
+
+const OWNER: (&str, &str) = ("Dr Lim Siew Mei", "owner@demo.test");
+const HANNAH: (&str, &str) = ("Hannah Lee", "physio@demo.test");
+const ARJUN: (&str, &str) = ("Arjun Menon", "arjun@demo.test");
+
 /// What there is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Seeded {
     /// How many days ago the clinic was made; `None` when it was made just now.
     pub days_ago: Option<i32>,
 }
 
-/// Makes the clinic where it is not there yet.
+/// Makes the clinic where it is not there yet. A clinic that is there is left as it is, whatever has been done in it.
 ///
 /// # Errors
-/// The store's own.
-pub async fn ensure(_store: &Store, _now: Timestamp, _tell: &dyn Fn(&str)) -> Result<Seeded> {
+/// The store's own; a sentence for people when an earlier start was ended half-way.
+pub async fn ensure(store: &Store, now: Timestamp, say: &dyn Fn(&str)) -> Result<Seeded> {
+    let zone = Zone::parse(ZONE)?;
+    if let Some(clinic) = existing(store).await? {
+        return Ok(Seeded { days_ago: Some(age(store, clinic, zone.date(now)).await?) });
+    }
+    say("Making the sample clinic: fifteen patients, six weeks of sessions…");
+    // Some 30 ms of a core, once: everybody shares the password.
+    let hash = tokio::task::spawn_blocking(|| web::auth::password::hash(PASSWORD)).await?.map_err(|why| anyhow!(why))?;
+    let maker = Maker::begin(store.clone(), zone, now, hash).await?;
+    for story in &STORIES {
+        maker.tell(story).await.with_context(|| format!("making the sample patient {}", story.name))?;
+    }
+    maker.finish().await?;
     Ok(Seeded { days_ago: None })
+}
+
+/// The clinic, if it is there and complete. The owner's password is set last of all, so it says that the rest is there.
+async fn existing(store: &Store) -> Result<Option<ClinicId>> {
+    let owner = Email::parse(OWNER.1)?;
+    let (places, complete) = store
+        .signin(move |tx| async move {
+            let Some(account) = account::by_email(&tx, &owner).await? else { return Ok::<_, StoreError>((Vec::new(), true)) };
+            Ok((account::places(&tx, account.id).await?, account.password_hash.is_some()))
+        })
+        .await?;
+    if !complete {
+        bail!(
+            "an earlier start was ended while it made the sample clinic. Start over: `bin/demo --fresh`, or with an empty database."
+        );
+    }
+    Ok(places.first().map(|place| place.clinic))
+}
+
+/// How many days ago the clinic was made, read off the one program whose first day is known.
+async fn age(store: &Store, clinic: ClinicId, today: Date) -> Result<i32> {
+    let email = Email::parse(ACCOUNTS[2].1)?;
+    let scope = Scope { clinic, actor: Actor::System };
+    let programs = store
+        .tenant(scope, move |tx| async move {
+            match patient::by_email(&tx, &email).await? {
+                Some(patient) => program::of_patient(&tx, patient.id).await,
+                None => Ok(Vec::new()),
+            }
+        })
+        .await?;
+    let began = STORIES.iter().find(|story| story.name == WEI_LING).map_or(0, |story| story.began);
+    Ok(programs.first().map_or(0, |program| ((today - program.start).get_days() - began).max(0)))
+}
+
+/// What every story needs.
+struct Maker {
+    store: Store,
+    clinic: ClinicId,
+    zone: Zone,
+    now: Timestamp,
+    today: Date,
+    hash: String,
+    owner: AccountId,
+    hannah: MembershipId,
+    arjun: MembershipId,
+    templates: Vec<Template>,
+}
+
+impl Maker {
+    /// The clinic with its staff and its library.
+    async fn begin(store: Store, zone: Zone, now: Timestamp, hash: String) -> Result<Self> {
+        let (name, in_zone, shared) = (PersonName::parse(CLINIC)?, zone.clone(), hash.clone());
+        let staff = [(OWNER, Role::Owner), (HANNAH, Role::Physiotherapist), (ARJUN, Role::Physiotherapist)]
+            .into_iter()
+            .map(|((name, email), role)| Ok((PersonName::parse(name)?, Email::parse(email)?, role)))
+            .collect::<Result<Vec<_>>>()?;
+        let (clinic, seats) = store
+            .signin(move |tx| async move {
+                let clinic = clinic::create(&tx, &name, &in_zone, now).await?;
+                let mut seats = Vec::new();
+                for (name, email, role) in &staff {
+                    let account = account::find_or_create(&tx, email, now).await?.id;
+                    let member = account::add_member(&tx, clinic, account, *role, name, now).await?;
+                    account::join_staff(&tx, (clinic, member), account, name, now).await?;
+                    if *role != Role::Owner {
+                        account::set_password(&tx, account, &shared, now).await?;
+                    }
+                    seats.push((account, member));
+                }
+                Ok::<_, StoreError>((clinic, seats))
+            })
+            .await?;
+        let &[(owner, _), (_, hannah), (_, arjun)] = seats.as_slice() else { bail!("the clinic has no staff") };
+        let library = Library::new(now)?;
+        let templates = store
+            .tenant(Scope { clinic, actor: Actor::System }, move |tx| async move {
+                let mut settings = clinic::settings(&tx).await?;
+                settings.phone = Some("+60 3-2148 0000".to_owned());
+                settings.whatsapp = Some("60321480000".to_owned());
+                clinic::save(&tx, &settings).await?;
+                library.install(&tx, now).await
+            })
+            .await?;
+        Ok(Self { today: zone.date(now), store, clinic, zone, now, hash, owner, hannah, arjun, templates })
+    }
+
+    /// The last step: from here on the clinic counts as made.
+    async fn finish(self) -> Result<()> {
+        let Self { store, owner, hash, now, .. } = self;
+        Ok(store.signin(move |tx| async move { account::set_password(&tx, owner, &hash, now).await }).await?)
+    }
+
+    fn physiotherapist(&self, story: &Story) -> MembershipId {
+        match story.whose {
+            Whose::Hannah => self.hannah,
+            Whose::Arjun => self.arjun,
+        }
+    }
+
+    fn scope(&self, actor: Actor) -> Scope {
+        Scope { clinic: self.clinic, actor }
+    }
+
+    /// An hour of a day, but never one that is yet to come.
+    fn on(&self, date: Date, hour: i8) -> Timestamp {
+        self.zone.instant(date, time(hour, 15, 0, 0)).min(self.now - SignedDuration::from_mins(2))
+    }
+
+    fn ago(&self, days: i32) -> Date {
+        self.today - days.days()
+    }
+
+    /// One patient from the invitation to today.
+    async fn tell(&self, story: &Story) -> Result<()> {
+        let invited = self.ago(story.invited.unwrap_or(story.began + 1));
+        let id = self.record(story, invited).await?;
+        let mut program = self.assign(story, id)?;
+        let assigned = self.on(invited, 10);
+        let staff = self.scope(Actor::Staff(self.physiotherapist(story)));
+        let kept = program.clone();
+        self.store.tenant(staff, move |tx| async move { program::insert(&tx, &kept, assigned).await }).await?;
+
+        // What changed the program while it ran comes before the sessions that were done by it.
+        if let Turn::Revises { ago, to } = story.turn {
+            let on = self.ago(ago);
+            let plan = self.plan(story, to)?;
+            let version = program.revise(plan, on, on)?.clone();
+            let (kept, at) = (program.clone(), self.on(on, 6));
+            self.store.tenant(staff, move |tx| async move { program::add_version(&tx, &kept, &version, at).await }).await?;
+        }
+        let logs = self.lived(story, &mut program)?;
+        if !matches!(story.turn, Turn::NotJoined | Turn::OnPaper) {
+            self.join(story, id, invited).await?;
+            self.remind(story, id).await?;
+        }
+        let by = if story.turn == Turn::OnPaper { staff } else { self.scope(Actor::Patient(id)) };
+        let (kept, kept_logs) = (program.clone(), logs.clone());
+        self.store
+            .tenant(by, move |tx| async move {
+                for days::Logged { log, correction } in &kept_logs {
+                    session_log::insert(&tx, &kept, log).await?;
+                    if let Some((corrected, at)) = correction {
+                        session_log::correct(&tx, &kept, corrected, *at).await?;
+                    }
+                }
+                Ok::<_, StoreError>(())
+            })
+            .await?;
+        self.close(story, &program, &logs, staff).await
+    }
+
+    /// The sessions, and the turn that came with them or after them.
+    fn lived(&self, story: &Story, program: &mut Program) -> Result<Vec<days::Logged>> {
+        match story.turn {
+            Turn::NotJoined => Ok(Vec::new()),
+            Turn::None | Turn::OnPaper | Turn::Revises { .. } => days::logs(story, program, &self.zone, self.now),
+            Turn::Pauses { ago, until, reason } => {
+                let from = self.ago(ago);
+                program.pause(from, Some(self.ago(-until)), reason, from)?;
+                days::logs(story, program, &self.zone, self.now)
+            }
+            Turn::Finishes { ago } => {
+                program.finish(self.ago(ago))?;
+                days::logs(story, program, &self.zone, self.now)
+            }
+            Turn::Stops { ago, .. } => {
+                let logs = days::logs(story, program, &self.zone, self.now)?;
+                program.stop(self.ago(ago));
+                Ok(logs)
+            }
+        }
+    }
+
+    /// The patient's record, and the invitation of the one who has not answered it.
+    async fn record(&self, story: &Story, invited: Date) -> Result<PatientId> {
+        let id = PatientId::new();
+        let email = story.mailbox.map(|mailbox| Email::parse(&format!("{mailbox}@demo.test"))).transpose()?;
+        let at = self.on(invited, 9);
+        let record = patient::Patient {
+            id,
+            account: None,
+            physiotherapist: Some(self.physiotherapist(story)),
+            name: PersonName::parse(story.name)?,
+            email: email.clone(),
+            zone: self.zone.clone(),
+            language: Language::En,
+            region: story.region,
+            invited_at: email.is_some().then_some(at),
+            joined_at: None,
+            created_at: at,
+        };
+        let (clinic, now) = (self.clinic, self.now);
+        let invite = email.filter(|_| story.turn == Turn::NotJoined);
+        self.store
+            .tenant(self.scope(Actor::Staff(self.physiotherapist(story))), move |tx| async move {
+                patient::create(&tx, &record).await?;
+                if let Some(email) = invite {
+                    outbox::enqueue(&tx, clinic, outbox::Owed::PatientInvitation(id), &email, now).await?;
+                }
+                Ok::<_, StoreError>(())
+            })
+            .await?;
+        Ok(id)
+    }
+
+    /// The patient accepts in the evening of the day of the invitation, reads what happens with the data and agrees.
+    async fn join(&self, story: &Story, id: PatientId, invited: Date) -> Result<()> {
+        let Some(mailbox) = story.mailbox else { return Ok(()) };
+        let email = Email::parse(&format!("{mailbox}@demo.test"))?;
+        let say = |key, args: &[_]| render::words::say(Language::En, key, args);
+        let wording = ["consent-1", "consent-2", "consent-3", "consent-4"].map(|key| say(key, &[("clinic", CLINIC.into())]));
+        let consent = account::Consent { version: say("consent-version", &[]), wording: wording.join("\n\n") };
+        let (clinic, at, hash) = (self.clinic, self.on(invited, 20), self.hash.clone());
+        self.store
+            .signin(move |tx| async move {
+                let account = account::find_or_create(&tx, &email, at).await?.id;
+                account::join_patient(&tx, (clinic, id), account, &consent, at).await?;
+                account::set_password(&tx, account, &hash, at).await
+            })
+            .await?;
+        Ok(())
+    }
+
+    /// The patient's hours, counted from now: starting the demo sends nothing for the past.
+    async fn remind(&self, story: &Story, id: PatientId) -> Result<()> {
+        let mut times = story.remind.iter().map(|hour| hour.parse::<Time>()).collect::<Result<Vec<_>, _>>()?;
+        if story.name == WEI_LING {
+            times.extend(self.soon());
+        }
+        let now = self.now;
+        self.store
+            .tenant(self.scope(Actor::Patient(id)), move |tx| async move {
+                let rule = reminder::rules_for(&tx, id).await?.rule;
+                times.retain(|time| !rule.quiet.contains(*time));
+                let rule = ReminderRule::new(times, rule.weekdays, rule.zone, rule.quiet, None)
+                    .map_err(|why| StoreError::Refused(why.to_string()))?;
+                reminder::save_rules(&tx, id, &rule, now).await
+            })
+            .await?;
+        Ok(())
+    }
+
+    /// The next full five minutes that are at least two away: whoever tries the demo sees a reminder come while they look around.
+    fn soon(&self) -> Option<Time> {
+        let at = self.zone.datetime(self.now + SignedDuration::from_mins(7));
+        time(at.hour(), at.minute() / 5 * 5, 0, 0).into()
+    }
+
+    fn assign(&self, story: &Story, id: PatientId) -> Result<Program> {
+        let start = self.ago(story.began);
+        let end = Program::end_after_weeks(start, story.weeks).context("the program has no weeks")?;
+        Ok(Program::assign(ProgramId::new(), id, story.template, start, end, self.plan(story, story.template)?)?)
+    }
+
+    fn plan(&self, story: &Story, template: &str) -> Result<Plan> {
+        let template = self
+            .templates
+            .iter()
+            .find(|known| known.name == template)
+            .with_context(|| format!("there is no template “{template}”"))?;
+        let prescriptions = template.items.iter().map(|item| Prescription {
+            id: PrescriptionId::new(),
+            exercise: item.exercise,
+            dose: item.dose,
+            note: item.note.clone(),
+        });
+        Ok(Plan { weekdays: self.weekdays(story), times_a_day: story.times_a_day, prescriptions: prescriptions.collect() })
+    }
+
+    fn weekdays(&self, story: &Story) -> Weekdays {
+        match story.week {
+            Week::ThreeDays => [Weekday::Monday, Weekday::Wednesday, Weekday::Friday].into_iter().collect(),
+            Week::SixDays if self.today.weekday() == Weekday::Sunday => {
+                Weekdays::all().iter().filter(|day| *day != Weekday::Saturday).collect()
+            }
+            Week::SixDays => Weekdays::from_bits(MONDAY_TO_SATURDAY).unwrap_or(Weekdays::all()),
+        }
+    }
+
+    /// What comes after the sessions: the program's state, the mail about a new program, and the notes somebody answered.
+    async fn close(&self, story: &Story, program: &Program, logs: &[days::Logged], staff: Scope) -> Result<()> {
+        let changed = match story.turn {
+            Turn::Pauses { ago, .. } | Turn::Finishes { ago } => Some(self.on(self.ago(ago), 6)),
+            Turn::Stops { .. } => logs.last().map(|logged| logged.log.received_at),
+            Turn::None | Turn::NotJoined | Turn::OnPaper | Turn::Revises { .. } => None,
+        };
+        let announced = match story.mailbox {
+            Some(mailbox) if story.began < 0 => Some(Email::parse(&format!("{mailbox}@demo.test"))?),
+            _ => None,
+        };
+        let answered = if story.answered { answered(program.patient, logs, self.today) } else { None };
+        let (program, clinic, now) = (program.clone(), self.clinic, self.now);
+        self.store
+            .tenant(staff, move |tx| async move {
+                if let Some(at) = changed {
+                    program::save_state(&tx, &program, at).await?;
+                }
+                if let Some(email) = announced {
+                    outbox::enqueue(&tx, clinic, outbox::Owed::ProgramAssigned(program.patient, program.id), &email, now).await?;
+                }
+                if let Some((mark, at)) = answered {
+                    marks::decide(&tx, program.patient, &mark, Some("Spoken about on the phone."), at).await?;
+                }
+                Ok::<_, StoreError>(())
+            })
+            .await?;
+        Ok(())
+    }
+}
+
+/// The decision of a physiotherapist who has answered every note there is.
+fn answered(patient: PatientId, logs: &[days::Logged], today: Date) -> Option<(Mark, Timestamp)> {
+    let noted = || logs.iter().map(|logged| &logged.log).filter(|log| log.note.is_some());
+    let questions: Vec<Question> = noted().map(|log| Question { id: log.id.0, date: log.date }).collect();
+    let case = Case {
+        patient,
+        invited_on: None,
+        signed_in: true,
+        programs: &[],
+        logs: &[],
+        scores: &[],
+        flagged: &[],
+        questions: &questions,
+    };
+    let asked = attention::attention(&case, &attention::Settings::default(), today)
+        .into_iter()
+        .find(|attention| attention.kind == AttentionKind::Asked)?;
+    let at = noted().map(|log| log.received_at).max()? + SignedDuration::from_hours(3);
+    Some((Mark { kind: asked.kind, key: asked.key, state: MarkState::Acknowledged }, at))
 }
