@@ -83,7 +83,13 @@ impl Settings {
         let text = |name: &str| given.get(name).map(|value| value.trim()).filter(|value| !value.is_empty());
         let database_url = text("DATABASE_URL").map(database_url).transpose()?;
         let secret = text("HOMESTRETCH_SECRET").map(secret).transpose()?;
-        let url = text("HOMESTRETCH_URL").map_or_else(|| Ok("http://localhost:8080".to_owned()), origin)?;
+        let bind: SocketAddr = parse(
+            "HOMESTRETCH_BIND",
+            text("HOMESTRETCH_BIND").unwrap_or("127.0.0.1:8080"),
+            "an address and a port, such as 127.0.0.1:8080",
+        )?;
+        // Another port alone is enough to try things out: what is printed and mailed then leads there.
+        let url = text("HOMESTRETCH_URL").map_or_else(|| Ok(format!("http://localhost:{}", bind.port())), origin)?;
         let smtp = text("SMTP_URL")
             .map(|value| Target::parse(value).map_err(|why| SettingError(format!("SMTP_URL: {why}."))))
             .transpose()?;
@@ -95,11 +101,7 @@ impl Settings {
             database_url,
             data,
             pg_bin: text("HOMESTRETCH_PG_BIN").map(|folder| absolute("HOMESTRETCH_PG_BIN", folder)).transpose()?,
-            bind: parse(
-                "HOMESTRETCH_BIND",
-                text("HOMESTRETCH_BIND").unwrap_or("127.0.0.1:8080"),
-                "an address and a port, such as 127.0.0.1:8080",
-            )?,
+            bind,
             url,
             secret,
             smtp,
@@ -277,6 +279,12 @@ mod tests {
         assert_eq!(settings.url, "http://localhost:8080");
         assert_eq!(settings.data, PathBuf::from("/home/mei/.local/share/homestretch"));
         assert!(settings.own_database().is_none());
+    }
+
+    #[test]
+    fn another_port_moves_the_links_along() {
+        let settings = given(&[("HOMESTRETCH_BIND", "127.0.0.1:9000")]).unwrap();
+        assert_eq!(settings.url, "http://localhost:9000");
     }
 
     #[test]

@@ -8,10 +8,12 @@ use std::{
     io::Write as _,
     os::unix::{
         fs::{PermissionsExt as _, chown},
+        net::UnixStream,
         process::CommandExt as _,
     },
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    time::Duration,
 };
 
 use anyhow::{Context as _, Result, anyhow, bail};
@@ -21,6 +23,9 @@ const OLDEST: u32 = 15;
 
 /// A socket's path holds at most this many bytes on every system we know.
 const SOCKET_PATH: usize = 100;
+
+/// How often a server found running is asked whether it answers yet, a tenth of a second apart.
+const PATIENCE: u32 = 300;
 
 /// A running private server. [`Server::stop`] stops it; dropping it without leaves it running, to be found again.
 #[derive(Debug)]
@@ -66,7 +71,7 @@ impl Server {
         let sockets = socket_folder(home);
         programs.own(&sockets)?;
         programs.configure(&data, &sockets)?;
-        if programs.running(&data) {
+        if programs.running(&data, &sockets)? {
             tell("Found the private database still running.");
         } else {
             tell("Starting the private database…");
@@ -81,8 +86,9 @@ impl Server {
     /// # Errors
     /// When pg_ctl cannot be run or the server does not stop in time.
     pub fn stop(&self) -> Result<()> {
-        let status = self.programs.pg_ctl(&self.data, &["stop", "-m", "fast", "-w", "-t", "30"])?;
-        if !status {
+        let stopped = self.programs.pg_ctl(&self.data, &["stop", "-m", "fast", "-w", "-t", "30"])?;
+        // Somebody may have stopped it before us.
+        if !stopped && self.programs.pg_ctl(&self.data, &["status"])? {
             bail!("the private database did not stop; its log is {}", log_of(&self.data).display())
         }
         Ok(())
@@ -123,8 +129,38 @@ impl Programs {
         Ok(status.success())
     }
 
-    fn running(&self, data: &Path) -> bool {
-        self.pg_ctl(data, &["status"]).unwrap_or(false)
+    /// Whether a server of an earlier demo, killed before it could stop it, is still there and answers.
+    ///
+    /// The process that the data directory names may be gone and its number taken by another, or dead and not yet collected by
+    /// whoever started it; PostgreSQL would then refuse to start until somebody removes the file by hand.
+    fn running(&self, data: &Path, sockets: &Path) -> Result<bool> {
+        if !self.pg_ctl(data, &["status"])? {
+            return Ok(false);
+        }
+        let pid_file = data.join("postmaster.pid");
+        for _ in 0..PATIENCE {
+            let named = fs::read_to_string(&pid_file).unwrap_or_default();
+            let Some(pid) = named.lines().next() else { return Ok(false) };
+            if gone(pid) {
+                // The socket's lock names the same process.
+                for stale in [&pid_file, &sockets.join(".s.PGSQL.5432.lock")] {
+                    match fs::remove_file(stale) {
+                        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                            return Err(error).with_context(|| format!("cannot remove {}", stale.display()));
+                        }
+                        _ => {}
+                    }
+                }
+                return Ok(false);
+            }
+            // Its eighth line says "ready" once it has recovered from having been killed.
+            let ready = named.lines().nth(7).is_some_and(|line| line.trim() == "ready");
+            if ready && UnixStream::connect(sockets.join(".s.PGSQL.5432")).is_ok() {
+                return Ok(true);
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        bail!("the private database of an earlier demo still runs and does not answer. Its log is {}.", log_of(data).display())
     }
 
     /// Makes a folder that belongs to whoever the server runs as, closed to everybody else.
@@ -176,7 +212,10 @@ impl Programs {
         let sockets = sockets.display().to_string().replace('\'', "''");
         writeln!(file, "# Written at every start of the demo.")?;
         writeln!(file, "listen_addresses = ''\nunix_socket_directories = '{sockets}'\nmax_connections = 60")?;
-        writeln!(file, "shared_buffers = 64MB\nlog_destination = 'stderr'\nlogging_collector = off\ntimezone = 'UTC'")?;
+        writeln!(
+            file,
+            "shared_buffers = 64MB\nlog_min_messages = 'error'\nlog_destination = 'stderr'\nlogging_collector = off\ntimezone = 'UTC'"
+        )?;
         let main = data.join("postgresql.conf");
         let text = fs::read_to_string(&main)?;
         if !text.contains("include = 'homestretch.conf'") {
@@ -215,6 +254,20 @@ impl Programs {
             }
         }
         Ok(())
+    }
+}
+
+/// Whether no living PostgreSQL has this process number. Where the system keeps no list of processes as files, nobody is declared dead.
+fn gone(pid: &str) -> bool {
+    if !Path::new("/proc/self/stat").exists() {
+        return false;
+    }
+    match fs::read_to_string(format!("/proc/{pid}/stat")) {
+        // "123 (postgres) Z …": the name in brackets, then the state.
+        Ok(stat) => stat
+            .rsplit_once(')')
+            .is_none_or(|(head, rest)| !head.ends_with("(postgres") || matches!(rest.trim_start().chars().next(), Some('Z' | 'X'))),
+        Err(error) => error.kind() == std::io::ErrorKind::NotFound,
     }
 }
 
@@ -326,6 +379,13 @@ mod tests {
             assert!(folder.starts_with("/tmp"), "{}", folder.display());
             assert_eq!(folder, socket_folder(Path::new(odd)));
         }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn only_a_living_postgres_counts_as_one() {
+        assert!(gone("999999999"), "no such process");
+        assert!(gone(&std::process::id().to_string()), "another program with its number");
     }
 
     #[test]

@@ -81,15 +81,17 @@ impl Store {
                     // A transaction that nobody works on is ended by the server.
                     ("idle_in_transaction_session_timeout", "60s"),
                     ("statement_timeout", "30s"),
-                    // The ROLLBACK below warns when there is nothing to roll back.
+                    // Nobody reads notices and warnings on these connections.
                     ("client_min_messages", "error"),
                     ("timezone", "UTC"),
                 ])
             })
             .map_sqlx_postgres_before_acquire(|connection, _| {
                 Box::pin(async move {
-                    // A connection that cannot do this is dead: `false` makes the pool open another.
-                    Ok(sqlx::Executor::execute(connection, "ROLLBACK").await.is_ok())
+                    // Ends whatever a dropped request left open. A ROLLBACK alone would write a warning into the server's log each
+                    // time there is nothing to roll back. A connection that cannot do this is dead or in a failed transaction:
+                    // `false` makes the pool open another.
+                    Ok(sqlx::Executor::execute(connection, "START TRANSACTION; ROLLBACK").await.is_ok())
                 })
             });
         let pool = Database::connect(options).await?;
