@@ -41,7 +41,7 @@ pub(super) fn form(
         .enumerate()
         .filter_map(|(at, prescription)| {
             let exercise = exercises.get(&prescription.exercise)?;
-            Some(ExerciseView::new(
+            let view = ExerciseView::new(
                 language,
                 prescription.id.to_string(),
                 at + 1,
@@ -49,8 +49,8 @@ pub(super) fn form(
                 &prescription.dose,
                 &exercise.instructions,
                 exercise.figure.as_deref(),
-                prescription.note.as_deref(),
-            ))
+            );
+            Some(ExerciseView { note: prescription.note.clone(), ..view })
         })
         .collect();
     let reasons: Vec<&str> = SkipReason::ALL.iter().map(|reason| reason.tag()).collect();

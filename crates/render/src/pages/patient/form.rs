@@ -111,7 +111,7 @@ pub struct ExerciseView {
 }
 
 impl ExerciseView {
-    /// An exercise nobody answered yet. `instructions` is one step a line; `figure` names one of our drawings.
+    /// An exercise nobody answered yet, without a note. `instructions` is one step a line; `figure` names one of our drawings.
     pub fn new(
         language: Language,
         id: String,
@@ -120,7 +120,6 @@ impl ExerciseView {
         dose: &Dose,
         instructions: &str,
         figure: Option<&str>,
-        note: Option<&str>,
     ) -> Self {
         let hold = dose.hold();
         Self {
@@ -129,7 +128,7 @@ impl ExerciseView {
             name: name.to_owned(),
             dose: formats::dose(language, dose),
             steps: instructions.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect(),
-            note: note.map(str::to_owned),
+            note: None,
             start_svg: picture(figure, Pose::Start),
             end_svg: picture(figure, Pose::End),
             moving_svg: picture(figure, Pose::Moving),
@@ -214,7 +213,8 @@ impl LogForm {
                 let note = (at == 0).then_some("Only as far as is comfortable.");
                 let steps = "Sit tall on a sturdy chair, feet flat.\nHands behind your head, elbows wide.";
                 let id = format!("00000000-0000-0000-0000-00000000000{at}");
-                Some(ExerciseView::new(Language::En, id, at + 1, name, dose.as_ref()?, steps, Some(figure), note))
+                let view = ExerciseView::new(Language::En, id, at + 1, name, dose.as_ref()?, steps, Some(figure));
+                Some(ExerciseView { note: note.map(str::to_owned), ..view })
             })
             .collect();
         let reasons: Vec<&str> = SkipReason::ALL.iter().map(|reason| reason.tag()).collect();
