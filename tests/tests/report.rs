@@ -1,0 +1,279 @@
+//! Stories of a patient's page: the report against a recount in SQL, findings set aside, periods, and whom it is shown to.
+
+mod visitor;
+
+use axum::http::StatusCode;
+use domain::{
+    ids::{LogId, PatientId},
+    program::{Plan, Program, Weekdays},
+    session_log::{Effort, Entry, Outcome, PainScore, SessionLog, SkipReason},
+};
+use jiff::{
+    SignedDuration, ToSpan,
+    civil::{Date, date, time},
+};
+use render::formats::percent;
+use testkit::{
+    Db,
+    people::{self, Somebody},
+};
+use visitor::{Answer, Browser, PASSWORD, Site};
+
+/// The civil date of a [`Site`] in Kuala Lumpur.
+const TODAY: Date = date(2026, 3, 2);
+
+/// What the recount says of a patient over a period.
+#[derive(Debug)]
+struct Recount {
+    sessions: u32,
+    expected: u32,
+    completion: Option<f64>,
+    pain_first: String,
+    pain_last: String,
+}
+
+async fn recount(db: &Db, patient: PatientId, from: Date, to: Date, today: Date) -> Recount {
+    let sql = include_str!("report/recount.sql")
+        .replace(":'patient'", &format!("'{patient}'"))
+        .replace(":'from'", &format!("'{from}'"))
+        .replace(":'to'", &format!("'{to}'"))
+        .replace(":'today'", &format!("'{today}'"));
+    let row = db.row(&sql).await;
+    let cells: Vec<&str> = row.split('|').collect();
+    let [sessions, expected, completion, pain_first, _, pain_last, _] = cells[..] else { panic!("{row}") };
+    Recount {
+        sessions: sessions.parse().unwrap(),
+        expected: expected.parse().unwrap(),
+        completion: completion.parse().ok(),
+        pain_first: pain_first.to_owned(),
+        pain_last: pain_last.to_owned(),
+    }
+}
+
+/// The page says what the recount says.
+#[track_caller]
+fn agree(page: &Answer, recount: &Recount) {
+    let Recount { sessions, expected, completion, pain_first, pain_last } = recount;
+    let completion = completion.unwrap();
+    for figure in [format!("{sessions} of {expected}"), percent(completion), format!("{pain_first} → {pain_last}")] {
+        assert!(page.has(&format!("<b class=\"num\">{figure}</b>")), "{figure} of {recount:?}\n{}", page.text);
+    }
+}
+
+async fn hannah(site: &Site) -> Browser {
+    site.give_password(site.clinic.physio.account).await;
+    let mut hannah = site.browser();
+    assert_eq!(hannah.sign_in("physio@riverside.test", PASSWORD).await.status, StatusCode::SEE_OTHER);
+    hannah
+}
+
+/// Saves a session in which the first `done` exercises were done and the others skipped.
+async fn log(site: &Site, who: &Somebody, program: &Program, on: Date, done: usize, pain: Option<i64>) -> LogId {
+    let version = program.version_on(on).unwrap();
+    let noon = who.zone.instant(on, time(12, 0, 0, 0));
+    let entries = version.prescriptions.iter().enumerate().map(|(at, prescription)| {
+        let dose = prescription.dose;
+        let outcome = match at {
+            at if at < done => {
+                Outcome::Did { sets: dose.sets().min(), reps: dose.reps().max(), hold: dose.hold().map(|hold| hold.min()) }
+            }
+            at if at == done => Outcome::Did { sets: 1, reps: dose.reps().min().div_ceil(2), hold: None },
+            _ => Outcome::Skipped(SkipReason::Pain),
+        };
+        Entry { prescription: prescription.id, outcome }
+    });
+    let log = SessionLog {
+        id: LogId::new(),
+        program: program.id,
+        date: on,
+        performed_at: noon,
+        received_at: noon,
+        entries: entries.collect(),
+        pain_before: pain.map(|score| PainScore::new((score + 1).min(10)).unwrap()),
+        pain_after: pain.map(|score| PainScore::new(score).unwrap()),
+        effort: Some(Effort::OK),
+        note: None,
+        red_flags: Vec::new(),
+    };
+    let (id, program) = (log.id, program.clone());
+    site.clinic.tenant(move |tx| async move { store::session_log::insert(&tx, &program, &log).await }).await;
+    id
+}
+
+/// Farah: Monday to Saturday, twice a day from the fourth week on, a pause, missed days, half sessions, a day logged three times.
+async fn farah(site: &Site) -> (Somebody, Program) {
+    let who = site.clinic.patient("Farah Aziz", "farah@example.test").await;
+    let start = date(2026, 1, 19);
+    let mut program =
+        site.clinic.program_with(&who, start, 8, |plan| plan.weekdays = Weekdays::from_bits(0b011_1111).unwrap()).await;
+    let first = program.versions[0].clone();
+    let prescriptions = first.prescriptions.iter().take(3).cloned().map(|mut prescription| {
+        prescription.id = domain::ids::PrescriptionId::new();
+        prescription
+    });
+    let plan = Plan { weekdays: Weekdays::all(), times_a_day: 2, prescriptions: prescriptions.collect() };
+    program.revise(plan, date(2026, 2, 9), date(2026, 2, 8)).unwrap();
+    program.pause(date(2026, 2, 3), Some(date(2026, 2, 5)), "travelling", date(2026, 2, 3)).unwrap();
+    let (kept, now) = (program.clone(), site.clock.now());
+    site.clinic
+        .tenant(move |tx| async move {
+            store::program::add_version(&tx, &kept, kept.newest().unwrap(), now).await?;
+            store::program::save_state(&tx, &kept, now).await
+        })
+        .await;
+    for (n, day) in start.series(1.day()).take_while(|day| *day <= TODAY).enumerate() {
+        let pain = (n % 4 != 1).then(|| 7 - i64::try_from(n).unwrap() / 8);
+        match n % 6 {
+            0 | 3 => _ = log(site, &who, &program, day, 5, pain).await,
+            1 => _ = log(site, &who, &program, day, 2, pain).await,
+            2 => {
+                for done in [1, 5, 5] {
+                    log(site, &who, &program, day, done, pain).await;
+                }
+            }
+            _ => {}
+        }
+    }
+    (who, program)
+}
+
+#[tokio::test]
+async fn the_report_agrees_with_a_recount() {
+    let site = Site::open().await;
+    let (who, program) = farah(&site).await;
+    let mut hannah = hannah(&site).await;
+    let page = hannah.get(&format!("/patients/{}", who.id)).await;
+    assert_eq!(page.status, StatusCode::OK, "{}", page.text);
+    let whole = recount(&site.db, who.id, program.start, TODAY, TODAY).await;
+    assert!(whole.sessions > 20 && whole.expected > whole.sessions, "{whole:?}");
+    agree(&page, &whole);
+    assert!(page.has("19 January to 2 March"), "{}", page.text);
+    assert!(page.has("self-reported"));
+    assert!(page.has("Salaffi 2004"));
+
+    for (from, to) in [(date(2026, 2, 1), date(2026, 2, 20)), (date(2026, 1, 1), date(2026, 2, 4)), (date(2026, 2, 8), TODAY)] {
+        let page = hannah.get(&format!("/patients/{}?from={from}&to={to}", who.id)).await;
+        agree(&page, &recount(&site.db, who.id, from, to, TODAY).await);
+    }
+}
+
+#[tokio::test]
+async fn a_patient_of_whom_little_is_known() {
+    let site = Site::open().await;
+    let mut hannah = hannah(&site).await;
+    let who = site.clinic.patient("Daniel <b>Tan</b>", "daniel@example.test").await;
+    let address = format!("/patients/{}", who.id);
+    let page = hannah.get(&address).await;
+    assert!(
+        page.has("No program yet") && page.has("Send the invitation again") && page.has("Daniel &lt;b&gt;Tan"),
+        "{}",
+        page.text
+    );
+
+    let program = site.clinic.program_for(&who, TODAY, 6).await;
+    let page = hannah.get(&address).await;
+    assert!(page.has("No sessions due yet") && page.has("today’s is still open") && page.has("No scores yet"), "{}", page.text);
+    assert!(!page.has(">100%<") && !page.has(">0%<"), "an open morning is no figure");
+
+    site.clinic.log(&who, &program, TODAY, Some(0)).await;
+    let page = hannah.get(&address).await;
+    assert!(page.has("1 of 1") && page.has("Not enough scores yet") && page.has("? → 0"), "{}", page.text);
+}
+
+#[tokio::test]
+async fn a_period_that_cannot_be_had_is_said_at_its_field() {
+    let site = Site::open().await;
+    let mut hannah = hannah(&site).await;
+    let who = site.clinic.patient("Farah Aziz", "farah@example.test").await;
+    let program = site.clinic.program_for(&who, date(2026, 2, 2), 6).await;
+    site.clinic.log(&who, &program, date(2026, 2, 3), Some(3)).await;
+    for (query, sentence) in [
+        ("from=2026-02-20&to=2026-02-10", "The period ends before it starts."),
+        ("from=1986-03-02&to=2026-03-02", "That is longer than two years."),
+        ("from=soon", "“soon” is not a date."),
+        ("from=2026-01-01&to=2026-01-20", "the first one started on 2 February 2026"),
+        ("to=2026-02-31", "“2026-02-31” is not a date."),
+    ] {
+        let page = hannah.get(&format!("/patients/{}?{query}", who.id)).await;
+        assert_eq!(page.status, StatusCode::OK, "{query}");
+        assert!(page.has(sentence) && page.has("1 of 28"), "{query}: {}", page.text);
+    }
+}
+
+#[tokio::test]
+async fn a_finding_set_aside_comes_back_for_new_facts_alone() {
+    let site = Site::open().await;
+    let mut hannah = hannah(&site).await;
+    let who = site.clinic.patient("Arjun Rao", "arjun@example.test").await;
+    site.clinic.join(&who).await;
+    let program = site.clinic.program_for(&who, date(2026, 2, 23), 6).await;
+    for day in 23..=28 {
+        site.clinic.log(&who, &program, date(2026, 2, day), Some(if day == 28 { 8 } else { 2 })).await;
+    }
+    site.clinic.log(&who, &program, date(2026, 3, 1), Some(2)).await;
+    let address = format!("/patients/{}", who.id);
+    let page = hannah.get(&address).await;
+    assert!(page.has("Pain 8 after a session"), "{}", page.text);
+    let key = page.hidden("key");
+    let aside = format!("/attention/{}", who.id);
+    let about = |key: &str, more: (&'static str, &str)| {
+        vec![("kind", "pain_high".to_owned()), ("key", key.to_owned()), (more.0, more.1.to_owned())]
+    };
+
+    // What is not open changes nothing, whatever the form says.
+    for fields in [about("another", ("note", "")), vec![("kind", "nonsense".to_owned()), ("key", key.clone())], vec![]] {
+        let refused = hannah.post_owned(&format!("{aside}/acknowledge"), fields).await;
+        assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+        assert!(refused.has("Nothing was changed."), "{}", refused.text);
+    }
+    for (until, sentence) in [("2026-03-02", "Choose a day after today."), ("2036-01-01", "within a year"), ("", "Choose the day")]
+    {
+        let refused = hannah.post_owned(&format!("{aside}/snooze"), about(&key, ("until", until))).await;
+        assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+        assert!(refused.has(sentence), "{until}: {}", refused.text);
+    }
+    assert_eq!(site.db.row("select count(*) from attention_mark").await, "0");
+
+    let done = hannah.post_owned(&format!("{aside}/snooze"), about(&key, ("until", "2026-03-04"))).await;
+    assert_eq!((done.status, done.location()), (StatusCode::SEE_OTHER, address.as_str()));
+    let page = hannah.get(&address).await;
+    assert!(page.has("Snoozed until 4 March.") && !page.has("Pain 8 after a session"), "{}", page.text);
+    site.clock.advance(SignedDuration::from_hours(48));
+    let mut hannah = self::hannah(&site).await;
+    assert!(hannah.get(&address).await.has("Pain 8 after a session"), "it is back on its day");
+
+    let done = hannah.post_owned(&format!("{aside}/acknowledge"), about(&key, ("note", "Spoke on the phone."))).await;
+    assert_eq!(done.status, StatusCode::SEE_OTHER);
+    assert!(!hannah.get(&address).await.has("Pain 8 after a session"));
+    assert_eq!(site.db.row("select kind, note, snoozed_until from attention_mark").await, "pain_high|Spoke on the phone.|");
+    let again = hannah.post_owned(&format!("{aside}/acknowledge"), about(&key, ("note", ""))).await;
+    assert_eq!(again.status, StatusCode::UNPROCESSABLE_ENTITY, "it is not open any more");
+
+    site.clinic.log(&who, &program, date(2026, 3, 4), Some(9)).await;
+    assert!(hannah.get(&address).await.has("Pain 9 after a session"), "a new session is a new fact");
+}
+
+#[tokio::test]
+async fn a_stranger_is_a_404_like_any_other() {
+    let site = Site::open().await;
+    let mut hannah = hannah(&site).await;
+    let other = people::clinic_called(&site.db, "Hillside", "hillside.test", site.clock.now()).await;
+    let stranger = other.patient("Somebody Else", "else@example.test").await;
+    let unknown = PatientId::new();
+    let page = hannah.get(&format!("/patients/{unknown}")).await;
+    assert_eq!(page.status, StatusCode::NOT_FOUND);
+    let theirs = hannah.get(&format!("/patients/{}", stranger.id)).await;
+    assert_eq!((theirs.status, theirs.text), (page.status, page.text.clone()));
+    assert_eq!(hannah.get("/patients/not-an-id").await.status, StatusCode::NOT_FOUND);
+    for verb in ["acknowledge", "snooze"] {
+        for id in [stranger.id, unknown] {
+            let fields = [("kind", "not_started"), ("key", "invited 2026-03-02"), ("until", "2026-03-05")];
+            assert_eq!(hannah.post(&format!("/attention/{id}/{verb}"), &fields).await.status, StatusCode::NOT_FOUND);
+        }
+    }
+    assert_eq!(site.db.row("select count(*) from attention_mark").await, "0");
+
+    let mut nobody = site.browser();
+    let sent_away = nobody.get(&format!("/patients/{}", stranger.id)).await;
+    assert_eq!(sent_away.location(), format!("/sign-in?next=/patients/{}", stranger.id));
+}
