@@ -5,12 +5,14 @@ set local lock_timeout = '5s';
 do $$
 declare name text;
 begin
-  -- Two databases migrated at once on one server would both try to create the roles; the lock is released at commit.
-  perform pg_advisory_xact_lock(5031998421);
   foreach name in array array['homestretch_app', 'homestretch_signin', 'homestretch_worker'] loop
-    if not exists (select 1 from pg_roles where rolname = name) then
+    begin
       execute format('create role %I nologin nosuperuser nobypassrls nocreatedb nocreaterole', name);
-    end if;
+    exception when duplicate_object or unique_violation then
+      -- There already, or made this very moment by a migration of another database on this server: an advisory lock would not
+      -- reach across databases.
+      null;
+    end;
     if not pg_has_role(current_user, name, 'member') then
       execute format('grant %I to %I', name, current_user);
     end if;
