@@ -11,7 +11,7 @@ use crate::{AppState, PageError, PageResult, auth::cookie, extract::visit, visit
 
 /// Shows pages. A handler takes it after the extractor that says who is there.
 ///
-/// ```ignore
+/// ```text
 /// async fn library(staff: Staff, pages: Pages) -> PageResult {
 ///     pages.at(Nav::Library).show(&Library { … })
 /// }
