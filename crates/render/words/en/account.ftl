@@ -76,10 +76,11 @@ welcome-agree = I have read this and agree
 welcome-agree-missing = Please read the text above and tick the box if you agree. Without it we cannot keep your logs.
 welcome-join = Join
 consent-version = 2026-11
+welcome-consent-version = Version { $version }
 consent-1 = { $clinic } keeps your name, your email address, your program, and what you log: exercises done or skipped, pain, effort and notes.
 consent-2 = The clinic’s physiotherapists read it to care for you. Nobody sells it, and nobody else sees it unless the law requires it.
 consent-3 = We email you about your program and, if you want, reminders at the hour you choose. Every reminder has a link that stops them.
-consent-4 = You can ask { $clinic } for a copy of it, have mistakes put right, or ask to be closed at any time. Your treatment does not depend on using Homestretch.
+consent-4 = You can ask { $clinic } for a copy of it, have mistakes put right, or ask for your record to be closed, at any time. Your treatment does not depend on using Homestretch.
 
 ## The one-tap link
 one-tap-title = Today’s session
@@ -101,7 +102,7 @@ account-name = Name
 account-language = Language
 account-language-hint = More languages will follow.
 account-email = Email
-account-email-hint = You sign in with it. To change it, ask your clinic.
+account-email-hint = You sign in with it. It cannot be changed here yet.
 account-save = Save
 account-saved = Saved.
 account-password = Password
