@@ -84,6 +84,7 @@ fn routes() -> Router<AppState> {
         .route("/patients", get(physio::caseload::page).post(physio::invite::create))
         .route("/patients/new", get(physio::invite::new))
         .route("/patients/{id}", get(physio::patient::page))
+        .route("/patients/{id}/report.csv", get(physio::report_csv::file))
         .route("/attention/{id}/acknowledge", post(physio::attention::acknowledge))
         .route("/attention/{id}/snooze", post(physio::attention::snooze))
         .route("/patients/{id}/invite", post(physio::invite::again))

@@ -52,4 +52,5 @@ select
   (select round(avg(pain_after), 1) from score where nth <= 7) as pain_first,
   (select count(*) from score where nth <= 7) as n_first,
   (select round(avg(pain_after), 1) from score where nth_last <= 7) as pain_last,
-  (select count(*) from score where nth_last <= 7) as n_last
+  (select count(*) from score where nth_last <= 7) as n_last,
+  (select count(distinct date) from score) as scored_days -- up to 7 the two weeks are the same days, and no change is claimed

@@ -111,6 +111,14 @@ impl Site {
     }
 }
 
+/// A browser in front of a database that was filled elsewhere.
+pub fn browser_of(db: &Db, clock: &Clock) -> Browser {
+    let url = "http://localhost:8080".to_owned();
+    let config = web::Config { url, secret: SECRET.to_vec().into(), demo: true, trusted_proxies: vec![] };
+    let state = web::AppState::new(db.store.clone(), config, clock.reader()).unwrap();
+    Browser { app: web::app(state), cookies: BTreeMap::new(), extra: vec![], address: None }
+}
+
 /// One person's browser.
 pub struct Browser {
     app: Router,

@@ -9,6 +9,7 @@ pub mod patient;
 pub mod period;
 pub mod programs;
 pub mod report;
+pub mod report_csv;
 pub mod standing;
 pub mod templates;
 pub mod words;

@@ -1,0 +1,134 @@
+//! `GET /patients/{id}/report.csv?from=&to=`: the sessions behind the report as a file, RFC 4180 in UTF-8, one line for each, newest
+//! first. Dates are the patient's civil dates, instants are UTC. What was not given is empty, never 0.
+//!
+//! Columns: `date` it counts for · `program` · `performed_at` · `received_at` · `corrected_at` · `completion` (0 to 1) ·
+//! `exercises_skipped` ("Wall angels: pain; …") · `pain_before` and `pain_after` (0–10) · `effort` (0–10) · `stop_signs` · `note`.
+//!
+//! A cell that a spreadsheet would take for a formula begins with an apostrophe.
+
+use axum::{
+    extract::State,
+    http::header,
+    response::{IntoResponse as _, Response},
+};
+use domain::ids::PatientId;
+use store::reports::patient::Session;
+
+use super::{patient::Record, period::Wanted};
+use crate::{
+    AppState, PageError,
+    extract::{Id, Now, Query, Staff},
+};
+
+const COLUMNS: [&str; 12] = [
+    "date",
+    "program",
+    "performed_at",
+    "received_at",
+    "corrected_at",
+    "completion",
+    "exercises_skipped",
+    "pain_before",
+    "pain_after",
+    "effort",
+    "stop_signs",
+    "note",
+];
+
+/// The file. A period that cannot be had is refused with its sentence; before the first program has begun it holds no sessions.
+pub async fn file(
+    State(app): State<AppState>,
+    staff: Staff,
+    Id(id): Id<PatientId>,
+    Now(now): Now,
+    Query(wanted): Query<Wanted>,
+) -> Result<Response, PageError> {
+    let record = Record::load(&app.store, staff.scope, id, wanted, now).await?;
+    if let Some(sentence) = record.period.as_ref().and_then(|period| period.refused()) {
+        return Err(PageError::Refused(Some(sentence.to_owned())));
+    }
+    let mut text = line(COLUMNS.map(str::to_owned));
+    for session in &record.sessions {
+        text.push_str(&line(cells(&record, session)));
+    }
+    let headers = [
+        (header::CONTENT_TYPE, "text/csv; charset=utf-8; header=present"),
+        (header::CONTENT_DISPOSITION, "attachment; filename=\"report.csv\""),
+    ];
+    Ok((headers, text).into_response())
+}
+
+fn cells(record: &Record, session: &Session) -> [String; 12] {
+    let Session {
+        log: _,
+        program,
+        date,
+        performed_at,
+        received_at,
+        corrected_at,
+        pain_before,
+        pain_after,
+        effort,
+        note,
+        red_flags,
+        completion,
+        by_staff: _,
+        entries,
+    } = session;
+    let program = record.standing.programs.iter().find(|known| known.id == *program);
+    let skipped = entries.iter().filter_map(|done| {
+        let name = record.names.get(&done.exercise).map_or("An exercise", String::as_str);
+        Some(format!("{name}: {}", done.skipped?))
+    });
+    let score = |score: Option<u8>| score.map(|score| score.to_string()).unwrap_or_default();
+    [
+        date.to_string(),
+        program.map(|program| program.name.clone()).unwrap_or_default(),
+        performed_at.to_string(),
+        received_at.to_string(),
+        corrected_at.map(|at| at.to_string()).unwrap_or_default(),
+        format!("{completion:.4}"),
+        skipped.collect::<Vec<_>>().join("; "),
+        score(pain_before.map(|score| score.get())),
+        score(pain_after.map(|score| score.get())),
+        score(effort.map(|effort| effort.get())),
+        red_flags.iter().map(|flag| flag.tag()).collect::<Vec<_>>().join("; "),
+        note.clone().unwrap_or_default(),
+    ]
+}
+
+fn line(cells: [String; 12]) -> String {
+    let cells: Vec<String> = cells.iter().map(|text| cell(text)).collect();
+    cells.join(",") + "\r\n"
+}
+
+/// One cell: harmless to a spreadsheet, quoted where it must be.
+fn cell(text: &str) -> String {
+    let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
+    let safe = if formula { format!("'{text}") } else { text.to_owned() };
+    if safe.contains(['"', ',', '\n', '\r']) { format!("\"{}\"", safe.replace('"', "\"\"")) } else { safe }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::cell;
+
+    #[test]
+    fn a_cell_is_never_a_formula_and_never_breaks_the_line() {
+        for (text, expected) in [
+            ("Slept well", "Slept well"),
+            ("", ""),
+            ("better, less stiff", "\"better, less stiff\""),
+            ("she said \"ouch\"\nand stopped", "\"she said \"\"ouch\"\"\nand stopped\""),
+            ("=1+1", "'=1+1"),
+            ("@SUM(A1)", "'@SUM(A1)"),
+            ("-2 kg", "'-2 kg"),
+            ("+60, then more", "\"'+60, then more\""),
+            ("\t=1", "'\t=1"),
+            ("\r=1", "\"'\r=1\""),
+            ("مرحبا", "مرحبا"),
+        ] {
+            assert_eq!(cell(text), expected);
+        }
+    }
+}
