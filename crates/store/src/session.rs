@@ -362,14 +362,6 @@ pub async fn end_others(tx: &Tx, account: AccountId, keep: Option<Uuid>) -> Resu
     tx.run("delete from session where account_id = $1 and id is distinct from $2", [account.0.into(), keep.into()]).await
 }
 
-/// Ends every session of one member of staff (a changed role, a closed place).
-///
-/// # Errors
-/// Those of the database.
-pub async fn end_of_member(tx: &Tx, clinic: ClinicId, member: MembershipId) -> Result<u64, StoreError> {
-    tx.run("delete from session where clinic_id = $1 and membership_id = $2", [clinic.0.into(), member.0.into()]).await
-}
-
 #[derive(FromQueryResult)]
 struct ListedRow {
     id: Uuid,

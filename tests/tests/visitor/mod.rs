@@ -1,6 +1,7 @@
 //! A browser without a screen: it keeps cookies, says where its requests come from, and talks to the web server in this process.
 
 #![allow(dead_code, reason = "each story uses a part of it")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "what cannot go wrong here ends the story")]
 
 use std::{
     collections::BTreeMap,
