@@ -310,3 +310,43 @@ async fn the_accounts_sign_in_to_pages_that_tell_the_stories() {
     }
     assert_eq!(site.db.row("select count(*) from account where password_hash is null").await, "0");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_mail_it_sent_is_there_to_read_and_its_links_work() {
+    let now = at(SUNDAY);
+    let site = Site::open(now).await;
+    let empty = site.get("/demo/mail", "").await;
+    assert_eq!(empty.status, StatusCode::OK);
+    assert!(empty.body.contains("No mail yet"), "{}", empty.body);
+
+    let templates = render::Templates::load().unwrap();
+    let links = render::links::Links::new("http://localhost:8080", &[7; 32]).unwrap();
+    let target = worker::Target::parse(&format!("file:{}", site.folder.display())).unwrap();
+    let composer = worker::Composer::new(templates, links, "demo@homestretch.example").unwrap();
+    let engine = std::sync::Arc::new(worker::Engine::new(site.db.store.clone(), worker::Mailer::new(target), composer));
+    let report = worker::tick(&engine, now).await.unwrap();
+    assert_eq!(report.sent, 2, "{report:?}");
+    // Ten minutes on, the reminder of the one who signs in as the patient, and nobody else's.
+    let report = worker::tick(&engine, now + SignedDuration::from_mins(10)).await.unwrap();
+    assert_eq!(report.sent, 1, "{report:?}");
+
+    let list = site.get("/demo/mail", "").await;
+    assert!(list.body.contains("priya@demo.test") && list.body.contains("nadia@demo.test"), "{}", list.body);
+    let first = list.body.split("href=\"/demo/mail/").nth(1).unwrap().split('"').next().unwrap();
+    let mail = site.get(&format!("/demo/mail/{first}"), "").await;
+    assert_eq!(mail.status, StatusCode::OK);
+    assert!(mail.body.contains("patient@demo.test") && mail.body.contains("/go/"), "{}", mail.body);
+
+    let html = site.get(&format!("/demo/mail/{first}/html"), "").await;
+    assert!(html.body.contains("<base target=\"_top\">"), "{}", html.body);
+    let policy = html.headers[header::CONTENT_SECURITY_POLICY].to_str().unwrap();
+    assert!(policy.contains("default-src 'none'") && policy.contains("frame-ancestors 'self'"), "{policy}");
+    assert_eq!(html.headers[header::X_FRAME_OPTIONS], "SAMEORIGIN");
+    let go = html.body.split("http://localhost:8080/go/").nth(1).unwrap().split('"').next().unwrap();
+    assert_eq!(site.get(&format!("/go/{go}"), "").await.status, StatusCode::OK);
+
+    // No name leads out of the folder.
+    for name in ["nothing.eml", "..%2F..%2Fetc%2Fpasswd", ".hidden.eml", "%2Fetc%2Fpasswd"] {
+        assert_eq!(site.get(&format!("/demo/mail/{name}"), "").await.status, StatusCode::NOT_FOUND, "{name}");
+    }
+}

@@ -20,6 +20,8 @@ pub struct Entry {
 pub fn all() -> Vec<Entry> {
     vec![
         entry::<pages::gallery::Gallery>(),
+        entry::<pages::demo::Mails>(),
+        entry::<pages::demo::Mail>(),
         entry::<pages::patient::Today>(),
         entry::<pages::patient::Session>(),
         entry::<pages::patient::Log>(),

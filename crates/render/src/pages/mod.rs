@@ -1,6 +1,7 @@
 //! View-models, mirrored by template path: `pages/errors/…` ↔ `templates/pages/errors/…`.
 
 pub mod account;
+pub mod demo;
 pub mod errors;
 pub mod gallery;
 pub mod patient;
