@@ -160,9 +160,10 @@ impl PersonName {
         &self.0
     }
 
-    /// What to call the person in a greeting: the first word of the name.
-    pub fn first(&self) -> &str {
-        self.0.split(' ').next().unwrap_or(&self.0)
+    /// What to call the person: the whole name, because the first word of "Wei Ling Chong" or of "Dr Lim" is nobody's name. Only a
+    /// name of more than 24 characters is cut down to its first word.
+    pub fn called(&self) -> &str {
+        if self.0.chars().count() <= 24 { &self.0 } else { self.0.split(' ').next().unwrap_or(&self.0) }
     }
 }
 

@@ -127,7 +127,7 @@ fn signed_in(viewer: &SignedIn) -> Chrome {
         Seat::Patient { language, .. } => ("Patient", false, true, *language),
     };
     let name = viewer.seat.name();
-    let first = PersonName::parse(name).map_or_else(|_| name.to_owned(), |name| name.first().to_owned());
+    let first = PersonName::parse(name).map_or_else(|_| name.to_owned(), |name| name.called().to_owned());
     Chrome {
         clinic: viewer.clinic.name.clone(),
         person: Some(Person { name: first, role: role.to_owned(), owner, patient }),

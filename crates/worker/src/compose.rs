@@ -141,7 +141,7 @@ impl Composer {
                 let patient = patient()?;
                 let mail = Invitation {
                     sender,
-                    name: patient.name.first().to_owned(),
+                    name: patient.name.called().to_owned(),
                     inviter: patient.physiotherapist.clone(),
                     staff: false,
                     link: self.links.welcome(token()?),
@@ -171,7 +171,7 @@ impl Composer {
                 let mail = ProgramAssigned {
                     by: patient.physiotherapist.clone().unwrap_or_else(|| sender.clinic.clone()),
                     sender,
-                    name: patient.name.first().to_owned(),
+                    name: patient.name.called().to_owned(),
                     revised: false,
                     exercises: formats::exercise_count(language, version.prescriptions.len()),
                     minutes: formats::about_minutes(language, version.minutes()),
@@ -192,7 +192,7 @@ impl Composer {
                 let (exercises, minutes) = session(&patient.programs, date);
                 let mail = SessionReminder {
                     sender,
-                    name: patient.name.first().to_owned(),
+                    name: patient.name.called().to_owned(),
                     today: formats::day_long(language, date),
                     exercises: formats::exercise_count(language, exercises),
                     minutes: formats::about_minutes(language, minutes),

@@ -35,8 +35,9 @@ fn emails_are_trimmed_lowered_and_checked() {
 #[test]
 fn names_stay_on_one_line_and_within_120_characters() {
     assert_eq!(PersonName::parse("  Wei  Ling Chong ").unwrap().as_str(), "Wei Ling Chong");
-    assert_eq!(PersonName::parse("Wei Ling Chong").unwrap().first(), "Wei");
-    assert_eq!(PersonName::parse("林美玲").unwrap().first(), "林美玲");
+    assert_eq!(PersonName::parse("Wei Ling Chong").unwrap().called(), "Wei Ling Chong");
+    assert_eq!(PersonName::parse("Maria Fernanda dos Santos Oliveira").unwrap().called(), "Maria");
+    assert_eq!(PersonName::parse("林美玲").unwrap().called(), "林美玲");
     assert!(PersonName::parse(&"é".repeat(120)).is_ok());
     assert_eq!(PersonName::parse(&"é".repeat(121)), Err(PersonNameError::TooLong));
     assert_eq!(PersonName::parse(&"x".repeat(500)), Err(PersonNameError::TooLong));

@@ -124,7 +124,7 @@ impl Invitation {
         Welcome {
             clinic: clinic_name.clone(),
             by: by.clone(),
-            first: patient.then(|| name.first().to_owned()),
+            first: patient.then(|| name.called().to_owned()),
             email: self.link.email.as_str().to_owned(),
             patient,
             existing: self.existing,

@@ -23,7 +23,7 @@ pub(super) async fn exercises(tx: &Tx, versions: &[&Version]) -> Result<HashMap<
 
 /// The given name of the patient's physiotherapist.
 pub(super) async fn therapist(tx: &Tx, id: PatientId) -> Result<Option<String>, StoreError> {
-    Ok(patient::physiotherapist_name(tx, id).await?.map(|name| name.first().to_owned()))
+    Ok(patient::physiotherapist_name(tx, id).await?.map(|name| name.called().to_owned()))
 }
 
 /// The form for a log of `date` under `version`, with nothing answered.

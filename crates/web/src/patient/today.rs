@@ -6,7 +6,7 @@ use axum::extract::State;
 use domain::{
     adherence::{Logged, adherence},
     ids::{ExerciseId, LogId},
-    person::Language,
+    person::{Language, PersonName},
     program::{Program, ProgramStatus, Version},
     session_log::{LOG_BACK_DAYS, Outcome, SessionLog, entry_completion},
 };
@@ -30,9 +30,6 @@ use crate::{
 
 /// How far ahead the next session is looked for: longer than any weekday pattern, and than most pauses.
 const AHEAD_DAYS: i64 = 62;
-
-/// A longer name is greeted by its first word, in characters.
-const LONGEST_GREETED: usize = 24;
 
 /// The query of the page.
 #[derive(Debug, Deserialize)]
@@ -112,9 +109,7 @@ fn greeting(language: Language, hour: Time, name: &str) -> String {
         12..=17 => "greeting-afternoon",
         _ => "greeting-evening",
     };
-    // People are called what the clinic wrote: the first word of "Wei Ling" is no name. Only a long one is shortened.
-    let short = domain::person::PersonName::parse(name).ok().filter(|_| name.chars().count() > LONGEST_GREETED);
-    let name = short.map_or_else(|| name.to_owned(), |name| name.first().to_owned());
+    let name = PersonName::parse(name).map_or_else(|_| name.to_owned(), |name| name.called().to_owned());
     say(language, key, &[("name", name.into())])
 }
 

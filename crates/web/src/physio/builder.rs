@@ -145,7 +145,7 @@ async fn assign(
     rule: Option<ReminderRule>,
     now: Timestamp,
 ) -> PageResult {
-    let first = at.patient.name.first().to_owned();
+    let first = at.patient.name.called().to_owned();
     let to = format!("/programs/{}", program.id);
     let said = match &at.patient.email {
         Some(_) => format!("Assigned. {first} gets an email about it."),
@@ -231,7 +231,7 @@ pub fn name_taken() -> Faults {
 }
 
 fn setting(patient: &Patient, rule: &ReminderRule, draft: &Draft) -> Setting {
-    let first = patient.name.first();
+    let first = patient.name.called();
     let page = format!("/patients/{}", patient.id);
     let hours: Vec<String> = rule.times.iter().map(|time| clock(*time)).collect();
     let typed = draft.hour(&mut Faults::default());

@@ -195,7 +195,7 @@ async fn add(tx: &Tx, made: &Patient, now: Timestamp) -> Result<(), StoreError> 
 pub async fn again(State(app): State<AppState>, at: CaseloadPatient, Now(now): Now, pages: Pages) -> PageResult {
     let CaseloadPatient { staff, patient, .. } = at;
     let to = format!("/patients/{}", patient.id);
-    let first = patient.name.first();
+    let first = patient.name.called();
     let Some(email) = patient.email.clone().filter(|_| patient.joined_at.is_none()) else {
         let said = match patient.joined_at {
             Some(_) => format!("{first} has joined already and needs no invitation."),

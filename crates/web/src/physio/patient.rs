@@ -110,7 +110,7 @@ impl Record {
     /// What the report is made of, when there is one.
     pub fn facts(&self) -> Option<Facts<'_>> {
         Some(Facts {
-            first_name: self.patient.name.first(),
+            first_name: self.patient.name.called(),
             region: self.patient.region,
             zone: &self.patient.zone,
             programs: &self.standing.programs,

@@ -84,7 +84,7 @@ async fn exercises(app: &AppState, at: &CaseloadProgram) -> Result<HashMap<Exerc
 
 fn page(at: &CaseloadProgram, known: &HashMap<ExerciseId, Exercise>, typed: &Typed, refused: Refused) -> ProgramShown {
     let CaseloadProgram { staff: _, patient, program, today } = at;
-    let first = patient.name.first();
+    let first = patient.name.called();
     let status = program.status(*today);
     let over = status == ProgramStatus::Finished;
     let here = format!("/programs/{}", program.id);
