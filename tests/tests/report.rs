@@ -1,5 +1,7 @@
 //! Stories of a patient's page: the report against a recount in SQL, findings set aside, periods, and whom it is shown to.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
 mod visitor;
 
 use axum::http::StatusCode;
