@@ -2,10 +2,19 @@
 import { begin, end, keepEvidence } from "./stage.mjs";
 import { passStandards } from "./standards.mjs";
 import { physiotherapistAssigns } from "./story/assign.mjs";
+import { logsFromTheMail, logsWithoutScript, remindersGoToWhoIsOpen } from "./story/next_day.mjs";
+import { buildsWithoutScript, physiotherapistReadsIt } from "./story/read.mjs";
+import { patientJoinsAndDoesTheSession } from "./story/session.mjs";
 
 await begin();
 try {
-  await physiotherapistAssigns();
+  const invitation = await physiotherapistAssigns();
+  await patientJoinsAndDoesTheSession(invitation);
+  await remindersGoToWhoIsOpen();
+  await logsFromTheMail();
+  await logsWithoutScript();
+  await physiotherapistReadsIt();
+  await buildsWithoutScript();
   passStandards();
   console.log("The story ended well.");
 } catch (error) {

@@ -76,6 +76,7 @@ fn routes() -> Router<AppState> {
         .route("/team/{id}/invite", post(team::invite_again))
         // patients
         .route("/today", get(patient::today::page))
+        .route("/session", get(patient::session::of_today))
         .route("/session/{id}", get(patient::session::page).post(patient::session::save))
         .route("/logs/{id}", get(patient::log::page).post(patient::log::correct))
         .route("/progress", get(patient::progress::page))

@@ -48,7 +48,7 @@ pub(crate) async fn one_tap(
         Err(error) => return refused(&pages, error),
     };
     if viewer.is_some_and(|viewer| matches!(viewer.seat, Seat::Patient { patient: id, .. } if id == patient)) {
-        return Ok(go("/today"));
+        return Ok(go("/session"));
     }
     match frame(&app, &pages, clinic, patient).await? {
         Some((chrome, _)) => pages.show_in(&chrome, &OneTap { clinic: chrome.clinic.clone() }),
@@ -71,7 +71,7 @@ pub(crate) async fn one_tap_open(
     };
     // A full session of the same patient is worth more than the one this would open.
     if viewer.is_some_and(|viewer| matches!(viewer.seat, Seat::Patient { patient: id, .. } if id == patient)) {
-        return Ok(go("/today"));
+        return Ok(go("/session"));
     }
     let Some((_, record)) = frame(&app, &pages, clinic, patient).await? else {
         return over(&pages, Over::OneTapExpired, None);
@@ -86,7 +86,7 @@ pub(crate) async fn one_tap_open(
             enter::open_until(&tx, &visit, opening).await
         })
         .await?;
-    Ok(enter::admit(&app, &token, seat, "/today"))
+    Ok(enter::admit(&app, &token, seat, "/session"))
 }
 
 fn refused(pages: &Pages, error: LinkError) -> PageResult {

@@ -27,6 +27,32 @@ pub struct Which {
     date: String,
 }
 
+/// `GET /session`: where the link in a reminder leads. Straight to the session when just one is open today, so that it is one tap;
+/// otherwise to Today, which says what there is.
+///
+/// # Errors
+/// The store's own.
+pub async fn of_today(TodaysPatient(patient): TodaysPatient, Now(now): Now, State(app): State<AppState>) -> PageResult {
+    let today = patient.zone.date(now);
+    let (programs, logged) = app
+        .store
+        .tenant(patient.scope, move |tx| async move {
+            let programs = program::of_patient(&tx, patient.id).await?;
+            let logged = session_log::logged(&tx, &[patient.id], today, today).await?.remove(&patient.id).unwrap_or_default();
+            Ok::<_, StoreError>((programs, logged))
+        })
+        .await?;
+    let open = |program: &&Program| {
+        let done = logged.iter().filter(|log| log.program == program.id).count();
+        !program.is_stopped() && done < usize::from(program.slots_on(today))
+    };
+    let mut open = programs.iter().filter(open);
+    Ok(match (open.next(), open.next()) {
+        (Some(only), None) => go(&format!("/session/{}", only.id)),
+        _ => go("/today"),
+    })
+}
+
 /// `GET /session/{program_id}?date=`: the session of today, or of one of the last seven days.
 ///
 /// # Errors
