@@ -87,6 +87,8 @@
     renumber();
     takeFigures(answer.page);
     button.replaceChildren("Added");
+    // The name that is read aloud begins with the words that are seen.
+    button.setAttribute("aria-label", button.getAttribute("aria-label").replace(/^(Add|Again:|Added:) /, "Added: "));
     added.scrollIntoView({ block: "nearest", behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth" });
   }
 
