@@ -103,6 +103,11 @@ export class Someone {
     return within.getByRole("link", { name, exact: typeof name === "string" });
   }
 
+  /** A link of the bar on every page. */
+  menu(name) {
+    return this.page.getByRole("navigation", { name: "Main" }).getByRole("link", { name, exact: true });
+  }
+
   /** A radio or a box, by the words beside it: people press the words. */
   async tick(name, within = this.page) {
     await this.press(within.locator("label").filter({ hasText: name }).first());

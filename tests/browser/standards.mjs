@@ -37,15 +37,26 @@ export async function inspect(someone, name) {
   const failures = [];
   for (const colorScheme of ["light", "dark"]) {
     await page.emulateMedia({ colorScheme });
+    await settled(page, `(prefers-color-scheme: ${colorScheme})`);
     failures.push(...(await violations(page)).map((text) => `${colorScheme}: ${text}`));
   }
   await page.emulateMedia({ colorScheme: "light" });
   const size = page.viewportSize();
-  failures.push(...(await smallTargets(page)).map((text) => `at ${size.width} px: ${text}`));
+  failures.push(...(await smallTargets(page, size.width < 700)).map((text) => `at ${size.width} px: ${text}`));
   await page.setViewportSize({ width: 320, height: 640 });
-  failures.push(...(await sideways(page)), ...(await smallTargets(page)).map((text) => `at 320 px: ${text}`));
+  await settled(page, "(max-width: 320px)");
+  failures.push(...(await sideways(page)), ...(await smallTargets(page, true)).map((text) => `at 320 px: ${text}`));
   await page.setViewportSize(size);
   seen.push({ name: `${someone.name}: ${name}`, failures });
+}
+
+/** Waits until the page has taken in another width or scheme: fonts are there, no transition runs, two frames were drawn. */
+async function settled(page, media) {
+  await page.waitForFunction(
+    (query) => matchMedia(query).matches && document.fonts.status === "loaded" && !document.getAnimations().some((running) => running instanceof CSSTransition),
+    media,
+  );
+  await page.evaluate(() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn))));
 }
 
 async function violations(page) {
@@ -63,11 +74,14 @@ async function sideways(page) {
   });
 }
 
-async function smallTargets(page) {
-  return page.evaluate((least) => {
-    const targets = document.querySelectorAll("button, a.btn, summary, select, input[type=submit], .tabs a, label.tile, label.day, label.check");
+// Fields are for a pointer on a desk and for a thumb on a phone; buttons are for a thumb everywhere.
+const BUTTONS = "button, a.btn, summary, input[type=submit], .tabs a";
+const FIELDS = "select, input[type=text], input[type=email], input[type=password], input[type=date], input[type=time], label.tile, label.day, label.check";
+
+async function smallTargets(page, narrow) {
+  return page.evaluate(([least, which]) => {
     const small = [];
-    for (const target of targets) {
+    for (const target of document.querySelectorAll(which)) {
       if (!target.checkVisibility({ visibilityProperty: true, opacityProperty: true }) || target.closest(".visually-hidden, .skip")) continue;
       const { width, height } = target.getBoundingClientRect();
       if (width === 0 || (width >= least - 0.5 && height >= least - 0.5)) continue;
@@ -75,7 +89,7 @@ async function smallTargets(page) {
       small.push(`${target.localName}.${target.getAttribute("class") ?? ""} “${said}” is ${Math.round(width)} × ${Math.round(height)} px`);
     }
     return small;
-  }, THUMB);
+  }, [THUMB, narrow ? `${BUTTONS}, ${FIELDS}` : BUTTONS]);
 }
 
 /** Fails if a page that was inspected fell short. */

@@ -20,7 +20,7 @@ async function assignTemplate(hannah, look = false) {
   await hannah.press(hannah.link("Upper back relief"));
   await hannah.page.locator("[data-row]").nth(4).waitFor();
   if (look) await inspect(hannah, "program builder, from the template");
-  await hannah.press(hannah.button("Assign program"));
+  await hannah.press(hannah.button(/^Assign /));
   await hannah.sees(/assigned/i);
 }
 
@@ -37,14 +37,13 @@ export async function physiotherapistAssigns() {
 
   step("She gives Mei a program from the template");
   await hannah.press(hannah.link("Mei Chen"));
-  await hannah.sees("No programs yet").catch(() => {});
   await inspect(hannah, "patient without a program");
   await assignTemplate(hannah, true);
   console.log(`    ${hannah.interactions} interactions from the sign-in page`);
   assert.ok(hannah.interactions <= INTERACTIONS, `it took ${hannah.interactions} interactions to assign a program, not ${INTERACTIONS} at most`);
 
   step("She invites Aisyah and gives her the same program");
-  await hannah.press(hannah.link("Patients"));
+  await hannah.press(hannah.menu("Patients"));
   await hannah.press(hannah.link("Invite a patient"));
   await inspect(hannah, "inviting a patient");
   await hannah.fill("Name", "Nur Aisyah Rahman");
@@ -54,16 +53,18 @@ export async function physiotherapistAssigns() {
   await hannah.page.getByRole("heading", { name: "Nur Aisyah Rahman" }).waitFor();
   await inspect(hannah, "patient just invited");
   await assignTemplate(hannah);
+  await inspect(hannah, "program");
+  await hannah.press(hannah.link("Nur Aisyah Rahman"));
   await inspect(hannah, "patient with a program");
 
   step("She looks through the library and the templates");
-  await hannah.press(hannah.link("Library"));
+  await hannah.press(hannah.menu("Library"));
   await hannah.sees("Wall angels");
   await inspect(hannah, "library");
   await hannah.press(hannah.link("Wall angels"));
   await hannah.sees("How to do it");
   await inspect(hannah, "exercise");
-  await hannah.press(hannah.link("Programs"));
+  await hannah.press(hannah.menu("Programs"));
   await hannah.sees("Upper back relief");
   await inspect(hannah, "templates");
   await hannah.leave();

@@ -62,7 +62,7 @@ export async function patientJoinsAndDoesTheSession(invitation) {
   await aisyah.press(aisyah.button("Done, last hold"));
   await aisyah.press(aisyah.button("Done, next exercise"));
 
-  step("She counts the second, breathes through the third, and leaves one out because it hurts");
+  step("She takes the second as done, breathes through the third, and leaves one out because it hurts");
   await isDoing(aisyah, "Scapular retraction");
   await aisyah.press(aisyah.button("Done, next exercise"));
   await isDoing(aisyah, "Cat");
@@ -98,14 +98,14 @@ export async function patientJoinsAndDoesTheSession(invitation) {
   await aisyah.sees("Saved. Thank you.");
   await inspect(aisyah, "today, saved");
 
-  step("She looks at her progress, corrects nothing, and moves her reminder to eight in the morning");
-  await aisyah.press(aisyah.link("Progress"));
+  step("She looks at her progress, her reminders and her account");
+  await aisyah.press(aisyah.menu("Progress"));
   await aisyah.isAt("/progress");
   await inspect(aisyah, "progress");
-  await aisyah.press(aisyah.link("Reminders"));
+  await aisyah.press(aisyah.menu("Reminders"));
   await aisyah.isAt("/reminders");
   await inspect(aisyah, "reminders");
-  await aisyah.press(aisyah.link("Account"));
+  await aisyah.press(aisyah.menu("Account"));
   await aisyah.isAt("/account");
   await inspect(aisyah, "account");
   await aisyah.leave();
