@@ -343,7 +343,7 @@ fn places() -> Vec<PathBuf> {
             }
         }
     }
-    usual.sort_by(|a, b| b.0.cmp(&a.0));
+    usual.sort_by_key(|(major, _)| std::cmp::Reverse(*major));
     places.extend(usual.into_iter().map(|(_, folder)| folder));
     places.push(PathBuf::from("/usr/local/pgsql/bin"));
     places

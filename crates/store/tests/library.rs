@@ -1,5 +1,7 @@
 //! The library and the templates over a real database.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
 use domain::{
     ids::{ClinicId, ExerciseId},
     pain::Region,

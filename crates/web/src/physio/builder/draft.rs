@@ -358,10 +358,10 @@ impl Draft {
             return None;
         };
         let plan = Plan { weekdays: self.days(), times_a_day, prescriptions };
-        if faults.count() == 0 {
-            if let Err(error) = plan.check() {
-                faults.place(error, false);
-            }
+        if faults.count() == 0
+            && let Err(error) = plan.check()
+        {
+            faults.place(error, false);
         }
         (faults.count() == 0).then_some(plan)
     }
