@@ -151,6 +151,9 @@ pub enum ProgramError {
     /// A pause that would change the past.
     #[error("A pause starts today or later.")]
     PausesThePast,
+    /// A pause after the last day.
+    #[error("The program is over by then, so there is nothing to pause.")]
+    PausesAfterTheEnd,
     /// A pause that ends before it starts.
     #[error("The pause ends before it starts. Choose a later end.")]
     PauseEndsBeforeStart,
@@ -242,11 +245,14 @@ impl Program {
 
     /// Pauses from a day (today or later) to a last paused day, or until resumed.
     pub fn pause(&mut self, from: Date, until: Option<Date>, reason: &str, today: Date) -> Result<&Pause, ProgramError> {
-        if self.status(today) == ProgramStatus::Finished || from > self.end {
+        if self.status(today) == ProgramStatus::Finished {
             return Err(ProgramError::Finished);
         }
         if from < today {
             return Err(ProgramError::PausesThePast);
+        }
+        if from > self.last_day() {
+            return Err(ProgramError::PausesAfterTheEnd);
         }
         if until.is_some_and(|until| until < from) {
             return Err(ProgramError::PauseEndsBeforeStart);

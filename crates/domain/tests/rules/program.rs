@@ -98,7 +98,7 @@ fn pausing_and_resuming() {
     assert_eq!(program.pause(after(today, -1), None, "Flu", today).unwrap_err(), PausesThePast);
     assert_eq!(program.pause(today, Some(after(today, -1)), "Flu", today).unwrap_err(), PauseEndsBeforeStart);
     assert_eq!(program.pause(today, None, " ", today).unwrap_err(), ReasonMissing);
-    assert_eq!(program.pause(after(monday(), 56), None, "Flu", today).unwrap_err(), Finished);
+    assert_eq!(program.pause(after(monday(), 56), None, "Flu", today).unwrap_err(), PausesAfterTheEnd);
     assert_eq!(program.resume(today, Role::Physiotherapist, "Well again").unwrap_err(), NotPaused);
 
     program.pause(today, None, "Flu", today).unwrap();

@@ -61,7 +61,7 @@ struct Refused {
 impl Refused {
     fn place(&mut self, error: ProgramError) {
         let field = match error {
-            ProgramError::PausesThePast => &mut self.from,
+            ProgramError::PausesThePast | ProgramError::PausesAfterTheEnd => &mut self.from,
             ProgramError::PauseEndsBeforeStart => &mut self.until,
             ProgramError::ReasonMissing => &mut self.reason,
             _ => &mut self.whole,
