@@ -441,9 +441,15 @@ async fn a_one_tap_link_opens_todays_session_and_nothing_else() {
 
     site.clinic.join(&wei).await;
     let opened = phone.post(&token, &[]).await;
-    assert_eq!((opened.status, opened.location()), (StatusCode::SEE_OTHER, "/today"));
+    assert_eq!((opened.status, opened.location()), (StatusCode::SEE_OTHER, "/session"));
+    assert_eq!(phone.get("/session").await.location(), "/today", "nothing is due");
     assert_eq!(phone.get("/today").await.status, StatusCode::OK);
-    assert_eq!(phone.get(&token).await.location(), "/today", "whoever is in goes straight on");
+    assert_eq!(phone.get(&token).await.location(), "/session", "whoever is in goes straight on");
+    let today = wei.zone.date(site.clock.now());
+    let program = site.clinic.program_for(&wei, today, 6).await;
+    assert_eq!(phone.get("/session").await.location(), format!("/session/{}", program.id), "one session is due, and this is it");
+    site.clinic.program_for(&wei, today, 6).await;
+    assert_eq!(phone.get("/session").await.location(), "/today", "two are due: Today lets one choose");
     for closed in ["/account", "/progress", "/reminders", "/places"] {
         let answer = phone.get(closed).await;
         assert_eq!(answer.location(), format!("/sign-in?next={closed}"), "{closed} asks for the password");

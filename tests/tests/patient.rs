@@ -515,6 +515,7 @@ async fn a_one_tap_link_opens_today_and_nothing_else() {
     let log = Uuid::now_v7();
     let saved = house.post(&house.session(), &house.done(log, "2026-11-22")).await;
     house.get(&saved.to).await.is(200).has("Saved. Thank you.").lacks(&format!("/logs/{log}"));
+    assert_eq!(house.get("/session").await.is(303).to, "/today", "nothing more is due");
     for path in ["/progress".to_owned(), "/reminders".to_owned(), format!("/logs/{log}")] {
         assert!(house.get(&path).await.is(303).to.starts_with("/sign-in?next="), "{path}");
     }
