@@ -11,7 +11,7 @@ use std::{fs, io::Write as _, os::unix::fs::OpenOptionsExt as _, path::Path};
 use anyhow::{Context as _, Result, anyhow, bail};
 use render::links::Links;
 use secrecy::{ExposeSecret as _, SecretSlice};
-use store::Store;
+use store::{Store, StoreError};
 use tokio::sync::watch;
 use worker::Target;
 
@@ -77,7 +77,13 @@ async fn database(settings: &Settings) -> Result<(Option<Server>, String)> {
 }
 
 async fn with_database(settings: &Settings, url: &str, listener: tokio::net::TcpListener) -> Result<()> {
-    Store::migrate(url).await.map_err(|error| anyhow!("{error}"))?;
+    Store::migrate(url).await.map_err(|error| match error {
+        // A private database that an older or newer demo made, and nobody's own.
+        StoreError::NotMigrated(why) if settings.own_database().is_none() => {
+            anyhow!("the demo's database was made by another version ({why}). Start over with `bin/demo --fresh`.")
+        }
+        other => anyhow!("{other}"),
+    })?;
     let store = serve::open(url).await?;
     let seeded = seed::ensure(&store, clock::now(), &tell).await?;
 
