@@ -146,8 +146,8 @@ impl Maker {
         let templates = store
             .tenant(Scope { clinic, actor: Actor::System }, move |tx| async move {
                 let mut settings = clinic::settings(&tx).await?;
-                settings.phone = Some("+60 3-2148 0000".to_owned());
-                settings.whatsapp = Some("60321480000".to_owned());
+                settings.phone = Some("+60 12-345 6789".to_owned());
+                settings.whatsapp = Some("60123456789".to_owned());
                 clinic::save(&tx, &settings).await?;
                 library.install(&tx, now).await
             })

@@ -205,7 +205,7 @@ pub const STORIES: [Story; 15] = [
         mailbox: Some("patient"),
         began: 30,
         habit: (90, 6),
-        newest: "##+#########",
+        newest: "#.+#########",
         pain: (5.4, 1.7),
         skips: Some((3, 46, SkipReason::NotSureHow)),
         notes: &[
@@ -290,7 +290,7 @@ pub const STORIES: [Story; 15] = [
         at: &[(12, 35)],
         remind: &["12:15", "19:30"],
         habit: (84, 8),
-        newest: "####+###",
+        newest: "##.#+###",
         pain: (4.6, 3.2),
         notes: &[Note { back: 1, text: "May I do the wall angels lying on the floor? I have no free wall at home.", hurt: false }],
         answered: false,
