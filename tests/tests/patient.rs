@@ -240,7 +240,7 @@ async fn from_today_to_a_saved_log_and_back() {
         .has("wa.me/60123456789");
 
     let page = house.get(&house.session()).await;
-    page.is(200).has("Hold 15–30 s · 3 times").has("name=\"pain_after\"").has("Anything Hannah should know?");
+    page.is(200).has("Hold 15–30 s · 3 times").has("name=\"pain_after\"").has("Anything Hannah Lim should know?");
     page.lacks(" checked");
     let log: Uuid = hidden(&page.body, "log_id").parse().unwrap();
 
@@ -339,7 +339,7 @@ async fn some_of_it_and_skipped_with_a_reason_count_as_they_are() {
     set(&mut fields, "note", "In a hurry");
     let saved = house.post(&house.session(), &fields).await;
     saved.is(303);
-    house.get(&saved.to).await.has("You did 1 of 2 exercises").has("Hannah can read your note");
+    house.get(&saved.to).await.has("You did 1 of 2 exercises").has("Hannah Lim can read your note");
     // Two of three holds, and nothing of the other exercise: a third of the session.
     let completion = house.db.row("select round(completion::numeric, 4) from session_log").await;
     assert_eq!(completion, "0.3333");
@@ -432,7 +432,7 @@ async fn the_states_of_a_program() {
         .await;
     house.get("/today").await.has("paused up to and including Wednesday 25 November").has("Travelling").lacks("Start session");
     house.db.execute("delete from program_pause; delete from prescription; delete from program_version; delete from program").await;
-    house.get("/today").await.is(200).has("No program yet").has("Hannah has not given you a program");
+    house.get("/today").await.is(200).has("No program yet").has("Hannah Lim has not given you a program");
     house.get("/progress").await.is(200).has("Nothing here yet");
 }
 

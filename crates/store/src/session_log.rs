@@ -34,25 +34,30 @@ pub async fn insert(tx: &Tx, program: &Program, log: &SessionLog) -> Result<Save
     let version = version(program, log)?;
     let mut values = log_values(tx, program, version, log);
     values.extend(entry_values(version, &log.entries));
-    let added = tx
-        .run(
+    #[derive(FromQueryResult)]
+    struct Added {
+        added: i64,
+    }
+    let row: Option<Added> = tx
+        .one(
             "with log as (
                insert into session_log (clinic_id, id, patient_id, program_id, version_id, date, performed_at, received_at,
                  pain_before, pain_after, effort, note, red_flags, completion, logged_by)
                select $1, $2, $3, $4, v.id, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15
                from program_version v where v.clinic_id = $1 and v.program_id = $4 and v.number = $5
                on conflict (clinic_id, id) do nothing
-               returning clinic_id, id, patient_id)
-             insert into log_entry (clinic_id, log_id, patient_id, prescription_id, sets, reps, hold_s, skipped, completion)
+               returning clinic_id, id, patient_id),
+             entries as (insert into log_entry (clinic_id, log_id, patient_id, prescription_id, sets, reps, hold_s, skipped, completion)
              select log.clinic_id, log.id, log.patient_id, e.prescription_id,
                case when e.skipped = '' then e.sets end, case when e.skipped = '' then e.reps end,
                case when e.skipped = '' then nullif(e.hold_s, -1) end, nullif(e.skipped, ''), e.completion
              from log, unnest($16::uuid[], $17::smallint[], $18::smallint[], $19::smallint[], $20::text[], $21::float8[])
-               as e (prescription_id, sets, reps, hold_s, skipped, completion)",
+               as e (prescription_id, sets, reps, hold_s, skipped, completion))
+             select count(*) as added from log",
             values,
         )
         .await?;
-    Ok(if added == 0 { Saved::Known } else { Saved::New })
+    Ok(if row.is_none_or(|row| row.added == 0) { Saved::Known } else { Saved::New })
 }
 
 /// Replaces a log by its correction, keeping the whole of the earlier one.
