@@ -8,7 +8,7 @@ use web::auth::address::Network;
 use worker::smtp::Target;
 
 /// Every setting there is, for the check of unknown names and the error that names the nearest one.
-const NAMES: [&str; 11] = [
+const NAMES: [&str; 12] = [
     "DATABASE_URL",
     "HOMESTRETCH_DATA",
     "HOMESTRETCH_PG_BIN",
@@ -18,7 +18,9 @@ const NAMES: [&str; 11] = [
     "HOMESTRETCH_MAIL_FROM",
     "HOMESTRETCH_TRUSTED_PROXIES",
     "HOMESTRETCH_METRICS_BIND",
+    // What `bin/test` hands to the tests.
     "HOMESTRETCH_TEST_DATABASE_URL",
+    "HOMESTRETCH_CHROMIUM",
     "SMTP_URL",
 ];
 
