@@ -17,7 +17,8 @@
     body.set("action", action);
     form.setAttribute("aria-busy", "true");
     try {
-      const answer = await fetch(form.action, { method: "POST", body, headers: { accept: "text/html" }, credentials: "same-origin", redirect: "manual" });
+      // Not form.action: the buttons are called "action" and stand in front of the form's own property.
+      const answer = await fetch(form.getAttribute("action"), { method: "POST", body, headers: { accept: "text/html" }, credentials: "same-origin", redirect: "manual" });
       if (answer.type === "opaqueredirect" || !(answer.headers.get("content-type") || "").startsWith("text/html")) return null;
       const page = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("form[data-builder]");
       return page && { page, latest: mine === asked };
