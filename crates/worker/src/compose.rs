@@ -123,6 +123,7 @@ impl Composer {
     ) -> Result<(String, RenderedMail), ComposeError> {
         let sender = sender(&facts.clinic);
         let patient = || notice.patient.and_then(|id| facts.patient(id)).ok_or(ComposeError::Missing("patient"));
+        let invited = token.map(|token| self.links.welcome(token));
         let token = || token.ok_or(ComposeError::Missing("link"));
         match notice.kind {
             Kind::Invitation if notice.membership.is_some() => {
@@ -179,7 +180,7 @@ impl Composer {
                     times_a_day: version.times_a_day,
                     from: formats::day_long(language, program.start),
                     until: formats::day_long(language, program.end),
-                    link: self.links.to("/today"),
+                    link: invited.unwrap_or_else(|| self.links.to("/today")),
                     reminded_at: patient.rule.times.first().map(|time| formats::hour(language, *time)),
                 };
                 Ok((patient.name.to_string(), mail::render(&self.templates, language, &mail)?))

@@ -177,7 +177,7 @@ async fn send(engine: &Arc<Engine>, notice: &Claimed, facts: &Facts, clock: Cloc
     if let Some(pause) = engine.pause.until(clock.now()) {
         return Settlement::Returned { at: pause.until };
     }
-    let token = match issue_link(engine, notice, clock.now()).await {
+    let token = match issue_link(engine, notice, facts, clock.now()).await {
         Ok(token) => token,
         Err(error) => {
             tracing::error!(notice = %notice.id, %error, "a link could not be made; the mail waits a minute");
@@ -222,10 +222,14 @@ async fn send(engine: &Arc<Engine>, notice: &Claimed, facts: &Facts, clock: Cloc
 
 /// The token of the one-time link that a mail carries, if it carries one. Made anew at each attempt; those of attempts that failed
 /// were seen by nobody and end by themselves.
-async fn issue_link(engine: &Engine, notice: &Claimed, now: Timestamp) -> Result<Option<String>, StoreError> {
+async fn issue_link(engine: &Engine, notice: &Claimed, facts: &Facts, now: Timestamp) -> Result<Option<String>, StoreError> {
     let purpose = match (notice.kind, notice.patient, notice.membership, notice.account) {
         (Kind::Invitation, Some(patient), None, _) => link::Purpose::InvitePatient(notice.clinic, patient),
         (Kind::Invitation, _, Some(member), _) => link::Purpose::InviteStaff(notice.clinic, member),
+        // Who has not joined yet has no password to sign in with: the program's mail lets them in as the invitation does.
+        (Kind::ProgramAssigned, Some(patient), _, _) if facts.patient(patient).is_some_and(|patient| !patient.joined) => {
+            link::Purpose::InvitePatient(notice.clinic, patient)
+        }
         (Kind::PasswordReset, _, _, Some(account)) => link::Purpose::ResetPassword(account),
         _ => return Ok(None),
     };

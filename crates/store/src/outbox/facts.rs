@@ -41,6 +41,8 @@ pub struct PatientFacts {
     pub name: PersonName,
     /// The language of mail.
     pub language: Language,
+    /// Whether the patient has accepted the invitation and can sign in.
+    pub joined: bool,
     /// The patient's zone.
     pub zone: Zone,
     /// The physiotherapist whose caseload the patient is on.
@@ -221,6 +223,7 @@ pub async fn read(tx: &Tx, notices: &[Claimed]) -> Result<Facts, StoreError> {
         let facts = PatientFacts {
             name: PersonName::parse(&name).map_err(|why| StoreError::corrupt("patient", "name", id, why))?,
             language,
+            joined: account_id.is_some(),
             physiotherapist,
             rule: rule_of(patient, &rules.remove(&id).unwrap_or_default(), zone.clone(), quiet)?,
             zone,

@@ -58,7 +58,8 @@ pub struct Wanted {
     q: String,
     show: Show,
     whose: Option<Whose>,
-    page: Option<usize>,
+    /// As typed: whatever is no page of the list shows the first.
+    page: String,
 }
 
 /// The page.
@@ -125,7 +126,7 @@ impl List<'_> {
         let count = |show| standings.iter().filter(|standing| shown(show, standing)).count();
         let chosen: Vec<&Standing> = standings.iter().filter(|standing| shown(show, standing)).collect();
         let last = chosen.len().div_ceil(PAGE).max(1);
-        let at = self.wanted.page.unwrap_or(1).clamp(1, last);
+        let at = self.wanted.page.parse().unwrap_or(1).clamp(1, last);
         let rows: Vec<Row> = chosen.iter().skip((at - 1) * PAGE).take(PAGE).map(|standing| row(standing)).collect();
         let to = |page: usize| self.href(show, self.whose, Some(page));
         let filter = |label: &str, show: Show| Filter {
