@@ -53,7 +53,7 @@ export async function inspect(someone, name) {
 /** Waits until the page has taken in another width or scheme: fonts are there, no transition runs, two frames were drawn. */
 async function settled(page, media) {
   await page.waitForFunction(
-    (query) => matchMedia(query).matches && document.fonts.status === "loaded" && !document.getAnimations().some((running) => running instanceof CSSTransition),
+    (query) => matchMedia(query).matches && document.fonts.status === "loaded" && !document.getAnimations().some((change) => change instanceof CSSTransition && change.playState === "running"),
     media,
   );
   await page.evaluate(() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn))));
