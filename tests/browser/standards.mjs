@@ -50,13 +50,15 @@ export async function inspect(someone, name) {
   seen.push({ name: `${someone.name}: ${name}`, failures });
 }
 
-/** Waits until the page has taken in another width or scheme: fonts are there, no transition runs, two frames were drawn. */
+/** Waits until the page has taken in another width or scheme and its fonts are there; transitions are brought to their end. */
 async function settled(page, media) {
-  await page.waitForFunction(
-    (query) => matchMedia(query).matches && document.fonts.status === "loaded" && !document.getAnimations().some((change) => change instanceof CSSTransition && change.playState === "running"),
-    media,
-  );
-  await page.evaluate(() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn))));
+  // Asked by the clock, not by drawn frames: a page that has nothing to draw draws none.
+  await page.waitForFunction((query) => matchMedia(query).matches && document.fonts.status === "loaded", media, { polling: 50 });
+  await page.evaluate(() => {
+    // Reading a style makes the transitions that the change set off begin, so that they can be ended.
+    void getComputedStyle(document.body).color;
+    for (const change of document.getAnimations()) if (change instanceof CSSTransition) change.finish();
+  });
 }
 
 async function violations(page) {
