@@ -1,5 +1,7 @@
 //! The patient's side over real Postgres: Today, a session and its log, stop signs, corrections, progress, reminders.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
 use axum::{
     Router,
     body::Body,
