@@ -1,0 +1,3 @@
+//! The bench: measures in turn what Homestretch does and the floor beneath it, and prints ratios.
+
+fn main() {}
