@@ -44,10 +44,13 @@ pub enum Kind {
     ProgramAssigned,
     /// Reminds a patient of a session that is still open.
     SessionReminder,
+    /// Shows a patient, who asked for it, how reminders arrive.
+    Test,
 }
 
 impl Kind {
-    const ALL: [Self; 4] = [Self::Invitation, Self::PasswordReset, Self::ProgramAssigned, Self::SessionReminder];
+    /// Every kind.
+    pub const ALL: [Self; 5] = [Self::Invitation, Self::PasswordReset, Self::ProgramAssigned, Self::SessionReminder, Self::Test];
 
     /// As the schema spells it.
     pub fn tag(self) -> &'static str {
@@ -56,6 +59,7 @@ impl Kind {
             Self::PasswordReset => "password_reset",
             Self::ProgramAssigned => "program_assigned",
             Self::SessionReminder => "session_reminder",
+            Self::Test => "test",
         }
     }
 
@@ -83,6 +87,8 @@ pub enum Owed {
     PasswordReset(AccountId),
     /// Tell a patient of a program.
     ProgramAssigned(PatientId, ProgramId),
+    /// Show a patient how reminders arrive.
+    Test(PatientId),
 }
 
 /// Queues a mail in the caller's transaction ([`crate::Store::tenant`] or [`crate::Store::signin`]): it is owed exactly when what it
@@ -103,6 +109,7 @@ pub async fn enqueue(tx: &Tx, clinic: ClinicId, owed: Owed, recipient: &Email, n
         Owed::ProgramAssigned(patient, id) => {
             (Kind::ProgramAssigned, Some(patient.0), None, None, Some(id.0), format!("program_assigned:{id}"))
         }
+        Owed::Test(id) => (Kind::Test, Some(id.0), None, None, None, format!("test:{id}:{click}")),
     };
     let queued = tx
         .run(

@@ -205,6 +205,8 @@ impl Composer {
                 };
                 Ok((patient.name.to_string(), mail::render(&self.templates, language, &mail)?))
             }
+            // Its words are being written; until then nobody can ask for it.
+            Kind::Test => Err(ComposeError::Missing("template")),
         }
     }
 }
