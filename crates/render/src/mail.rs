@@ -125,6 +125,26 @@ pub struct SessionReminder {
     pub unsubscribe: String,
 }
 
+/// A patient wants to see how the reminders arrive.
+///
+/// It carries the same links as a reminder to change and to stop them, so that a mail program shows it as it will show those. It opens
+/// no session: it may be asked for on a day without one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Test {
+    /// From which clinic.
+    pub sender: Sender,
+    /// The patient's given name.
+    pub name: String,
+    /// The hours the patient chose, "08:00 and 18:30"; `None` when there is none.
+    pub times: Option<String>,
+    /// The address that reminders come from, for the contacts.
+    pub from: String,
+    /// `/reminders`, absolute.
+    pub settings: String,
+    /// `/unsubscribe/{token}`, absolute.
+    pub unsubscribe: String,
+}
+
 /// Renders all three parts of `mail` in `language`.
 ///
 /// # Errors
@@ -145,21 +165,41 @@ fn is_line_break(c: char) -> bool {
     matches!(c, '\u{2028}' | '\u{2029}' | '\u{85}')
 }
 
-/// Template leftovers tidied: no space at line ends, at most one empty line in a row.
+/// The longest line of a plain part, in characters: what every mail program shows without breaking it once more.
+const LINE: usize = 76;
+
+/// Template leftovers tidied: no space at line ends, at most one empty line in a row, long lines broken between words.
 fn paragraphs(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
+    let mut out = String::with_capacity(text.len() + text.len() / 32);
     let mut empty = true; // also swallows leading empty lines
     for line in text.lines().map(str::trim_end) {
         if line.is_empty() && empty {
             continue;
         }
         empty = line.is_empty();
-        out.push_str(line);
+        wrap(line, &mut out);
         out.push('\n');
     }
     out.truncate(out.trim_end().len());
     out.push('\n');
     out
+}
+
+/// Breaks a line between words. An address stays whole, or nobody could follow it; so does a text that is written without spaces.
+fn wrap(line: &str, out: &mut String) {
+    let mut used = 0;
+    for (n, word) in line.split(' ').enumerate() {
+        let length = word.chars().count();
+        if n > 0 && used + 1 + length > LINE {
+            out.push('\n');
+            used = 0;
+        } else if n > 0 {
+            out.push(' ');
+            used += 1;
+        }
+        out.push_str(word);
+        used += length;
+    }
 }
 
 /// One registered kind of mail.
@@ -174,7 +214,7 @@ pub struct Entry {
 
 /// Every kind of mail there is.
 pub fn all() -> Vec<Entry> {
-    vec![entry::<Invitation>(), entry::<PasswordReset>(), entry::<ProgramAssigned>(), entry::<SessionReminder>()]
+    vec![entry::<Invitation>(), entry::<PasswordReset>(), entry::<ProgramAssigned>(), entry::<SessionReminder>(), entry::<Test>()]
 }
 
 fn entry<M: Mail>() -> Entry {
@@ -276,5 +316,21 @@ impl Mail for SessionReminder {
             unsubscribe: "https://clinic.example/unsubscribe/tOkEn".into(),
         };
         vec![Self { sender: Sender::sample_bare(), ..one.clone() }, one]
+    }
+}
+
+impl Mail for Test {
+    const KIND: &'static str = "test";
+
+    fn samples() -> Vec<Self> {
+        let one = Self {
+            sender: Sender::sample(),
+            name: "Wei Ling".into(),
+            times: Some("08:00 and 18:30".into()),
+            from: "reminders@clinic.example".into(),
+            settings: "https://clinic.example/reminders".into(),
+            unsubscribe: "https://clinic.example/unsubscribe/tOkEn".into(),
+        };
+        vec![Self { times: None, sender: Sender::sample_bare(), ..one.clone() }, one]
     }
 }

@@ -100,7 +100,8 @@ impl Composer {
             .message_id(Some(message_id.clone()))
             // No vacation notes in return (RFC 3834).
             .raw_header(plain("Auto-Submitted", "auto-generated".to_owned()));
-        if let (Kind::SessionReminder, Some(patient)) = (notice.kind, notice.patient) {
+        // The test shows how reminders arrive, so it has all that a reminder has.
+        if let (Kind::SessionReminder | Kind::Test, Some(patient)) = (notice.kind, notice.patient) {
             // RFC 8058: mail programs show a button that posts to this address.
             let stop = self.links.unsubscribe(notice.clinic, patient, now);
             message = message
@@ -205,8 +206,21 @@ impl Composer {
                 };
                 Ok((patient.name.to_string(), mail::render(&self.templates, language, &mail)?))
             }
-            // Its words are being written; until then nobody can ask for it.
-            Kind::Test => Err(ComposeError::Missing("template")),
+            Kind::Test => {
+                let patient = patient()?;
+                let id = notice.patient.ok_or(ComposeError::Missing("patient"))?;
+                let language = patient.language;
+                let times: Vec<String> = patient.rule.times.iter().map(|time| formats::hour(language, *time)).collect();
+                let mail = mail::Test {
+                    sender,
+                    name: patient.name.called().to_owned(),
+                    times: (!times.is_empty()).then(|| formats::list(language, &times)),
+                    from: self.from.email.to_string(),
+                    settings: self.links.to("/reminders"),
+                    unsubscribe: self.links.unsubscribe(notice.clinic, id, now),
+                };
+                Ok((patient.name.to_string(), mail::render(&self.templates, language, &mail)?))
+            }
         }
     }
 }

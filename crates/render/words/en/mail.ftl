@@ -54,3 +54,12 @@ mail-reminder-done = Already done? Open it and say so in a few seconds; then we 
 mail-reminder-chosen = You chose to be reminded at { $hour }.
 mail-reminder-settings = Change the times
 mail-reminder-unsubscribe = Stop these reminders
+
+mail-test-subject = A test mail from { $clinic }
+mail-test-preview = This is how your reminders arrive.
+mail-test-body = You asked for a test, and it got through: this is how your reminders arrive, from this sender and looking like this.
+mail-test-times = You chose to be reminded at { $times }.
+mail-test-no-times = You have not chosen any times yet, so no reminders come.
+mail-test-button = See your reminders
+mail-test-spam = Did you find it among the spam? Move it to your inbox and add { $from } to your contacts; then the reminders will find you.
+mail-test-asked = You, or somebody signed in as you, asked for this mail.
