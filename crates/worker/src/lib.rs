@@ -9,6 +9,7 @@ mod pause;
 pub mod plan;
 pub mod run;
 pub mod smtp;
+pub mod telemetry;
 pub mod tick;
 
 use std::sync::atomic::AtomicBool;
