@@ -10,7 +10,7 @@ alter table notice add foreign key (clinic_id, resent_by) references membership 
 
 -- One row for the installation: what holds all mail back, in words, and the zone database the reminders' instants were worked out with.
 create table mail_sender (
-  only boolean primary key default true check (only),
+  id boolean primary key default true check (id),
   -- Set after a restore: reminders wait until the operator releases them.
   held_since timestamptz,
   -- Set while the mail server refuses or is away; the words are the server's.
