@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use domain::{
     dose::{Dose, RepUnit, Span},
-    ids::{ExerciseId, PatientId, PrescriptionId, ProgramId},
+    ids::{ClinicId, ExerciseId, PatientId, PrescriptionId, ProgramId},
     program::{Pause, Prescription, Program, Version, Weekdays},
 };
 use jiff::Timestamp;
@@ -22,7 +22,26 @@ use crate::{
 /// [`StoreError::Corrupt`] for a row the domain refuses; the store's own.
 pub async fn of_patients(tx: &Tx, patients: &[PatientId]) -> Result<HashMap<PatientId, Vec<Program>>, StoreError> {
     let ids: Vec<Uuid> = patients.iter().map(|id| id.0).collect();
-    let programs = load(tx, "patient_id = any($2)", ids.into()).await?;
+    let programs = load(tx, "clinic_id = $1 and patient_id = any($2)", [tx.clinic().0.into(), ids.into()]).await?;
+    let mut by_patient: HashMap<PatientId, Vec<Program>> = HashMap::with_capacity(patients.len());
+    for program in programs {
+        by_patient.entry(program.patient).or_default().push(program);
+    }
+    Ok(by_patient)
+}
+
+/// As [`of_patients`], for patients of any clinics, in [`crate::Store::worker`].
+///
+/// # Errors
+/// As [`of_patients`].
+pub(crate) async fn of_patients_anywhere(
+    tx: &Tx,
+    patients: &[(ClinicId, PatientId)],
+) -> Result<HashMap<PatientId, Vec<Program>>, StoreError> {
+    let clinics: Vec<Uuid> = patients.iter().map(|(clinic, _)| clinic.0).collect();
+    let ids: Vec<Uuid> = patients.iter().map(|(_, id)| id.0).collect();
+    let which = "(clinic_id, patient_id) in (select * from unnest($1::uuid[], $2::uuid[]))";
+    let programs = load(tx, which, [clinics.into(), ids.into()]).await?;
     let mut by_patient: HashMap<PatientId, Vec<Program>> = HashMap::with_capacity(patients.len());
     for program in programs {
         by_patient.entry(program.patient).or_default().push(program);
@@ -35,7 +54,7 @@ pub async fn of_patients(tx: &Tx, patients: &[PatientId]) -> Result<HashMap<Pati
 /// # Errors
 /// As [`of_patients`].
 pub async fn of_patient(tx: &Tx, patient: PatientId) -> Result<Vec<Program>, StoreError> {
-    load(tx, "patient_id = $2", patient.0.into()).await
+    load(tx, "clinic_id = $1 and patient_id = $2", [tx.clinic().0.into(), patient.0.into()]).await
 }
 
 /// One program within the scope.
@@ -43,7 +62,8 @@ pub async fn of_patient(tx: &Tx, patient: PatientId) -> Result<Vec<Program>, Sto
 /// # Errors
 /// [`StoreError::NotFound`] for an unknown id, another clinic's, and in a patient's scope another patient's alike.
 pub async fn find(tx: &Tx, id: ProgramId) -> Result<Program, StoreError> {
-    load(tx, "program_id = $2", id.0.into()).await?.pop().ok_or(StoreError::NotFound)
+    let found = load(tx, "clinic_id = $1 and program_id = $2", [tx.clinic().0.into(), id.0.into()]).await?;
+    found.into_iter().next_back().ok_or(StoreError::NotFound)
 }
 
 /// As [`find`], holding the program's row until the transaction ends, so that two people cannot change it at once.
@@ -336,15 +356,16 @@ pub(crate) fn notes<'a>(notes: impl Iterator<Item = Option<&'a str>>) -> Value {
     notes.map(|note| note.unwrap_or_default().to_owned()).collect::<Vec<String>>().into()
 }
 
-/// `which` narrows by `patient_id` or `program_id` with `$2`; it is one of three constants above, never a caller's text.
-async fn load(tx: &Tx, which: &'static str, key: Value) -> Result<Vec<Program>, StoreError> {
-    let args = || [tx.clinic().0.into(), key.clone()];
+/// `which` narrows by `clinic_id` and by `patient_id` or `program_id`, with `$1` and `$2`; it is one of the constants above, never a
+/// caller's text.
+async fn load(tx: &Tx, which: &'static str, keys: [Value; 2]) -> Result<Vec<Program>, StoreError> {
+    let args = || keys.clone();
     let of_program = which.replace("program_id", "id");
     let programs: Vec<ProgramRow> = tx
         .all(
             &format!(
                 "select id, patient_id, name, starts_on, ends_on, finished_on from program
-                 where clinic_id = $1 and {of_program} order by patient_id, starts_on, id"
+                 where {of_program} order by patient_id, starts_on, id"
             ),
             args(),
         )
@@ -356,7 +377,7 @@ async fn load(tx: &Tx, which: &'static str, key: Value) -> Result<Vec<Program>, 
         .all(
             &format!(
                 "select id, program_id, number, from_date, weekdays, times_a_day from program_version
-                 where clinic_id = $1 and {which} order by number"
+                 where {which} order by number"
             ),
             args(),
         )
@@ -365,7 +386,7 @@ async fn load(tx: &Tx, which: &'static str, key: Value) -> Result<Vec<Program>, 
         .all(
             &format!(
                 "select id, version_id, exercise_id, note, {DOSE} from prescription
-                 where clinic_id = $1 and {which} order by version_id, position"
+                 where {which} order by version_id, position"
             ),
             args(),
         )
@@ -374,7 +395,7 @@ async fn load(tx: &Tx, which: &'static str, key: Value) -> Result<Vec<Program>, 
         .all(
             &format!(
                 "select program_id, from_date, until_date, reason, needs_physiotherapist, resume_reason from program_pause
-                 where clinic_id = $1 and {which} order by created_at, id"
+                 where {which} order by created_at, id"
             ),
             args(),
         )

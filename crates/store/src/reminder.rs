@@ -44,6 +44,7 @@ struct PatientRow {
 
 #[derive(FromQueryResult)]
 pub(crate) struct RuleRow {
+    pub(crate) clinic_id: Uuid,
     pub(crate) patient_id: Uuid,
     pub(crate) local_time: time::Time,
     pub(crate) weekdays: i16,
@@ -81,7 +82,7 @@ pub async fn rules_for(tx: &Tx, patient: PatientId) -> Result<Reminders, StoreEr
         .ok_or(StoreError::NotFound)?;
     let rows: Vec<RuleRow> = tx
         .all(
-            "select patient_id, local_time, weekdays, paused_until from reminder_rule where clinic_id = $1 and patient_id = $2",
+            "select clinic_id, patient_id, local_time, weekdays, paused_until from reminder_rule where clinic_id = $1 and patient_id = $2",
             [tx.clinic().0.into(), patient.0.into()],
         )
         .await?;

@@ -1,261 +1,234 @@
 //! Delivering: claim what is to be sent, look again whether it is still wanted, hand it over, and record what became of it.
 //!
-//! No transaction is held while the mail server is spoken to. Each attempt runs in a task of its own, so that whoever waits for it may
-//! go away without cutting it between the intent and the reply.
+//! One loop keeps the sending going: it takes notices from the queue a little ahead of the sending, lets each mail domain have its share
+//! of the connections ([`crate::lanes`]), and never waits for one mail. No transaction is held while the mail server is spoken to. Each
+//! attempt runs in a task of its own, so that whoever waits for it may go away without cutting it between the intent and the reply.
 
 use std::{
-    collections::BTreeMap,
-    sync::{Arc, atomic::Ordering},
+    collections::HashMap,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
-use domain::{
-    ids::ClinicId,
-    reminder::{Decision, Due, NoticeSkip, decide},
-};
-use jiff::{SignedDuration, Timestamp};
 use store::{
-    Actor, Scope, StoreError, link,
-    outbox::{self, Claimed, Kind, Settlement, facts, facts::Facts},
+    StoreError,
+    outbox::{self, Claimed, Settlement},
 };
-use tokio::{sync::Semaphore, task::JoinSet};
+use tokio::task::{Id, JoinError, JoinSet};
 
 use crate::{
     Engine,
-    pause::backoff,
-    smtp::{Outcome, Phase},
+    attempt::{Prepared, Ready, attempt, prepare},
+    clock::Clock,
+    lanes::Lanes,
     tick::TickReport,
 };
 
-/// Notices claimed at a time. All of them must be through before their lease of two minutes ends, or another worker takes them.
-const AT_A_TIME: u32 = 32;
-/// Mails on their way at once.
-const AT_ONCE: usize = 4;
-/// An account notice that could not be sent for so long is given up.
-const GIVE_UP: SignedDuration = SignedDuration::from_hours(72);
-/// How often a result is tried to be recorded while the database is away.
-const SETTLE_TRIES: u32 = 6;
+/// Notices taken from the queue at a time, to begin with and at most. The better it goes, the more are taken ahead.
+const AT_LEAST: u32 = 64;
+const AT_MOST: u32 = 512;
+/// Results waiting for a database that is away; beyond that nothing new is sent.
+const UNRECORDED: usize = 2_000;
+/// How often it is looked whether something has become slow.
+const LOOK: Duration = Duration::from_millis(250);
 
 /// Sends everything whose time has come by `now`, and adds to `report` what became of it. Stops early when the engine is stopping or
 /// the mail server refuses us.
 ///
 /// # Errors
 /// The store's own, when nothing could be claimed.
-pub async fn deliver(engine: &Arc<Engine>, now: Timestamp, report: &mut TickReport) -> Result<(), StoreError> {
-    // Time goes on while mails are sent; a lease that ended meanwhile must be seen to have ended.
-    let clock = Clock { now, started: Instant::now() };
-    let lanes = Arc::new(Semaphore::new(AT_ONCE));
-    while !engine.stopping.load(Ordering::Relaxed) && engine.pause.until(clock.now()).is_none() {
-        let at = clock.now();
-        let claimed = engine.store.worker(move |tx| async move { outbox::claim(&tx, AT_A_TIME, at).await }).await?;
-        if claimed.is_empty() {
-            break;
-        }
-        let mut by_clinic: BTreeMap<ClinicId, Vec<Claimed>> = BTreeMap::new();
-        for notice in claimed {
-            by_clinic.entry(notice.clinic).or_default().push(notice);
-        }
-        let mut attempts = JoinSet::new();
-        for notices in by_clinic.into_values() {
-            for (notice, facts) in look_up(engine, notices, clock).await {
-                let (engine, lanes) = (engine.clone(), lanes.clone());
-                attempts.spawn(async move {
-                    let _lane = lanes.acquire().await;
-                    attempt(&engine, notice, facts, clock).await
-                });
-            }
-        }
-        while let Some(done) = attempts.join_next().await {
-            match done {
-                Ok(Some(settlement)) => report.count(&settlement),
-                Ok(None) => {}
-                // The lease will end and another attempt will follow.
-                Err(error) => tracing::error!(%error, "an attempt ended early"),
-            }
-        }
-    }
+pub async fn deliver(engine: &Arc<Engine>, now: jiff::Timestamp, report: &mut TickReport) -> Result<(), StoreError> {
+    let clock = Clock::told(now);
+    let mut delivery = Delivery::new(engine.clone(), clock.clone());
+    let outcome = delivery.until_done(report).await;
     engine.mailer.hang_up().await;
     report.paused = engine.pause.until(clock.now()).map(|pause| pause.reason);
-    Ok(())
+    outcome
 }
 
-/// `now` as it was given, plus what has passed since.
-#[derive(Debug, Clone, Copy)]
-struct Clock {
-    now: Timestamp,
-    started: Instant,
-}
-
-impl Clock {
-    fn now(self) -> Timestamp {
-        let passed = SignedDuration::try_from(self.started.elapsed()).unwrap_or_default();
-        self.now.checked_add(passed).unwrap_or(self.now)
+/// Sends what is due as it comes due, until the engine is stopping; then finishes what is in flight. Looks into the queue every `every`,
+/// and when it is poked.
+pub(crate) async fn deliver_until_stopped(engine: Arc<Engine>, clock: Clock, every: Duration) {
+    let mut delivery = Delivery::new(engine.clone(), clock);
+    loop {
+        let mut report = TickReport::default();
+        if let Err(error) = delivery.until_done(&mut report).await {
+            tracing::error!(%error, "the queue could not be read; it will be tried again");
+        }
+        if report != TickReport::default() {
+            tracing::debug!(?report, "delivered");
+        }
+        engine.mailer.hang_up().await;
+        if engine.stopping() {
+            return;
+        }
+        tokio::select! {
+            () = tokio::time::sleep(every) => {}
+            () = engine.poked.notified() => {}
+            () = engine.stopped() => {}
+        }
     }
 }
 
-/// What is to be done with one notice: its facts, or how it ends without any.
-type Prepared = Result<Arc<Facts>, Settlement>;
+struct Delivery {
+    engine: Arc<Engine>,
+    clock: Clock,
+    lanes: Lanes<Ready>,
+    /// At most one look into the queue at a time.
+    filling: JoinSet<Result<Vec<Prepared>, StoreError>>,
+    sending: JoinSet<(Claimed, Settlement)>,
+    /// The lane of each attempt that is on its way.
+    occupied: HashMap<Id, (String, Instant)>,
+    recording: JoinSet<(Settlement, bool)>,
+    /// How many to take at the next look into the queue.
+    want: u32,
+    /// Sent since then, to know how fast it goes.
+    since: (Instant, u32),
+    /// When the last look found nothing.
+    emptied: Option<Instant>,
+}
 
-/// Reads what is to be known about one clinic's notices. A row that cannot be read takes down its own notice only.
-async fn look_up(engine: &Engine, notices: Vec<Claimed>, clock: Clock) -> Vec<(Claimed, Prepared)> {
-    let Some(clinic) = notices.first().map(|notice| notice.clinic) else { return Vec::new() };
-    let scope = Scope { clinic, actor: Actor::System };
-    let read = async |notices: Vec<Claimed>| {
-        engine.store.tenant(scope, move |tx| async move { facts::read(&tx, &notices).await }).await.map(Arc::new)
-    };
-    match read(notices.clone()).await {
-        Ok(facts) => notices.into_iter().map(|notice| (notice, Ok(facts.clone()))).collect(),
-        Err(error @ (StoreError::Corrupt { .. } | StoreError::NotFound)) if notices.len() == 1 => {
-            let dead = Settlement::Dead { phase: "compose", reply: error.to_string(), suppress: false };
-            notices.into_iter().map(|notice| (notice, Err(dead.clone()))).collect()
+impl Delivery {
+    fn new(engine: Arc<Engine>, clock: Clock) -> Self {
+        Self {
+            engine,
+            clock,
+            lanes: Lanes::default(),
+            filling: JoinSet::new(),
+            sending: JoinSet::new(),
+            occupied: HashMap::new(),
+            recording: JoinSet::new(),
+            want: AT_LEAST,
+            since: (Instant::now(), 0),
+            emptied: None,
         }
-        Err(StoreError::Corrupt { .. }) => {
-            let mut prepared = Vec::with_capacity(notices.len());
-            for notice in notices {
-                prepared.extend(Box::pin(look_up(engine, vec![notice], clock)).await);
+    }
+
+    /// Sends until the queue has nothing more that may be sent now, and everything that was begun is over and recorded.
+    async fn until_done(&mut self, report: &mut TickReport) -> Result<(), StoreError> {
+        self.emptied = None;
+        let mut failed = None;
+        loop {
+            let held_back = self.engine.stopping() || self.engine.pause.until(self.clock.now()).is_some();
+            if held_back {
+                for ready in self.lanes.clear() {
+                    self.give_back(ready);
+                }
+            } else if failed.is_none() {
+                self.fill();
+                self.start();
             }
-            prepared
+            if self.filling.is_empty() && self.sending.is_empty() && self.recording.is_empty() && self.lanes.waiting() == 0 {
+                break;
+            }
+            tokio::select! {
+                Some(filled) = self.filling.join_next() => match filled {
+                    Ok(Ok(prepared)) => self.take(prepared),
+                    // What was claimed and lost with the look comes back when its lease ends.
+                    Ok(Err(error)) => failed = Some(error),
+                    Err(error) => failed = Some(StoreError::Other(format!("a look into the queue ended early: {error}"))),
+                },
+                Some(tried) = self.sending.join_next_with_id() => self.tried(tried),
+                Some(recorded) = self.recording.join_next() => match recorded {
+                    Ok((settlement, true)) => report.count(&settlement),
+                    Ok((_, false)) => {}
+                    Err(error) => tracing::error!(%error, "a result was lost"),
+                },
+                () = tokio::time::sleep(LOOK) => {
+                    for ready in self.lanes.shed(Instant::now()) {
+                        self.give_back(ready);
+                    }
+                }
+            }
         }
-        Err(error) => {
-            tracing::error!(%clinic, %error, "a clinic's notices could not be looked up and wait a minute");
-            let later = Settlement::Returned { at: clock.now() + SignedDuration::from_mins(1) };
-            notices.into_iter().map(|notice| (notice, Err(later.clone()))).collect()
+        match failed {
+            Some(error) => Err(error),
+            None => Ok(()),
         }
     }
-}
 
-/// One notice from the look again to the record. `None` when it was no longer ours to record.
-async fn attempt(engine: &Arc<Engine>, notice: Claimed, facts: Prepared, clock: Clock) -> Option<Settlement> {
-    let settlement = match facts {
-        Err(settlement) => settlement,
-        Ok(facts) => match unwanted(&notice, &facts, clock.now()) {
-            Some(settlement) => settlement,
-            None => send(engine, &notice, &facts, clock).await,
-        },
-    };
-    log(&notice, &settlement);
-    settle(engine, &notice, &settlement, clock).await.then_some(settlement)
-}
-
-/// Why a notice is not sent now, if it is not.
-fn unwanted(notice: &Claimed, facts: &Facts, now: Timestamp) -> Option<Settlement> {
-    if notice.kind != Kind::SessionReminder {
-        let dead = |why: &str| Settlement::Dead { phase: "compose", reply: why.to_owned(), suppress: false };
-        if let Some(reason) = facts.refused(&notice.recipient) {
-            return Some(dead(&format!("nothing is sent to this address since a mail server refused it: {reason}")));
+    /// Takes more from the queue when what is waiting gets little.
+    fn fill(&mut self) {
+        let plenty = self.lanes.waiting() >= (self.want / 2) as usize || self.recording.len() > UNRECORDED;
+        // While slow mails are still on their way the queue may have filled again for others.
+        let nothing_new = self.emptied.is_some_and(|at| at.elapsed() < LOOK || self.lanes.sending() == 0);
+        if plenty || nothing_new || !self.filling.is_empty() {
+            return;
         }
-        return (now.duration_since(notice.created_at) > GIVE_UP).then(|| dead("it could not be sent for three days"));
-    }
-    let (Some((date, time)), Some(patient)) = (notice.civil, notice.patient.and_then(|id| facts.patient(id))) else {
-        return Some(Settlement::Dead {
-            phase: "compose",
-            reply: "the patient this reminder is for is not there".to_owned(),
-            suppress: false,
+        let now = Instant::now();
+        let (began, sent) = self.since;
+        let took = now.duration_since(began).as_secs_f64().max(0.001);
+        // What goes out in about a fifth of a second.
+        let pace = (f64::from(sent) / took / 5.0).clamp(0.0, f64::from(AT_MOST));
+        // `pace` is within u32 by the clamp before.
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        let pace = pace as u32;
+        self.want = pace.clamp(AT_LEAST, AT_MOST);
+        self.since = (now, 0);
+        let (engine, clock, want, busy) = (self.engine.clone(), self.clock.clone(), self.want, self.lanes.busy(now));
+        self.filling.spawn(async move {
+            let at = clock.now();
+            let claimed = engine.store.worker(move |tx| async move { outbox::claim(&tx, want, &busy, at).await }).await?;
+            if claimed.is_empty() {
+                return Ok(Vec::new());
+            }
+            Ok(prepare(&engine, claimed, at, &clock).await)
         });
-    };
-    let skip = |why| Some(Settlement::Skipped(why));
-    // The patient may have chosen other hours since this one was planned.
-    if patient.rule.times.is_empty() {
-        return skip(NoticeSkip::Unsubscribed);
     }
-    if !patient.rule.times.contains(&time) {
-        return skip(NoticeSkip::Expired);
-    }
-    let standing = patient.standing(date, facts.unsubscribed(&notice.recipient));
-    match decide(&patient.rule, &Due { date, time, at: notice.due_at }, &standing, now) {
-        Decision::Send => None,
-        Decision::Wait => Some(Settlement::Returned { at: notice.due_at }),
-        Decision::Skip(why) => skip(why),
-    }
-}
 
-/// Writes the mail, hands it over, and says how that ended.
-async fn send(engine: &Arc<Engine>, notice: &Claimed, facts: &Facts, clock: Clock) -> Settlement {
-    if engine.stopping.load(Ordering::Relaxed) {
-        return Settlement::Returned { at: clock.now() };
-    }
-    if let Some(pause) = engine.pause.until(clock.now()) {
-        return Settlement::Returned { at: pause.until };
-    }
-    let token = match issue_link(engine, notice, facts, clock.now()).await {
-        Ok(token) => token,
-        Err(error) => {
-            tracing::error!(notice = %notice.id, %error, "a link could not be made; the mail waits a minute");
-            return Settlement::Returned { at: clock.now() + SignedDuration::from_mins(1) };
-        }
-    };
-    let mail = match engine.composer.compose(notice, facts, token.as_deref(), clock.now()) {
-        Ok(mail) => mail,
-        Err(error) => return Settlement::Dead { phase: "compose", reply: error.to_string(), suppress: false },
-    };
-    let intent = async {
-        let (notice, message_id, at) = (notice.clone(), mail.message_id.clone(), clock.now());
-        let kept = engine.store.worker(move |tx| async move { outbox::intend(&tx, &notice, &message_id, at).await }).await;
-        kept.unwrap_or_else(|error: StoreError| {
-            tracing::error!(%error, "the intent to send could not be recorded, so nothing is sent");
-            false
-        })
-    };
-    let outcome = engine.mailer.deliver(notice.id.0, &mail.envelope, &mail.content, clock.now(), intent).await;
-    let retry = |phase: Phase, reply| Settlement::Retry {
-        at: clock.now() + backoff(notice.attempt, notice.id),
-        phase: phase.as_str(),
-        reply,
-    };
-    match outcome {
-        Outcome::Accepted { reply } => {
-            engine.pause.end();
-            Settlement::Sent { reply }
-        }
-        // Either the notice is another worker's by now, and this changes nothing; or the intent could not be recorded.
-        Outcome::Withheld => Settlement::Returned { at: clock.now() + SignedDuration::from_secs(30) },
-        Outcome::Postponed { phase, reply } => retry(phase, reply),
-        Outcome::Rejected { phase, reply, address } => Settlement::Dead { phase: phase.as_str(), reply, suppress: address },
-        Outcome::Refused { phase, reply } => {
-            engine.pause.begin(clock.now(), &reply);
-            retry(phase, reply)
-        }
-        Outcome::Unanswered { reply } if notice.kind.may_repeat() => retry(Phase::Dot, reply),
-        Outcome::Unanswered { reply } => Settlement::Unknown { reply },
-    }
-}
-
-/// The token of the one-time link that a mail carries, if it carries one. Made anew at each attempt; those of attempts that failed
-/// were seen by nobody and end by themselves.
-async fn issue_link(engine: &Engine, notice: &Claimed, facts: &Facts, now: Timestamp) -> Result<Option<String>, StoreError> {
-    let purpose = match (notice.kind, notice.patient, notice.membership, notice.account) {
-        (Kind::Invitation, Some(patient), None, _) => link::Purpose::InvitePatient(notice.clinic, patient),
-        (Kind::Invitation, _, Some(member), _) => link::Purpose::InviteStaff(notice.clinic, member),
-        // Who has not joined yet has no password to sign in with: the program's mail lets them in as the invitation does.
-        (Kind::ProgramAssigned, Some(patient), _, _) if facts.patient(patient).is_some_and(|patient| !patient.joined) => {
-            link::Purpose::InvitePatient(notice.clinic, patient)
-        }
-        (Kind::PasswordReset, _, _, Some(account)) => link::Purpose::ResetPassword(account),
-        _ => return Ok(None),
-    };
-    let recipient = notice.recipient.clone();
-    engine.store.worker(move |tx| async move { link::issue(&tx, purpose, &recipient, now).await }).await.map(Some)
-}
-
-/// Records the result; keeps trying for a while when the database is away, because what is not recorded will look unknown.
-async fn settle(engine: &Engine, notice: &Claimed, settlement: &Settlement, clock: Clock) -> bool {
-    let mut pause = Duration::from_millis(200);
-    for attempt in 1..=SETTLE_TRIES {
-        let (held, result, at) = (notice.clone(), settlement.clone(), clock.now());
-        match engine.store.worker(move |tx| async move { outbox::settle(&tx, &held, &result, at).await }).await {
-            Ok(recorded) => return recorded,
-            Err(error @ StoreError::Unavailable(_)) if attempt < SETTLE_TRIES => {
-                tracing::warn!(notice = %notice.id, %error, "the result could not be recorded yet");
-                tokio::time::sleep(pause).await;
-                pause *= 2;
-            }
-            Err(error) => {
-                tracing::error!(notice = %notice.id, %error, "the result could not be recorded");
-                return false;
+    fn take(&mut self, prepared: Vec<Prepared>) {
+        self.emptied = prepared.is_empty().then(Instant::now);
+        for one in prepared {
+            match one {
+                Ok(ready) => {
+                    let domain = ready.notice.domain().to_owned();
+                    self.lanes.push(&domain, ready);
+                }
+                Err((notice, settlement)) => self.record(notice, settlement),
             }
         }
     }
-    false
+
+    fn start(&mut self) {
+        while self.recording.len() <= UNRECORDED
+            && let Some((domain, started, ready)) = self.lanes.start(Instant::now())
+        {
+            let (engine, clock) = (self.engine.clone(), self.clock.clone());
+            let task = self.sending.spawn(async move { attempt(&engine, ready, &clock).await });
+            self.occupied.insert(task.id(), (domain, started));
+        }
+    }
+
+    fn tried(&mut self, tried: Result<(Id, (Claimed, Settlement)), JoinError>) {
+        let id = match &tried {
+            Ok((id, _)) => *id,
+            Err(error) => error.id(),
+        };
+        if let Some((domain, started)) = self.occupied.remove(&id) {
+            self.lanes.done(&domain, started, Instant::now());
+        }
+        self.since.1 += 1;
+        match tried {
+            Ok((_, (notice, settlement))) => self.record(notice, settlement),
+            // The notice comes back, or turns unknown, when its lease ends.
+            Err(error) => tracing::error!(%error, "an attempt ended early"),
+        }
+    }
+
+    fn give_back(&mut self, ready: Ready) {
+        let now = self.clock.now();
+        let at = self.engine.pause.until(now).map_or(now, |pause| pause.until);
+        self.record(ready.notice, Settlement::Returned { at });
+    }
+
+    fn record(&mut self, notice: Claimed, settlement: Settlement) {
+        log(&notice, &settlement);
+        let (engine, clock) = (self.engine.clone(), self.clock.clone());
+        self.recording.spawn(async move {
+            let ours = engine.ledger.settle(notice, settlement.clone(), &clock).await;
+            (settlement, ours)
+        });
+    }
 }
 
 /// One line an attempt. A server's reply may repeat the address, which a log must not hold in full.

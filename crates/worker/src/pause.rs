@@ -40,6 +40,8 @@ struct State {
     current: Option<Paused>,
     /// Pauses in a row without a mail accepted between them.
     in_a_row: u32,
+    /// Whether any mail was accepted yet.
+    has_sent: bool,
 }
 
 /// A pause.
@@ -52,30 +54,34 @@ pub(crate) struct Paused {
 }
 
 impl Pause {
-    /// The pause that holds at `now`.
+    /// The pause that holds at `now`. A clock that was set back makes no pause longer than the longest.
     pub(crate) fn until(&self, now: Timestamp) -> Option<Paused> {
-        self.lock().current.clone().filter(|pause| now < pause.until)
+        self.lock().current.clone().filter(|pause| now < pause.until && pause.until <= now + LONGEST_PAUSE)
     }
 
-    /// Begins a pause, longer each time; says so in the log. Attempts that fail together begin one pause.
-    pub(crate) fn begin(&self, now: Timestamp, reason: &str) {
+    /// Begins a pause, longer each time; says so in the log. Attempts that fail together begin one pause; says whether this one did.
+    pub(crate) fn begin(&self, now: Timestamp, reason: &str) -> bool {
         let mut state = self.lock();
-        if state.current.as_ref().is_some_and(|pause| now < pause.until) {
-            return;
+        if state.current.as_ref().is_some_and(|pause| now < pause.until && pause.until <= now + LONGEST_PAUSE) {
+            return false;
         }
         let until = now + doubled(FIRST_PAUSE, state.in_a_row, LONGEST_PAUSE);
         state.in_a_row += 1;
         state.current = Some(Paused { until, reason: reason.to_owned() });
         tracing::error!(%until, reason, "no mail can be sent; the sender pauses, and nobody's address is blamed");
+        true
     }
 
-    /// Ends the pause: a mail was accepted.
-    pub(crate) fn end(&self) {
+    /// Ends the pause: a mail was accepted. Says whether that is news; the first mail of a worker always is, for it may be another
+    /// worker that paused and went away.
+    pub(crate) fn end(&self) -> bool {
         let mut state = self.lock();
         if state.in_a_row > 0 {
             tracing::info!("mail can be sent again");
         }
-        *state = State::default();
+        let news = state.in_a_row > 0 || !state.has_sent;
+        *state = State { has_sent: true, ..State::default() };
+        news
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -121,6 +127,7 @@ mod tests {
         pause.begin(at(0), "away");
         pause.begin(at(1), "away too");
         assert_eq!(pause.until(at(29)).map(|pause| pause.reason).as_deref(), Some("away"));
+        assert!(pause.until(at(-3600)).is_none(), "a clock set back by an hour does not stop mail for an hour");
         assert!(pause.until(at(30)).is_none());
         pause.begin(at(30), "still away");
         assert!(pause.until(at(89)).is_some() && pause.until(at(90)).is_none());

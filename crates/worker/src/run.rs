@@ -1,55 +1,55 @@
-//! The loop: a tick every few seconds until the program is told to stop.
+//! The worker: plans and delivers side by side until the program is told to stop.
 
-use std::{
-    future::Future,
-    pin::pin,
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
-};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
+use tokio::time::timeout;
 
-use crate::{Engine, tick::tick};
+use crate::{Engine, Stage, clock::Clock, deliver::deliver_until_stopped, tick::look_after};
 
-/// How long what is in flight may take after the program was told to stop.
-const DRAIN: Duration = Duration::from_secs(30);
+/// How long what is in flight may take after the program was told to stop; what is not over by then is cut.
+const DRAIN: Duration = Duration::from_secs(24);
+/// How long writing down what was cut may take after that.
+const WRITE_DOWN: Duration = Duration::from_secs(5);
 
-/// Ticks every `every` by the clock given, until `shutdown` is ready; then nothing more is claimed, and what is in flight is finished
-/// within 30 seconds. A database or a mail server that is away ends nothing: the next tick tries again.
+/// Plans every `every` by the clock given, and delivers as things come due, until `shutdown` is ready; then nothing more is begun, and
+/// what is in flight is over within 30 seconds: what the mail server has not answered by then is written down as such. A database or a
+/// mail server that is away ends nothing: the next look tries again.
+///
+/// Planning does not wait for delivering: a mail server that takes its time delays nobody's reminder from being seen as due.
 pub async fn run(
     engine: Arc<Engine>,
     clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
     every: Duration,
     shutdown: impl Future<Output = ()>,
 ) {
-    let mut shutdown = pin!(shutdown);
-    loop {
-        let now = clock();
-        let ticking = engine.clone();
-        // In a task of its own, so that being told to stop cannot cut it half-way.
-        let mut round = tokio::spawn(async move {
-            match tick(&ticking, now).await {
-                Ok(report) => tracing::debug!(?report, "tick"),
-                Err(error) => tracing::error!(%error, "this tick could not do its work; the next one will try again"),
-            }
-        });
-        tokio::select! {
-            done = &mut round => {
-                if let Err(error) = done {
-                    tracing::error!(%error, "a tick ended early");
-                }
-            }
-            () = &mut shutdown => {
-                engine.stopping.store(true, Ordering::Relaxed);
-                if tokio::time::timeout(DRAIN, round).await.is_err() {
-                    tracing::error!("mails were still in flight after {} s; what became of them will be found out later", DRAIN.as_secs());
-                }
-                return;
-            }
+    let clock = Clock::running(clock);
+    let planning = tokio::spawn(plan_until_stopped(engine.clone(), clock.clone(), every));
+    let mut delivering = tokio::spawn(deliver_until_stopped(engine.clone(), clock, every));
+    shutdown.await;
+    engine.stage.send_replace(Stage::Stopping);
+    if timeout(DRAIN, &mut delivering).await.is_err() {
+        engine.stage.send_replace(Stage::OutOfTime);
+        if timeout(WRITE_DOWN, &mut delivering).await.is_err() {
+            tracing::error!("what became of the mails in flight could not be written down; it will be found out later");
+        }
+    }
+    // It only waits for its next turn, or for one short statement.
+    if timeout(WRITE_DOWN, planning).await.is_err() {
+        tracing::error!("planning did not come to its end");
+    }
+}
+
+async fn plan_until_stopped(engine: Arc<Engine>, clock: Clock, every: Duration) {
+    while !engine.stopping() {
+        match look_after(&engine, clock.now()).await {
+            Ok((planned, reaped)) if planned + reaped.returned > 0 => engine.poked.notify_one(),
+            Ok(_) => {}
+            Err(error) => tracing::error!(%error, "nothing could be planned; the next look will try again"),
         }
         tokio::select! {
             () = tokio::time::sleep(every) => {}
-            () = &mut shutdown => return,
+            () = engine.stopped() => {}
         }
     }
 }

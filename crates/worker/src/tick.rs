@@ -52,12 +52,17 @@ impl TickReport {
 /// # Errors
 /// The store's own; whatever was done before stays done, and the next tick takes up the rest.
 pub async fn tick(engine: &Arc<Engine>, now: Timestamp) -> Result<TickReport, StoreError> {
+    let (planned, reaped) = look_after(engine, now).await?;
+    let mut report = TickReport { planned, reaped, ..TickReport::default() };
+    deliver(engine, now, &mut report).await?;
+    Ok(report)
+}
+
+/// Takes up what workers left behind, and plans what has come due: how many reminders were queued, and what was taken up.
+pub(crate) async fn look_after(engine: &Engine, now: Timestamp) -> Result<(u64, Reaped), StoreError> {
     let reaped = engine.store.worker(move |tx| async move { outbox::reap(&tx, now).await }).await?;
     if reaped.unknown > 0 {
         tracing::warn!(count = reaped.unknown, "reminders whose worker went away while sending: nobody knows whether they arrived");
     }
-    let planned = plan(&engine.store, now).await?;
-    let mut report = TickReport { planned, reaped, ..TickReport::default() };
-    deliver(engine, now, &mut report).await?;
-    Ok(report)
+    Ok((plan(&engine.store, now).await?, reaped))
 }

@@ -4,13 +4,13 @@
 use std::collections::HashMap;
 
 use domain::{
-    ids::{MembershipId, PatientId, ProgramId},
-    person::{Email, Language, PersonName, Zone},
+    ids::{ClinicId, PatientId, ProgramId},
+    person::{Language, PersonName, Zone},
     program::Program,
     reminder::{QuietHours, ReminderRule, Standing},
 };
 use jiff::civil::Date;
-use sea_orm::FromQueryResult;
+use sea_orm::{FromQueryResult, Value};
 use uuid::Uuid;
 
 use super::Claimed;
@@ -32,6 +32,8 @@ pub struct ClinicFacts {
     pub phone: Option<String>,
     /// Its WhatsApp number, digits only.
     pub whatsapp: Option<String>,
+    /// The hours in which it sends no reminders.
+    pub quiet: QuietHours,
 }
 
 /// A patient, with all that decides whether a reminder is still wanted.
@@ -79,52 +81,70 @@ pub struct PersonFacts {
     pub language: Language,
 }
 
-/// Everything about one clinic's claimed notices.
-#[derive(Debug, Clone)]
+/// Everything about some claimed notices, of any clinics. Whatever is asked is asked about one of those notices, so that nothing of one
+/// clinic can end up in another's mail.
+#[derive(Debug, Clone, Default)]
 pub struct Facts {
-    /// The clinic.
-    pub clinic: ClinicFacts,
-    patients: HashMap<Uuid, PatientFacts>,
-    people: HashMap<Uuid, PersonFacts>,
-    suppressed: Vec<SuppressionRow>,
+    clinics: HashMap<ClinicId, ClinicFacts>,
+    patients: HashMap<(ClinicId, PatientId), PatientFacts>,
+    /// By membership or by account.
+    people: HashMap<(ClinicId, Uuid), PersonFacts>,
+    suppressed: HashMap<(ClinicId, String), Suppressed>,
 }
 
-#[derive(Debug, Clone, FromQueryResult)]
+#[derive(Debug, Clone, Default)]
+struct Suppressed {
+    /// Why no mail at all is sent there, if none is.
+    refused: Option<String>,
+}
+
+impl Facts {
+    /// The clinic that owes a notice.
+    pub fn clinic(&self, notice: &Claimed) -> Option<&ClinicFacts> {
+        self.clinics.get(&notice.clinic)
+    }
+
+    /// The patient a notice is for.
+    pub fn patient(&self, notice: &Claimed) -> Option<&PatientFacts> {
+        self.patients.get(&(notice.clinic, notice.patient?))
+    }
+
+    /// The member of staff a notice is for.
+    pub fn member(&self, notice: &Claimed) -> Option<&PersonFacts> {
+        self.people.get(&(notice.clinic, notice.membership?.0))
+    }
+
+    /// The person behind the account that a notice is for.
+    pub fn person(&self, notice: &Claimed) -> Option<&PersonFacts> {
+        self.people.get(&(notice.clinic, notice.account?.0))
+    }
+
+    /// Whether the notice's address wants no reminders, or takes no mail at all.
+    pub fn unsubscribed(&self, notice: &Claimed) -> bool {
+        self.suppressed(notice).is_some()
+    }
+
+    /// Why the notice's address takes no mail at all, if it does not.
+    pub fn refused(&self, notice: &Claimed) -> Option<&str> {
+        self.suppressed(notice)?.refused.as_deref()
+    }
+
+    fn suppressed(&self, notice: &Claimed) -> Option<&Suppressed> {
+        self.suppressed.get(&(notice.clinic, notice.recipient.as_str().to_owned()))
+    }
+}
+
+#[derive(FromQueryResult)]
 struct SuppressionRow {
+    clinic_id: Uuid,
     email: String,
     scope: String,
     reason: String,
 }
 
-impl Facts {
-    /// The patient a notice is for.
-    pub fn patient(&self, id: PatientId) -> Option<&PatientFacts> {
-        self.patients.get(&id.0)
-    }
-
-    /// The member of staff a notice is for.
-    pub fn member(&self, id: MembershipId) -> Option<&PersonFacts> {
-        self.people.get(&id.0)
-    }
-
-    /// The person behind the account that a notice is for.
-    pub fn person(&self, notice: &Claimed) -> Option<&PersonFacts> {
-        self.people.get(&notice.account?.0)
-    }
-
-    /// Whether the address wants no reminders, or takes no mail at all.
-    pub fn unsubscribed(&self, address: &Email) -> bool {
-        self.suppressed.iter().any(|row| row.email == address.as_str())
-    }
-
-    /// Why the address takes no mail at all, if it does not.
-    pub fn refused(&self, address: &Email) -> Option<&str> {
-        self.suppressed.iter().find(|row| row.email == address.as_str() && row.scope == "all").map(|row| row.reason.as_str())
-    }
-}
-
 #[derive(FromQueryResult)]
 struct ClinicRow {
+    id: Uuid,
     name: String,
     zone: String,
     phone: Option<String>,
@@ -135,6 +155,7 @@ struct ClinicRow {
 
 #[derive(FromQueryResult)]
 struct PatientRow {
+    clinic_id: Uuid,
     id: Uuid,
     account_id: Option<Uuid>,
     name: String,
@@ -145,6 +166,7 @@ struct PatientRow {
 
 #[derive(FromQueryResult)]
 struct MemberRow {
+    clinic_id: Uuid,
     id: Uuid,
     account_id: Uuid,
     name: String,
@@ -152,127 +174,191 @@ struct MemberRow {
 
 #[derive(FromQueryResult)]
 struct LoggedRow {
+    clinic_id: Uuid,
     patient_id: Uuid,
     program_id: Uuid,
     date: time::Date,
     count: i64,
 }
 
-/// Reads what is to be known about notices of one clinic, in that clinic's transaction (as [`crate::Actor::System`]). A handful of
-/// statements, however many notices.
+/// Pairs of keys as two arrays, for `unnest`.
+fn pairs<T: Copy>(keys: &[T], split: impl Fn(T) -> (Uuid, Uuid)) -> [Value; 2] {
+    let (clinics, ids): (Vec<Uuid>, Vec<Uuid>) = keys.iter().map(|key| split(*key)).unzip();
+    [clinics.into(), ids.into()]
+}
+
+/// Reads what is to be known about claimed notices of any clinics, in [`crate::Store::worker`]. A handful of statements, however many
+/// notices and clinics.
 ///
 /// # Errors
-/// [`StoreError::NotFound`] when the clinic is gone; [`StoreError::Corrupt`] for rows the domain refuses.
+/// [`StoreError::Corrupt`] for a row the domain refuses; the store's own.
 pub async fn read(tx: &Tx, notices: &[Claimed]) -> Result<Facts, StoreError> {
-    let clinic = tx.clinic().0;
-    let ClinicRow { name, zone, phone, whatsapp, quiet_from, quiet_to } = tx
-        .one("select name, zone, phone, whatsapp, quiet_from, quiet_to from clinic where id = $1", [clinic.into()])
-        .await?
-        .ok_or(StoreError::NotFound)?;
-    let zone = Zone::parse(&zone).map_err(|why| StoreError::corrupt("clinic", "zone", clinic, why))?;
-    let quiet = QuietHours { from: to_time(quiet_from), to: to_time(quiet_to) };
-
-    let addresses: Vec<String> = notices.iter().map(|notice| notice.recipient.as_str().to_owned()).collect();
-    let suppressed = tx
-        .all(
-            "select email, scope, reason from suppression where clinic_id = $1 and email = any($2)",
-            [clinic.into(), addresses.into()],
-        )
-        .await?;
-
-    let accounts: Vec<Uuid> = notices.iter().filter_map(|notice| notice.account).map(|id| id.0).collect();
-    let wanted: Vec<Uuid> = notices.iter().filter_map(|notice| notice.patient).map(|id| id.0).collect();
+    let mut wanted: Vec<(ClinicId, PatientId)> =
+        notices.iter().filter_map(|notice| Some((notice.clinic, notice.patient?))).collect();
+    wanted.sort_unstable();
+    wanted.dedup();
+    let clinics = clinics_of(tx, notices).await?;
+    let suppressed = suppressed_of(tx, notices).await?;
+    let mut people = people_of(tx, notices).await?;
+    let accounts: Vec<(ClinicId, Uuid)> =
+        notices.iter().filter_map(|notice| Some((notice.clinic, notice.account?.0))).collect();
+    let [patient_clinics, patient_ids] = pairs(&wanted, |(clinic, id)| (clinic.0, id.0));
+    let [account_clinics, account_ids] = pairs(&accounts, |(clinic, id)| (clinic.0, id));
     let rows: Vec<PatientRow> = tx
         .all(
-            "select p.id, p.account_id, p.name, p.language, p.zone, m.name as physiotherapist
-             from patient p left join membership m on m.clinic_id = p.clinic_id and m.id = p.physiotherapist_id
-             where p.clinic_id = $1 and (p.id = any($2) or p.account_id = any($3))",
-            [clinic.into(), wanted.clone().into(), accounts.clone().into()],
-        )
-        .await?;
-    let members: Vec<MemberRow> = tx
-        .all(
-            "select id, account_id, name from membership where clinic_id = $1 and (id = any($2) or account_id = any($3))",
-            [
-                clinic.into(),
-                notices.iter().filter_map(|notice| notice.membership).map(|id| id.0).collect::<Vec<_>>().into(),
-                accounts.into(),
-            ],
+            "with wanted as (
+               select p.clinic_id, p.id from patient p
+               join unnest($1::uuid[], $2::uuid[]) as w (clinic_id, id) on p.clinic_id = w.clinic_id and p.id = w.id
+               union
+               select p.clinic_id, p.id from patient p
+               join unnest($3::uuid[], $4::uuid[]) as w (clinic_id, id) on p.clinic_id = w.clinic_id and p.account_id = w.id)
+             select p.clinic_id, p.id, p.account_id, p.name, p.language, p.zone, m.name as physiotherapist
+             from wanted join patient p on p.clinic_id = wanted.clinic_id and p.id = wanted.id
+             left join membership m on m.clinic_id = p.clinic_id and m.id = p.physiotherapist_id",
+            [patient_clinics, patient_ids, account_clinics, account_ids],
         )
         .await?;
 
-    let ids: Vec<PatientId> = wanted.into_iter().map(PatientId).collect();
-    let mut programs = program::of_patients(tx, &ids).await?;
-    let mut rules = rules_of(tx, &ids).await?;
-    let mut logged = logged_of(tx, &ids, notices).await?;
-
-    let mut people = HashMap::new();
-    for MemberRow { id, account_id, name } in members {
-        let person = PersonFacts { name, language: Language::En };
-        people.insert(id, person.clone());
-        people.insert(account_id, person);
-    }
+    let mut programs = program::of_patients_anywhere(tx, &wanted).await?;
+    let mut rules = rules_of(tx, &wanted).await?;
+    let mut logged = logged_of(tx, notices).await?;
     let mut patients = HashMap::with_capacity(rows.len());
-    for PatientRow { id, account_id, name, language, zone, physiotherapist } in rows {
+    for PatientRow { clinic_id, id, account_id, name, language, zone, physiotherapist } in rows {
+        let (clinic, patient) = (ClinicId(clinic_id), PatientId(id));
         let language = language.parse().unwrap_or(Language::En);
         if let Some(account) = account_id {
-            people.entry(account).or_insert_with(|| PersonFacts { name: name.clone(), language });
+            people.entry((clinic, account)).or_insert_with(|| PersonFacts { name: name.clone(), language });
         }
-        let patient = PatientId(id);
+        let quiet = clinics.get(&clinic).map(|clinic| clinic.quiet).unwrap_or_default();
         let zone = Zone::parse(&zone).map_err(|why| StoreError::corrupt("patient", "zone", id, why))?;
         let facts = PatientFacts {
             name: PersonName::parse(&name).map_err(|why| StoreError::corrupt("patient", "name", id, why))?,
             language,
             joined: account_id.is_some(),
             physiotherapist,
-            rule: rule_of(patient, &rules.remove(&id).unwrap_or_default(), zone.clone(), quiet)?,
+            rule: rule_of(patient, &rules.remove(&(clinic, patient)).unwrap_or_default(), zone.clone(), quiet)?,
             zone,
             programs: programs.remove(&patient).unwrap_or_default(),
-            logged: logged.remove(&id).unwrap_or_default(),
+            logged: logged.remove(&(clinic, patient)).unwrap_or_default(),
         };
-        patients.insert(id, facts);
+        patients.insert((clinic, patient), facts);
     }
-    Ok(Facts { clinic: ClinicFacts { name, zone, phone, whatsapp }, patients, people, suppressed })
+    Ok(Facts { clinics, patients, people, suppressed })
 }
 
-async fn rules_of(tx: &Tx, patients: &[PatientId]) -> Result<HashMap<Uuid, Vec<RuleRow>>, StoreError> {
-    let rows: Vec<RuleRow> = tx
+async fn clinics_of(tx: &Tx, notices: &[Claimed]) -> Result<HashMap<ClinicId, ClinicFacts>, StoreError> {
+    let mut ids: Vec<Uuid> = notices.iter().map(|notice| notice.clinic.0).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let rows: Vec<ClinicRow> = tx
+        .all("select id, name, zone, phone, whatsapp, quiet_from, quiet_to from clinic where id = any($1)", [ids.into()])
+        .await?;
+    rows.into_iter()
+        .map(|ClinicRow { id, name, zone, phone, whatsapp, quiet_from, quiet_to }| {
+            let zone = Zone::parse(&zone).map_err(|why| StoreError::corrupt("clinic", "zone", id, why))?;
+            let quiet = QuietHours { from: to_time(quiet_from), to: to_time(quiet_to) };
+            Ok((ClinicId(id), ClinicFacts { name, zone, phone, whatsapp, quiet }))
+        })
+        .collect()
+}
+
+async fn suppressed_of(tx: &Tx, notices: &[Claimed]) -> Result<HashMap<(ClinicId, String), Suppressed>, StoreError> {
+    let clinics: Vec<Uuid> = notices.iter().map(|notice| notice.clinic.0).collect();
+    let addresses: Vec<String> = notices.iter().map(|notice| notice.recipient.as_str().to_owned()).collect();
+    let rows: Vec<SuppressionRow> = tx
         .all(
-            "select patient_id, local_time, weekdays, paused_until from reminder_rule where clinic_id = $1 and patient_id = any($2)",
-            [tx.clinic().0.into(), patients.iter().map(|id| id.0).collect::<Vec<_>>().into()],
+            "select s.clinic_id, s.email, s.scope, s.reason
+             from (select distinct * from unnest($1::uuid[], $2::text[])) as w (clinic_id, email)
+             join suppression s on s.clinic_id = w.clinic_id and s.email = w.email",
+            [clinics.into(), addresses.into()],
         )
         .await?;
-    let mut rules: HashMap<Uuid, Vec<RuleRow>> = HashMap::new();
+    let mut suppressed: HashMap<_, Suppressed> = HashMap::new();
+    for SuppressionRow { clinic_id, email, scope, reason } in rows {
+        let entry = suppressed.entry((ClinicId(clinic_id), email)).or_default();
+        if scope == "all" {
+            entry.refused = Some(reason);
+        }
+    }
+    Ok(suppressed)
+}
+
+/// The staff that notices are for, by membership and by account.
+async fn people_of(tx: &Tx, notices: &[Claimed]) -> Result<HashMap<(ClinicId, Uuid), PersonFacts>, StoreError> {
+    let wanted: Vec<(Uuid, Uuid)> = notices
+        .iter()
+        .flat_map(|notice| {
+            let ids = [notice.membership.map(|id| id.0), notice.account.map(|id| id.0)];
+            ids.into_iter().flatten().map(|id| (notice.clinic.0, id))
+        })
+        .collect();
+    if wanted.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let rows: Vec<MemberRow> = tx
+        .all(
+            "select m.clinic_id, m.id, m.account_id, m.name from unnest($1::uuid[], $2::uuid[]) as w (clinic_id, id)
+             join membership m on m.clinic_id = w.clinic_id and (m.id = w.id or m.account_id = w.id)",
+            pairs(&wanted, |pair| pair),
+        )
+        .await?;
+    let mut people = HashMap::new();
+    for MemberRow { clinic_id, id, account_id, name } in rows {
+        let person = PersonFacts { name, language: Language::En };
+        people.insert((ClinicId(clinic_id), id), person.clone());
+        people.insert((ClinicId(clinic_id), account_id), person);
+    }
+    Ok(people)
+}
+
+async fn rules_of(
+    tx: &Tx,
+    patients: &[(ClinicId, PatientId)],
+) -> Result<HashMap<(ClinicId, PatientId), Vec<RuleRow>>, StoreError> {
+    let rows: Vec<RuleRow> = tx
+        .all(
+            "select r.clinic_id, r.patient_id, r.local_time, r.weekdays, r.paused_until
+             from unnest($1::uuid[], $2::uuid[]) as w (clinic_id, patient_id)
+             join reminder_rule r on r.clinic_id = w.clinic_id and r.patient_id = w.patient_id",
+            pairs(patients, |(clinic, id)| (clinic.0, id.0)),
+        )
+        .await?;
+    let mut rules: HashMap<_, Vec<RuleRow>> = HashMap::new();
     for row in rows {
-        rules.entry(row.patient_id).or_default().push(row);
+        rules.entry((ClinicId(row.clinic_id), PatientId(row.patient_id))).or_default().push(row);
     }
     Ok(rules)
 }
 
-async fn logged_of(
-    tx: &Tx,
-    patients: &[PatientId],
-    notices: &[Claimed],
-) -> Result<HashMap<Uuid, HashMap<(ProgramId, Date), u32>>, StoreError> {
-    let dates = || notices.iter().filter_map(|notice| notice.civil).map(|(date, _)| date);
-    let (Some(first), Some(last)) = (dates().min(), dates().max()) else { return Ok(HashMap::new()) };
+/// Sessions logged by a patient, by program and date.
+type LoggedOf = HashMap<(ProgramId, Date), u32>;
+
+async fn logged_of(tx: &Tx, notices: &[Claimed]) -> Result<HashMap<(ClinicId, PatientId), LoggedOf>, StoreError> {
+    let mut wanted: Vec<(Uuid, Uuid, Date)> =
+        notices.iter().filter_map(|notice| Some((notice.clinic.0, notice.patient?.0, notice.civil?.0))).collect();
+    wanted.sort_unstable();
+    wanted.dedup();
+    if wanted.is_empty() {
+        return Ok(HashMap::new());
+    }
     let rows: Vec<LoggedRow> = tx
         .all(
-            "select patient_id, program_id, date, count(*) as count from session_log
-             where clinic_id = $1 and patient_id = any($2) and date between $3 and $4 group by patient_id, program_id, date",
+            "select l.clinic_id, l.patient_id, l.program_id, l.date, count(*) as count
+             from unnest($1::uuid[], $2::uuid[], $3::date[]) as w (clinic_id, patient_id, date)
+             join session_log l on l.clinic_id = w.clinic_id and l.patient_id = w.patient_id and l.date = w.date
+             group by l.clinic_id, l.patient_id, l.program_id, l.date",
             [
-                tx.clinic().0.into(),
-                patients.iter().map(|id| id.0).collect::<Vec<_>>().into(),
-                from_date(first).into(),
-                from_date(last).into(),
+                wanted.iter().map(|(clinic, _, _)| *clinic).collect::<Vec<_>>().into(),
+                wanted.iter().map(|(_, patient, _)| *patient).collect::<Vec<_>>().into(),
+                wanted.iter().map(|(_, _, date)| from_date(*date)).collect::<Vec<_>>().into(),
             ],
         )
         .await?;
-    let mut logged: HashMap<Uuid, HashMap<(ProgramId, Date), u32>> = HashMap::new();
-    for LoggedRow { patient_id, program_id, date, count } in rows {
+    let mut logged: HashMap<_, LoggedOf> = HashMap::new();
+    for LoggedRow { clinic_id, patient_id, program_id, date, count } in rows {
         if let Some(date) = to_date(date) {
             let count = u32::try_from(count).unwrap_or(u32::MAX);
-            logged.entry(patient_id).or_default().insert((ProgramId(program_id), date), count);
+            logged.entry((ClinicId(clinic_id), PatientId(patient_id))).or_default().insert((ProgramId(program_id), date), count);
         }
     }
     Ok(logged)

@@ -1,0 +1,217 @@
+//! One attempt at one notice: look again whether it is still wanted, write the mail, hand it over, and say how that ended.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use domain::reminder::{Decision, Due, NoticeSkip, decide};
+use jiff::{SignedDuration, Timestamp};
+use store::{
+    StoreError, link,
+    outbox::{self, Claimed, Intent, Kind, LEASE, Settlement, facts::Facts},
+};
+
+use crate::{
+    Engine,
+    clock::Clock,
+    pause::backoff,
+    smtp::{Outcome, Phase},
+};
+
+/// An account notice that could not be sent for so long is given up.
+const GIVE_UP: SignedDuration = SignedDuration::from_hours(72);
+/// What is known about a notice must not be older than this when its mail goes out.
+const FRESH: SignedDuration = SignedDuration::from_secs(5);
+/// A claim with less time left is given back: another worker may be about to take it over.
+const MARGIN: SignedDuration = SignedDuration::from_secs(20);
+
+/// A claimed notice with what is known about it.
+#[derive(Debug, Clone)]
+pub(crate) struct Ready {
+    pub(crate) notice: Claimed,
+    pub(crate) facts: Arc<Facts>,
+    /// When that was read.
+    pub(crate) read_at: Timestamp,
+    /// When the claim was made.
+    pub(crate) claimed_at: Timestamp,
+}
+
+/// What is to be done with a notice: look further, or write down an end without sending.
+pub(crate) type Prepared = Result<Ready, (Claimed, Settlement)>;
+
+/// Reads what is to be known about claimed notices, and decides which are still wanted. A row that cannot be read takes down its own
+/// notice only.
+pub(crate) async fn prepare(engine: &Engine, notices: Vec<Claimed>, claimed_at: Timestamp, clock: &Clock) -> Vec<Prepared> {
+    let now = clock.now();
+    let ready = |notice: Claimed, facts: &Arc<Facts>| match unwanted(&notice, facts, now) {
+        Some(settlement) => Err((notice, settlement)),
+        None => Ok(Ready { notice, facts: facts.clone(), read_at: now, claimed_at }),
+    };
+    match read(engine, notices.clone()).await {
+        Ok(facts) => notices.into_iter().map(|notice| ready(notice, &facts)).collect(),
+        Err(StoreError::Corrupt { .. }) => {
+            let mut prepared = Vec::with_capacity(notices.len());
+            for notice in notices {
+                prepared.push(match read(engine, vec![notice.clone()]).await {
+                    Ok(facts) => ready(notice, &facts),
+                    Err(error @ StoreError::Corrupt { .. }) => {
+                        let dead = Settlement::Dead { phase: "compose", reply: error.to_string(), suppress: false };
+                        Err((notice, dead))
+                    }
+                    Err(error) => Err((notice, later(&error, now))),
+                });
+            }
+            prepared
+        }
+        Err(error) => {
+            let later = later(&error, now);
+            notices.into_iter().map(|notice| Err((notice, later.clone()))).collect()
+        }
+    }
+}
+
+async fn read(engine: &Engine, notices: Vec<Claimed>) -> Result<Arc<Facts>, StoreError> {
+    engine.store.worker(move |tx| async move { outbox::facts::read(&tx, &notices).await }).await.map(Arc::new)
+}
+
+fn later(error: &StoreError, now: Timestamp) -> Settlement {
+    tracing::error!(%error, "notices could not be looked up and wait a minute");
+    Settlement::Returned { at: now + SignedDuration::from_mins(1) }
+}
+
+/// Why a notice is not sent now, if it is not.
+fn unwanted(notice: &Claimed, facts: &Facts, now: Timestamp) -> Option<Settlement> {
+    let dead = |why: &str| Some(Settlement::Dead { phase: "compose", reply: why.to_owned(), suppress: false });
+    if notice.kind != Kind::SessionReminder {
+        if let Some(reason) = facts.refused(notice) {
+            return dead(&format!("nothing is sent to this address since a mail server refused it: {reason}"));
+        }
+        // Asking for another attempt starts the time anew.
+        let since = notice.resent_at.unwrap_or(notice.created_at);
+        return if now.duration_since(since) > GIVE_UP { dead("it could not be sent for three days") } else { None };
+    }
+    let (Some((date, time)), Some(patient)) = (notice.civil, facts.patient(notice)) else {
+        return dead("the patient this reminder is for is not there");
+    };
+    let skip = |why| Some(Settlement::Skipped(why));
+    // The patient may have chosen other hours since this one was planned.
+    if patient.rule.times.is_empty() {
+        return skip(NoticeSkip::Unsubscribed);
+    }
+    if !patient.rule.times.contains(&time) {
+        return skip(NoticeSkip::Expired);
+    }
+    let standing = patient.standing(date, facts.unsubscribed(notice));
+    match decide(&patient.rule, &Due { date, time, at: notice.due_at }, &standing, now) {
+        Decision::Send => None,
+        Decision::Wait => Some(Settlement::Returned { at: notice.due_at }),
+        Decision::Skip(why) => skip(why),
+    }
+}
+
+/// Makes one attempt, and says how it ended. Nothing is written down here but the intent.
+pub(crate) async fn attempt(engine: &Arc<Engine>, ready: Ready, clock: &Clock) -> (Claimed, Settlement) {
+    let Ready { notice, facts, read_at, claimed_at } = ready;
+    let now = clock.now();
+    if engine.stopping() {
+        return (notice, Settlement::Returned { at: now });
+    }
+    if let Some(pause) = engine.pause.until(now) {
+        return (notice, Settlement::Returned { at: pause.until });
+    }
+    if now > claimed_at + LEASE - MARGIN || now < claimed_at {
+        return (notice, Settlement::Returned { at: now });
+    }
+    if now > read_at + FRESH {
+        // It waited for a slow domain, and things may have changed.
+        return match prepare(engine, vec![notice.clone()], claimed_at, clock).await.pop() {
+            Some(Ok(Ready { notice, facts, .. })) => {
+                let settlement = send(engine, &notice, &facts, clock).await;
+                (notice, settlement)
+            }
+            Some(Err(ended)) => ended,
+            None => (notice, Settlement::Returned { at: now }),
+        };
+    }
+    let settlement = send(engine, &notice, &facts, clock).await;
+    (notice, settlement)
+}
+
+/// Writes the mail, hands it over, and says how that ended.
+async fn send(engine: &Arc<Engine>, notice: &Claimed, facts: &Facts, clock: &Clock) -> Settlement {
+    let token = match issue_link(engine, notice, facts, clock.now()).await {
+        Ok(token) => token,
+        Err(error) => {
+            tracing::error!(notice = %notice.id, %error, "a link could not be made; the mail waits a minute");
+            return Settlement::Returned { at: clock.now() + SignedDuration::from_mins(1) };
+        }
+    };
+    let mail = match engine.composer.compose(notice, facts, token.as_deref(), clock.now()) {
+        Ok(mail) => mail,
+        Err(error) => return Settlement::Dead { phase: "compose", reply: error.to_string(), suppress: false },
+    };
+    // Without a committed intent the mail certainly did not go out.
+    let intended = AtomicBool::new(false);
+    let intent = async {
+        let kept = engine.ledger.intend(Intent::of(notice, &mail.message_id), clock).await;
+        intended.store(kept, Ordering::Relaxed);
+        kept
+    };
+    let handed_over = engine.mailer.deliver(notice.id.0, &mail.envelope, &mail.content, clock.now(), intent);
+    let outcome = tokio::select! {
+        outcome = handed_over => outcome,
+        () = engine.out_of_time() => {
+            return if intended.load(Ordering::Relaxed) {
+                unanswered(notice, "the worker was stopped before the mail server's reply".to_owned(), clock)
+            } else {
+                Settlement::Returned { at: clock.now() }
+            };
+        }
+    };
+    match outcome {
+        Outcome::Accepted { reply } => {
+            if engine.pause.end() {
+                engine.tell_pause(None, clock.now()).await;
+            }
+            Settlement::Sent { reply }
+        }
+        // Either the notice is another worker's by now, and this changes nothing; or the intent could not be recorded.
+        Outcome::Withheld => Settlement::Returned { at: clock.now() + SignedDuration::from_secs(30) },
+        Outcome::Postponed { phase, reply } => retry(notice, phase, reply, clock),
+        Outcome::Rejected { phase, reply, address } => Settlement::Dead { phase: phase.as_str(), reply, suppress: address },
+        Outcome::Refused { phase, reply } => {
+            if engine.pause.begin(clock.now(), &reply) {
+                engine.tell_pause(Some(reply.clone()), clock.now()).await;
+            }
+            retry(notice, phase, reply, clock)
+        }
+        Outcome::Unanswered { reply } => unanswered(notice, reply, clock),
+    }
+}
+
+fn retry(notice: &Claimed, phase: Phase, reply: String, clock: &Clock) -> Settlement {
+    Settlement::Retry { at: clock.now() + backoff(notice.attempt, notice.id), phase: phase.as_str(), reply }
+}
+
+/// The server may have the mail, and nobody said so.
+fn unanswered(notice: &Claimed, reply: String, clock: &Clock) -> Settlement {
+    if notice.kind.may_repeat() { retry(notice, Phase::Dot, reply, clock) } else { Settlement::Unknown { reply } }
+}
+
+/// The token of the one-time link that a mail carries, if it carries one. Made anew at each attempt; those of attempts that failed
+/// were seen by nobody and end by themselves.
+async fn issue_link(engine: &Engine, notice: &Claimed, facts: &Facts, now: Timestamp) -> Result<Option<String>, StoreError> {
+    let purpose = match (notice.kind, notice.patient, notice.membership, notice.account) {
+        (Kind::Invitation, Some(patient), None, _) => link::Purpose::InvitePatient(notice.clinic, patient),
+        (Kind::Invitation, _, Some(member), _) => link::Purpose::InviteStaff(notice.clinic, member),
+        // Who has not joined yet has no password to sign in with: the program's mail lets them in as the invitation does.
+        (Kind::ProgramAssigned, Some(patient), _, _) if facts.patient(notice).is_some_and(|patient| !patient.joined) => {
+            link::Purpose::InvitePatient(notice.clinic, patient)
+        }
+        (Kind::PasswordReset, _, _, Some(account)) => link::Purpose::ResetPassword(account),
+        _ => return Ok(None),
+    };
+    let recipient = notice.recipient.clone();
+    engine.store.worker(move |tx| async move { link::issue(&tx, purpose, &recipient, now).await }).await.map(Some)
+}

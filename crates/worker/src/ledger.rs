@@ -1,0 +1,121 @@
+//! What the engine writes down while it sends: intents before the dot, and how each attempt ended. Both many at a time.
+
+use std::{sync::Arc, time::Duration};
+
+use store::{
+    Store, StoreError,
+    outbox::{self, Claimed, Intent, Settlement},
+};
+
+use crate::{clock::Clock, group::Group};
+
+/// Groups on their way to the database at once: while one waits for the disk, another one is sent there.
+const AT_ONCE: usize = 2;
+/// For how long a result is tried to be recorded while the database is away. What is not recorded will look unknown.
+const KEEP_TRYING: Duration = Duration::from_secs(10 * 60);
+/// The longest wait between two tries.
+const LONGEST_WAIT: Duration = Duration::from_secs(3);
+
+/// Writes intents and settlements in groups.
+pub(crate) struct Ledger {
+    store: Store,
+    intents: Group<Intent, bool>,
+    settlements: Group<Arc<(Claimed, Settlement)>, Recorded>,
+}
+
+/// What became of an attempt to record a settlement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Recorded {
+    /// It stands.
+    Yes,
+    /// The notice was no longer this worker's.
+    NotOurs,
+    /// The database could not be reached; trying again may work.
+    NotYet,
+    /// It cannot be recorded.
+    Never,
+}
+
+impl Ledger {
+    pub(crate) fn new(store: Store) -> Self {
+        Self { store, intents: Group::new(AT_ONCE), settlements: Group::new(AT_ONCE) }
+    }
+
+    /// Commits the intent to send a mail; only when this says `true` may its dot be sent.
+    pub(crate) async fn intend(&self, intent: Intent, clock: &Clock) -> bool {
+        let write = async |intents: Vec<Intent>| {
+            let (asked, now) = (intents.clone(), clock.now());
+            match self.store.worker(move |tx| async move { outbox::intend(&tx, &asked, now).await }).await {
+                Ok(kept) => intents.iter().map(|intent| kept.contains(&intent.notice)).collect(),
+                Err(error @ StoreError::Unavailable(_)) => {
+                    tracing::warn!(%error, "intents to send could not be recorded, so nothing is sent");
+                    vec![false; intents.len()]
+                }
+                Err(error) => {
+                    tracing::error!(%error, "intents to send could not be recorded, so nothing is sent");
+                    vec![false; intents.len()]
+                }
+            }
+        };
+        self.intents.commit(intent, write).await.unwrap_or(false)
+    }
+
+    /// Records how an attempt ended, however long the database is away (within reason). Says whether the notice was still ours.
+    pub(crate) async fn settle(&self, notice: Claimed, settlement: Settlement, clock: &Clock) -> bool {
+        let settled = Arc::new((notice, settlement));
+        let began = std::time::Instant::now();
+        let mut pause = Duration::from_millis(200);
+        loop {
+            let recorded = self.settlements.commit(settled.clone(), async |settled| self.record(&settled, clock).await).await;
+            match recorded.unwrap_or(Recorded::NotYet) {
+                Recorded::Yes => return true,
+                Recorded::NotOurs => return false,
+                Recorded::NotYet if began.elapsed() < KEEP_TRYING => {
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(LONGEST_WAIT);
+                }
+                Recorded::NotYet | Recorded::Never => {
+                    tracing::error!(notice = %settled.0.id, "a result could not be recorded");
+                    return false;
+                }
+            }
+        }
+    }
+
+    async fn record(&self, settled: &[Arc<(Claimed, Settlement)>], clock: &Clock) -> Vec<Recorded> {
+        let now = clock.now();
+        let all: Vec<(Claimed, Settlement)> = settled.iter().map(|one| (**one).clone()).collect();
+        match self.write(all.clone(), now).await {
+            Ok(recorded) => recorded,
+            Err(error @ StoreError::Unavailable(_)) => {
+                tracing::warn!(%error, "results could not be recorded yet");
+                vec![Recorded::NotYet; all.len()]
+            }
+            // One of them is what the database refuses: it takes down nobody else's.
+            Err(error) if all.len() > 1 => {
+                tracing::error!(%error, "results are recorded one by one");
+                let mut recorded = Vec::with_capacity(all.len());
+                for one in all {
+                    recorded.push(match self.write(vec![one], now).await {
+                        Ok(mut one) => one.pop().unwrap_or(Recorded::Never),
+                        Err(StoreError::Unavailable(_)) => Recorded::NotYet,
+                        Err(_) => Recorded::Never,
+                    });
+                }
+                recorded
+            }
+            Err(error) => {
+                tracing::error!(%error, "the result could not be recorded");
+                vec![Recorded::Never; all.len()]
+            }
+        }
+    }
+
+    async fn write(&self, settled: Vec<(Claimed, Settlement)>, now: jiff::Timestamp) -> Result<Vec<Recorded>, StoreError> {
+        let settled = Arc::new(settled);
+        let asked = settled.clone();
+        let ours = self.store.worker(move |tx| async move { outbox::settle(&tx, &asked, now).await }).await?;
+        let recorded = |ours: bool| if ours { Recorded::Yes } else { Recorded::NotOurs };
+        Ok(settled.iter().map(|(notice, _)| recorded(ours.contains(&notice.id))).collect())
+    }
+}
