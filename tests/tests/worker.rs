@@ -13,7 +13,7 @@ use render::{
 };
 use store::{
     StoreError,
-    outbox::{self, Owed},
+    outbox::{self, Intent, Owed},
     reminder,
 };
 use testkit::{
@@ -191,8 +191,11 @@ async fn workers_at_the_same_step_leave_each_other_alone() {
         let (begun, has_begun) = tokio::sync::oneshot::channel();
         let (end, may_end) = tokio::sync::oneshot::channel::<()>();
         let first = store.worker(move |tx| async move {
-            let taken =
-                if planning { reminder::plan(&tx, 1, eight()).await?.rules } else { outbox::claim(&tx, 1, eight()).await?.len() };
+            let taken = if planning {
+                reminder::plan(&tx, 1, eight()).await?.rules
+            } else {
+                outbox::claim(&tx, 1, &[], eight()).await?.len()
+            };
             let _ = begun.send(());
             let _ = may_end.await;
             Ok::<_, StoreError>(taken)
@@ -203,7 +206,7 @@ async fn workers_at_the_same_step_leave_each_other_alone() {
                 let taken = if planning {
                     reminder::plan(&tx, 9, eight()).await?.rules
                 } else {
-                    outbox::claim(&tx, 9, eight()).await?.len()
+                    outbox::claim(&tx, 9, &[], eight()).await?.len()
                 };
                 Ok::<_, StoreError>(taken)
             });
@@ -430,10 +433,11 @@ async fn what_a_dead_worker_left_behind_is_taken_up() {
     }
     worker::plan(&story.db.store, eight()).await.unwrap();
     // One worker died after the intent with Ada's, another before it with Ben's.
-    let claimed = story.db.store.worker(|tx| async move { outbox::claim(&tx, 10, eight()).await }).await.unwrap();
+    let claimed = story.db.store.worker(|tx| async move { outbox::claim(&tx, 10, &[], eight()).await }).await.unwrap();
     let ada = claimed.iter().find(|notice| notice.recipient.as_str() == "ada@example.test").unwrap().clone();
-    let kept = story.db.store.worker(move |tx| async move { outbox::intend(&tx, &ada, "<x@y>", eight()).await }).await;
-    assert!(kept.unwrap());
+    let kept =
+        story.db.store.worker(move |tx| async move { outbox::intend(&tx, &[Intent::of(&ada, "<x@y>")], eight()).await }).await;
+    assert_eq!(kept.unwrap().len(), 1);
     assert_eq!(story.tick(eight() + minutes(1)).await, TickReport::default(), "both are still leased");
     let report = story.tick(eight() + minutes(3)).await;
     assert_eq!((report.reaped.returned, report.reaped.unknown, report.sent), (1, 1, 1));
@@ -441,8 +445,9 @@ async fn what_a_dead_worker_left_behind_is_taken_up() {
 
     // The worker that was only asleep wakes up with Ben's claim: it may not send.
     let ben = claimed.iter().find(|notice| notice.recipient.as_str() == "ben@example.test").unwrap().clone();
-    let kept = story.db.store.worker(move |tx| async move { outbox::intend(&tx, &ben, "<x@y>", eight() + minutes(3)).await }).await;
-    assert!(!kept.unwrap());
+    let intent = [Intent::of(&ben, "<x@y>")];
+    let kept = story.db.store.worker(move |tx| async move { outbox::intend(&tx, &intent, eight() + minutes(3)).await }).await;
+    assert!(kept.unwrap().is_empty());
 }
 
 #[tokio::test]
@@ -452,7 +457,7 @@ async fn one_notice_that_cannot_be_written_stops_nobody_else() {
     let bad_zone = story.somebody("Bad Zone").await;
     story.somebody("Good One").await;
     story.db.execute(&format!("update patient set zone = 'Mars/Olympus' where id = '{}'", bad_zone.id)).await;
-    // A notice about somebody who is not there, and one of a kind from a later version.
+    // A notice about somebody who is not there, and a mail that has nobody to be about.
     story.owe(Owed::PatientInvitation(farah.id), &farah.email, eight()).await;
     story.db.execute("update notice set patient_id = null, kind = 'invitation' where kind = 'invitation'").await;
     story
@@ -464,7 +469,7 @@ async fn one_notice_that_cannot_be_written_stops_nobody_else() {
         ))
         .await;
     let report = story.tick(eight()).await;
-    assert_eq!((report.sent, report.dead), (2, 2), "{:?}", story.db.rows("select kind, state, reply from notice").await);
+    assert_eq!((report.sent, report.dead), (2, 3), "{:?}", story.db.rows("select kind, state, reply from notice").await);
     let dead = story.db.rows("select reply from notice where state = 'dead' order by reply").await;
     assert_eq!(dead.len(), 3, "{dead:?}");
     assert!(dead.iter().any(|why| why.contains("Mars/Olympus")) && dead.iter().any(|why| why.contains("is not there")), "{dead:?}");

@@ -88,7 +88,8 @@ impl Composer {
     pub fn compose(&self, notice: &Claimed, facts: &Facts, token: Option<&str>, now: Timestamp) -> Result<Composed, ComposeError> {
         let wrong = |error: &dyn std::fmt::Display| ComposeError::Mail(error.to_string());
         let (name, words) = self.words(notice, facts, token, now)?;
-        let sender = self.from.name.clone().unwrap_or_else(|| facts.clinic.name.clone());
+        let clinic = facts.clinic(notice).ok_or(ComposeError::Missing("clinic"))?;
+        let sender = self.from.name.clone().unwrap_or_else(|| clinic.name.clone());
         let from = Mailbox::new(Some(sender), self.from.email.clone());
         let address: Address = notice.recipient.as_str().parse().map_err(|error| wrong(&error))?;
         let message_id = format!("<{}@{}>", notice.id, self.from.email.domain());
@@ -122,20 +123,21 @@ impl Composer {
         token: Option<&str>,
         now: Timestamp,
     ) -> Result<(String, RenderedMail), ComposeError> {
-        let sender = sender(&facts.clinic);
-        let patient = || notice.patient.and_then(|id| facts.patient(id)).ok_or(ComposeError::Missing("patient"));
+        let clinic = facts.clinic(notice).ok_or(ComposeError::Missing("clinic"))?;
+        let sender = sender(clinic);
+        let patient = || facts.patient(notice).ok_or(ComposeError::Missing("patient"));
         let invited = token.map(|token| self.links.welcome(token));
         let token = || token.ok_or(ComposeError::Missing("link"));
         match notice.kind {
             Kind::Invitation if notice.membership.is_some() => {
-                let member = notice.membership.and_then(|id| facts.member(id)).ok_or(ComposeError::Missing("member of staff"))?;
+                let member = facts.member(notice).ok_or(ComposeError::Missing("member of staff"))?;
                 let mail = Invitation {
                     sender,
                     name: first(&member.name),
                     inviter: None,
                     staff: true,
                     link: self.links.welcome(token()?),
-                    expires: moment(member.language, &facts.clinic.zone, now + link::INVITATION_LASTS),
+                    expires: moment(member.language, &clinic.zone, now + link::INVITATION_LASTS),
                 };
                 Ok((member.name.clone(), mail::render(&self.templates, member.language, &mail)?))
             }
@@ -157,7 +159,7 @@ impl Composer {
                     sender,
                     name: first(&person.name),
                     link: self.links.password_reset(token()?),
-                    expires: moment(person.language, &facts.clinic.zone, now + link::RESET_LASTS),
+                    expires: moment(person.language, &clinic.zone, now + link::RESET_LASTS),
                 };
                 Ok((person.name.clone(), mail::render(&self.templates, person.language, &mail)?))
             }

@@ -16,6 +16,7 @@ use std::{
 
 use jiff::Timestamp;
 use lettre::address::Envelope;
+use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use connection::Connection;
@@ -104,7 +105,7 @@ impl Mailer {
         if let Some(mut connection) = self.take_idle() {
             match connection.announce(envelope).await {
                 Ok(()) => announced = Some(connection),
-                Err(failure) if failure.is_broken() => {}
+                Err(failure) if failure.is_broken() || failure.is_goodbye() => {}
                 Err(failure) => return self.after_refusal(connection, failure).await,
             }
         }
@@ -136,12 +137,11 @@ impl Mailer {
         failure.outcome()
     }
 
-    /// Ends the conversations kept open; called when a tick is over.
+    /// Ends the conversations kept open; called when there is nothing more to send for now.
     pub async fn hang_up(&self) {
         let connections = std::mem::take(&mut *self.idle.lock().unwrap_or_else(PoisonError::into_inner));
-        for connection in connections {
-            connection.quit().await;
-        }
+        let goodbyes: JoinSet<()> = connections.into_iter().map(Connection::quit).collect();
+        goodbyes.join_all().await;
     }
 
     fn take_idle(&self) -> Option<Connection> {

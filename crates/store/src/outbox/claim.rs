@@ -44,6 +44,8 @@ pub struct Claimed {
     pub due_at: Timestamp,
     /// When it was queued.
     pub created_at: Timestamp,
+    /// When somebody last asked for another attempt, if anybody did.
+    pub resent_at: Option<Timestamp>,
     /// Which attempt this is, from 1.
     pub attempt: u32,
 }
@@ -63,6 +65,7 @@ struct Row {
     civil_time: Option<time::Time>,
     due_at: time::OffsetDateTime,
     created_at: time::OffsetDateTime,
+    resent_at: Option<time::OffsetDateTime>,
     attempts: i32,
 }
 
@@ -91,6 +94,7 @@ impl TryFrom<Row> for Claimed {
             civil_time,
             due_at,
             created_at,
+            resent_at,
             attempts,
         } = row;
         let instant =
@@ -111,6 +115,7 @@ impl TryFrom<Row> for Claimed {
             civil: civil_date.and_then(to_date).zip(civil_time.map(to_time)),
             due_at: instant("due_at", due_at)?,
             created_at: instant("created_at", created_at)?,
+            resent_at: resent_at.and_then(to_instant),
             attempt: u32::try_from(attempts).unwrap_or_default(),
         })
     }
@@ -131,7 +136,7 @@ pub async fn claim(tx: &Tx, limit: u32, busy: &[String], now: Timestamp) -> Resu
                    order by next_at, id limit $3 for update skip locked) as due
              where n.clinic_id = due.clinic_id and n.id = due.id
              returning n.clinic_id, n.id, n.token, n.kind, n.patient_id, n.membership_id, n.account_id, n.program_id, n.recipient,
-               n.civil_date, n.civil_time, n.due_at, n.created_at, n.attempts",
+               n.civil_date, n.civil_time, n.due_at, n.created_at, n.resent_at, n.attempts",
             [from_instant(now).into(), from_instant(now + LEASE).into(), i64::from(limit).into(), busy.to_vec().into()],
         )
         .await?;

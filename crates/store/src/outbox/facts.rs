@@ -200,8 +200,7 @@ pub async fn read(tx: &Tx, notices: &[Claimed]) -> Result<Facts, StoreError> {
     let clinics = clinics_of(tx, notices).await?;
     let suppressed = suppressed_of(tx, notices).await?;
     let mut people = people_of(tx, notices).await?;
-    let accounts: Vec<(ClinicId, Uuid)> =
-        notices.iter().filter_map(|notice| Some((notice.clinic, notice.account?.0))).collect();
+    let accounts: Vec<(ClinicId, Uuid)> = notices.iter().filter_map(|notice| Some((notice.clinic, notice.account?.0))).collect();
     let [patient_clinics, patient_ids] = pairs(&wanted, |(clinic, id)| (clinic.0, id.0));
     let [account_clinics, account_ids] = pairs(&accounts, |(clinic, id)| (clinic.0, id));
     let rows: Vec<PatientRow> = tx
@@ -250,9 +249,8 @@ async fn clinics_of(tx: &Tx, notices: &[Claimed]) -> Result<HashMap<ClinicId, Cl
     let mut ids: Vec<Uuid> = notices.iter().map(|notice| notice.clinic.0).collect();
     ids.sort_unstable();
     ids.dedup();
-    let rows: Vec<ClinicRow> = tx
-        .all("select id, name, zone, phone, whatsapp, quiet_from, quiet_to from clinic where id = any($1)", [ids.into()])
-        .await?;
+    let rows: Vec<ClinicRow> =
+        tx.all("select id, name, zone, phone, whatsapp, quiet_from, quiet_to from clinic where id = any($1)", [ids.into()]).await?;
     rows.into_iter()
         .map(|ClinicRow { id, name, zone, phone, whatsapp, quiet_from, quiet_to }| {
             let zone = Zone::parse(&zone).map_err(|why| StoreError::corrupt("clinic", "zone", id, why))?;
@@ -311,10 +309,7 @@ async fn people_of(tx: &Tx, notices: &[Claimed]) -> Result<HashMap<(ClinicId, Uu
     Ok(people)
 }
 
-async fn rules_of(
-    tx: &Tx,
-    patients: &[(ClinicId, PatientId)],
-) -> Result<HashMap<(ClinicId, PatientId), Vec<RuleRow>>, StoreError> {
+async fn rules_of(tx: &Tx, patients: &[(ClinicId, PatientId)]) -> Result<HashMap<(ClinicId, PatientId), Vec<RuleRow>>, StoreError> {
     let rows: Vec<RuleRow> = tx
         .all(
             "select r.clinic_id, r.patient_id, r.local_time, r.weekdays, r.paused_until

@@ -3,6 +3,9 @@
 //! lettre's `send` hides how far it got, and its timeout bounds connecting only. Here every command is given by hand, so that it is
 //! known whether the server can have the mail, and the caller can commit what it is about to do between the server's 354 and the
 //! final dot.
+//!
+//! Where the server offers it (RFC 2920), `MAIL`, `RCPT` and `DATA` go out together: two round trips a mail instead of four. They cannot
+//! become one, because the content has to wait for the 354 and the commit.
 
 use std::{future::Future, net::IpAddr, time::Duration};
 
@@ -12,7 +15,7 @@ use lettre::{
         Error,
         authentication::{Credentials, Mechanism},
         client::{AsyncSmtpConnection, AsyncTokioStream, TlsParameters},
-        commands::{Data, Mail, Rcpt, Rset},
+        commands::{Data, Ehlo, Mail, Rcpt, Rset},
         extension::ClientId,
         response::Response,
     },
@@ -48,6 +51,10 @@ impl Default for Patience {
 pub(super) struct Connection {
     smtp: AsyncSmtpConnection,
     patience: Patience,
+    /// Whether the server takes several commands at once.
+    pipelining: bool,
+    /// Whether replies and commands can no longer be told to belong together.
+    out_of_step: bool,
 }
 
 impl Connection {
@@ -78,25 +85,48 @@ impl Connection {
             let credentials = Credentials::new(user.clone(), password.expose_secret().to_owned());
             within(patience.command, Phase::Auth, smtp.auth(&[Mechanism::Plain, Mechanism::Login], &credentials)).await?;
         }
-        Ok(Self { smtp, patience })
+        // lettre keeps to itself whether the server offers this, so it is asked once more.
+        let offers = within(patience.command, Phase::Hello, smtp.command(Ehlo::new(hello))).await?;
+        let pipelining = offers.message().any(|line| line.trim().eq_ignore_ascii_case("PIPELINING"));
+        Ok(Self { smtp, patience, pipelining, out_of_step: false })
     }
 
-    /// Announces the mail: `MAIL` and `RCPT`. Our addresses are ASCII, so no extension is asked for. After an error the conversation is still usable when the server gave a reply.
+    /// Announces the mail to its one recipient: `MAIL`, `RCPT` and `DATA`, up to the server's 354. Our addresses are ASCII, so no
+    /// extension is asked for. After an error [`Connection::reset`] tells whether the conversation can go on.
     pub(super) async fn announce(&mut self, envelope: &Envelope) -> Result<(), Failure> {
-        self.command(Phase::Mail, Mail::new(envelope.from().cloned(), Vec::new())).await?;
-        for recipient in envelope.to() {
-            self.command(Phase::Rcpt, Rcpt::new(recipient.clone(), Vec::new())).await?;
+        let mail = Mail::new(envelope.from().cloned(), Vec::new());
+        let recipients: Vec<Rcpt> = envelope.to().iter().map(|to| Rcpt::new(to.clone(), Vec::new())).collect();
+        if !self.pipelining {
+            self.command(Phase::Mail, mail).await?;
+            for recipient in recipients {
+                self.command(Phase::Rcpt, recipient).await?;
+            }
+            self.command(Phase::Data, Data).await?;
+            return Ok(());
         }
-        Ok(())
+        let together = recipients.iter().fold(mail.to_string(), |all, recipient| all + &recipient.to_string()) + &Data.to_string();
+        let mut refused = self.command(Phase::Mail, together).await.err();
+        let phases = recipients.iter().map(|_| Phase::Rcpt).chain([Phase::Data]);
+        for phase in phases {
+            if refused.as_ref().is_some_and(Failure::is_broken) {
+                break;
+            }
+            // Every command has its reply, also after a refusal; the first one says why.
+            let reply = within(self.patience.command, phase, self.smtp.read_response()).await;
+            match (reply, &refused) {
+                // The server wants content although it refused the recipient; only closing the connection tells it that none will come.
+                (Ok(_), Some(_)) if phase == Phase::Data => self.out_of_step = true,
+                (Err(failure), Some(_)) if failure.is_broken() => self.out_of_step = true,
+                (Err(failure), None) => refused = Some(failure),
+                _ => {}
+            }
+        }
+        refused.map_or(Ok(()), Err)
     }
 
     /// Sends the announced mail. `intent` runs after the server's 354 and before the first byte of content; the content goes out only
     /// when it says `true`. Says whether the conversation can be used again.
     pub(super) async fn transmit(&mut self, content: &[u8], intent: impl Future<Output = bool>) -> (Outcome, bool) {
-        if let Err(failure) = self.command(Phase::Data, Data).await {
-            let usable = !failure.is_broken();
-            return (failure.outcome(), usable);
-        }
         if !intent.await {
             // The server waits for content now; only closing the connection tells it that none will come.
             return (Outcome::Withheld, false);
@@ -114,7 +144,7 @@ impl Connection {
 
     /// Forgets a mail that was announced and refused, so that the next one can follow. Says whether that worked.
     pub(super) async fn reset(&mut self) -> bool {
-        self.command(Phase::Mail, Rset).await.is_ok()
+        !self.out_of_step && self.command(Phase::Mail, Rset).await.is_ok()
     }
 
     /// Says goodbye; whether the server hears it does not matter.

@@ -137,6 +137,11 @@ impl Failure {
         self.kind == Kind::Broken
     }
 
+    /// Whether the server is closing the line (421), as it does with one that was silent for long or has carried many mails.
+    pub(super) fn is_goodbye(&self) -> bool {
+        self.kind == Kind::Transient && self.reply.starts_with("421")
+    }
+
     /// Who is hit, read from where it stopped and what the server said.
     pub(super) fn outcome(self) -> Outcome {
         let Self { phase, kind, reply } = self;
