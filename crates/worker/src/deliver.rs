@@ -10,9 +10,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use jiff::Timestamp;
 use store::{
     StoreError,
-    outbox::{self, Claimed, Settlement},
+    outbox::{self, Claimed, Kind, Settlement},
 };
 use tokio::task::{Id, JoinError, JoinSet};
 
@@ -21,6 +22,7 @@ use crate::{
     attempt::{Prepared, Ready, attempt, prepare},
     clock::Clock,
     lanes::Lanes,
+    telemetry,
     tick::TickReport,
 };
 
@@ -37,7 +39,7 @@ const LOOK: Duration = Duration::from_millis(250);
 ///
 /// # Errors
 /// The store's own, when nothing could be claimed.
-pub async fn deliver(engine: &Arc<Engine>, now: jiff::Timestamp, report: &mut TickReport) -> Result<(), StoreError> {
+pub async fn deliver(engine: &Arc<Engine>, now: Timestamp, report: &mut TickReport) -> Result<(), StoreError> {
     let clock = Clock::told(now);
     let mut delivery = Delivery::new(engine.clone(), clock.clone());
     let outcome = delivery.until_done(report).await;
@@ -205,7 +207,9 @@ impl Delivery {
             Err(error) => error.id(),
         };
         if let Some((domain, started)) = self.occupied.remove(&id) {
-            self.lanes.done(&domain, started, Instant::now());
+            let now = Instant::now();
+            telemetry::attempt_took(now.duration_since(started));
+            self.lanes.done(&domain, started, now);
         }
         self.since.1 += 1;
         match tried {
@@ -225,9 +229,25 @@ impl Delivery {
         log(&notice, &settlement);
         let (engine, clock) = (self.engine.clone(), self.clock.clone());
         self.recording.spawn(async move {
+            let (kind, due_at) = (notice.kind, notice.due_at);
             let ours = engine.ledger.settle(notice, settlement.clone(), &clock).await;
+            if ours {
+                count(kind, due_at, &settlement, clock.now());
+            }
             (settlement, ours)
         });
+    }
+}
+
+/// Counts what was recorded.
+fn count(kind: Kind, due_at: Timestamp, settlement: &Settlement, now: Timestamp) {
+    match settlement {
+        Settlement::Sent { .. } => telemetry::sent(kind, now.duration_since(due_at)),
+        Settlement::Retry { phase, .. } => telemetry::retried(phase),
+        Settlement::Dead { .. } => telemetry::dead(kind),
+        Settlement::Unknown { .. } => telemetry::unknown(kind),
+        Settlement::Skipped(why) => telemetry::skipped(*why),
+        Settlement::Returned { .. } => {}
     }
 }
 

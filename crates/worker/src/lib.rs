@@ -79,6 +79,7 @@ impl Engine {
 
     /// Writes down for people that no mail goes out and why, or that it goes out again. The mail itself does not depend on it.
     async fn tell_pause(&self, reason: Option<String>, now: Timestamp) {
+        telemetry::paused(reason.is_some());
         let told = self.store.worker(move |tx| async move { outbox::note_pause(&tx, reason.as_deref(), now).await }).await;
         if let Err(error @ (StoreError::Other(_) | StoreError::Corrupt { .. })) = told {
             tracing::error!(%error, "the pause could not be written down");

@@ -3,9 +3,10 @@
 use std::{future::Future, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
+use store::outbox;
 use tokio::time::timeout;
 
-use crate::{Engine, Stage, clock::Clock, deliver::deliver_until_stopped, tick::look_after};
+use crate::{Engine, Stage, clock::Clock, deliver::deliver_until_stopped, telemetry, tick::look_after};
 
 /// How long what is in flight may take after the program was told to stop; what is not over by then is cut.
 const DRAIN: Duration = Duration::from_secs(24);
@@ -42,6 +43,7 @@ pub async fn run(
 
 async fn plan_until_stopped(engine: Arc<Engine>, clock: Clock, every: Duration) {
     while !engine.stopping() {
+        count_queue(&engine).await;
         match look_after(&engine, clock.now()).await {
             Ok((planned, reaped)) if planned + reaped.returned > 0 => engine.poked.notify_one(),
             Ok(_) => {}
@@ -51,5 +53,15 @@ async fn plan_until_stopped(engine: Arc<Engine>, clock: Clock, every: Duration) 
             () = tokio::time::sleep(every) => {}
             () = engine.stopped() => {}
         }
+    }
+}
+
+/// Tells how long the queue is, for whoever watches.
+async fn count_queue(engine: &Engine) {
+    let counted = engine.store.worker(|tx| async move { outbox::queue(&tx).await }).await;
+    if let Ok(queue) = counted {
+        let [pending, claimed, sending] =
+            [queue.pending, queue.claimed, queue.sending].map(|count: i64| u64::try_from(count).unwrap_or_default());
+        telemetry::queue(pending, claimed, sending);
     }
 }

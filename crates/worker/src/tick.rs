@@ -6,10 +6,10 @@ use domain::reminder::NoticeSkip;
 use jiff::Timestamp;
 use store::{
     StoreError,
-    outbox::{self, Reaped, Settlement},
+    outbox::{self, Kind, Reaped, Settlement},
 };
 
-use crate::{Engine, deliver::deliver, plan::plan};
+use crate::{Engine, deliver::deliver, plan::plan, telemetry};
 
 /// What a tick did.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -64,5 +64,10 @@ pub(crate) async fn look_after(engine: &Engine, now: Timestamp) -> Result<(u64, 
     if reaped.unknown > 0 {
         tracing::warn!(count = reaped.unknown, "reminders whose worker went away while sending: nobody knows whether they arrived");
     }
-    Ok((plan(&engine.store, now).await?, reaped))
+    for _ in 0..reaped.unknown {
+        telemetry::unknown(Kind::SessionReminder);
+    }
+    let planned = plan(&engine.store, now).await?;
+    telemetry::planned(planned);
+    Ok((planned, reaped))
 }
