@@ -13,7 +13,7 @@ use secrecy::ExposeSecret as _;
 use store::{Actor, Scope, Store, StoreError};
 use worker::Mailer;
 
-use crate::{clock, config::Settings, demo, serve};
+use crate::{clock, config::Settings, demo, metrics, serve};
 
 /// A clinic's home-exercise system: programs, reminders, adherence and pain.
 #[derive(Debug, Parser)]
@@ -112,6 +112,7 @@ async fn serve_pages(settings: &Settings) -> Result<()> {
     let (url, secret) = (settings.database_url()?, settings.secret()?);
     let store = serve::open(url).await?;
     let listener = serve::listen(settings.bind).await?;
+    metrics::start(settings.metrics_bind, metrics::Part::Serve).await;
     let app = web::app(serve::app_state(settings, store.clone(), secret, false)?);
     tracing::info!(address = %settings.bind, url = settings.url, "serving");
     serve::web(listener, app, serve::asked_to_stop()).await?;
@@ -139,6 +140,7 @@ async fn work(settings: &Settings, once: bool) -> Result<()> {
             bail!("the mail server refused, and nothing more was sent: {why}");
         }
     } else {
+        metrics::start(settings.metrics_bind, metrics::Part::Worker).await;
         tracing::info!("sending what is due");
         serve::work(engine, serve::asked_to_stop()).await;
     }

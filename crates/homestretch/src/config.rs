@@ -45,6 +45,8 @@ pub struct Settings {
     mail_from: Option<String>,
     /// Whose X-Forwarded-For counts.
     pub trusted_proxies: Vec<Network>,
+    /// Where metrics are served, off the public port.
+    pub metrics_bind: SocketAddr,
 }
 
 /// A setting that is wrong or missing: one line.
@@ -118,6 +120,11 @@ impl Settings {
                 })
                 .transpose()?
                 .unwrap_or_default(),
+            metrics_bind: parse(
+                "HOMESTRETCH_METRICS_BIND",
+                text("HOMESTRETCH_METRICS_BIND").unwrap_or("127.0.0.1:9464"),
+                "an address and a port, such as 127.0.0.1:9464",
+            )?,
         })
     }
 
@@ -278,6 +285,7 @@ mod tests {
     fn nothing_set_is_the_demo() {
         let settings = given(&[]).unwrap();
         assert_eq!(settings.bind.to_string(), "127.0.0.1:8080");
+        assert_eq!(settings.metrics_bind.to_string(), "127.0.0.1:9464");
         assert_eq!(settings.url, "http://localhost:8080");
         assert_eq!(settings.data, PathBuf::from("/home/mei/.local/share/homestretch"));
         assert!(settings.own_database().is_none());
@@ -300,6 +308,7 @@ mod tests {
         for (name, value, says) in [
             ("HOMESTRETCH_BIND", "abc", "HOMESTRETCH_BIND: “abc” is not an address and a port, such as 127.0.0.1:8080."),
             ("HOMESTRETCH_BIND", "127.0.0.1:99999", "is not an address and a port"),
+            ("HOMESTRETCH_METRICS_BIND", "9464", "HOMESTRETCH_METRICS_BIND: “9464” is not an address and a port"),
             ("HOMESTRETCH_URL", "clinic.example", "is not an origin such as https://clinic.example."),
             ("HOMESTRETCH_URL", "https://clinic.example/app", "is not an origin"),
             ("HOMESTRETCH_SECRET", "short", "it has 5 characters and needs at least 32."),

@@ -15,7 +15,7 @@ use store::{Store, StoreError};
 use tokio::sync::watch;
 use worker::Target;
 
-use crate::{clock, config::Settings, embedded::Server, serve};
+use crate::{clock, config::Settings, embedded::Server, metrics, serve};
 
 /// Runs the demo until it is asked to stop.
 ///
@@ -97,6 +97,8 @@ async fn with_database(settings: &Settings, url: &str, listener: tokio::net::Tcp
     let links = Links::new(&settings.url, secret.expose_secret())?;
     let engine = serve::engine(store.clone(), target, from, links)?;
     let app = web::app_with(serve::app_state(settings, store.clone(), secret, true)?, mail::routes(folder));
+
+    metrics::start(settings.metrics_bind, metrics::Part::Demo).await;
 
     // One request to stop reaches both parts.
     let (stop, stopped) = watch::channel(false);
