@@ -124,7 +124,7 @@ async fn work(settings: &Settings, once: bool) -> Result<()> {
     let (url, secret) = (settings.database_url()?, settings.secret()?);
     let (target, from) = (settings.smtp()?, settings.mail_from()?);
     let store = serve::open(url).await?;
-    let engine = serve::engine(store.clone(), target, from, Links::new(&settings.url, secret.expose_secret())?)?;
+    let engine = serve::engine(settings, store.clone(), target, from, Links::new(&settings.url, secret.expose_secret())?)?;
     if once {
         let report = worker::tick(&engine, clock::now()).await?;
         println!(
@@ -167,8 +167,9 @@ async fn check(settings: &Settings) -> Result<()> {
     line("database", check_database(settings).await);
     line("templates", check_templates());
     line("mail", check_mail(settings).await);
+    line("dkim", crate::dkim::check(settings));
     line("secret", settings.secret().map(|_| String::new()).map_err(anyhow::Error::from));
-    if failed > 0 { bail!("{failed} of 5 checks failed") } else { Ok(()) }
+    if failed > 0 { bail!("{failed} of 6 checks failed") } else { Ok(()) }
 }
 
 async fn check_database(settings: &Settings) -> Result<String> {

@@ -7,8 +7,10 @@ use secrecy::{ExposeSecret as _, SecretSlice, SecretString};
 use web::auth::address::Network;
 use worker::smtp::Target;
 
+use crate::dkim::Dkim;
+
 /// Every setting there is, for the check of unknown names and the error that names the nearest one.
-const NAMES: [&str; 12] = [
+const NAMES: &[&str] = &[
     "DATABASE_URL",
     "HOMESTRETCH_DATA",
     "HOMESTRETCH_PG_BIN",
@@ -16,6 +18,9 @@ const NAMES: [&str; 12] = [
     "HOMESTRETCH_URL",
     "HOMESTRETCH_SECRET",
     "HOMESTRETCH_MAIL_FROM",
+    "HOMESTRETCH_DKIM_KEY",
+    "HOMESTRETCH_DKIM_SELECTOR",
+    "HOMESTRETCH_DKIM_DOMAIN",
     "HOMESTRETCH_TRUSTED_PROXIES",
     "HOMESTRETCH_METRICS_BIND",
     // What `bin/test` hands to the tests.
@@ -43,6 +48,8 @@ pub struct Settings {
     smtp: Option<Target>,
     /// The sender of every mail.
     mail_from: Option<String>,
+    /// What signs mails, when something does.
+    pub dkim: Option<Dkim>,
     /// Whose X-Forwarded-For counts.
     pub trusted_proxies: Vec<Network>,
     /// Where metrics are served, off the public port.
@@ -51,7 +58,7 @@ pub struct Settings {
 
 /// A setting that is wrong or missing: one line.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SettingError(String);
+pub struct SettingError(pub(crate) String);
 
 impl fmt::Display for SettingError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -110,6 +117,7 @@ impl Settings {
             secret,
             smtp,
             mail_from: text("HOMESTRETCH_MAIL_FROM").map(sender).transpose()?,
+            dkim: Dkim::read(&text)?,
             trusted_proxies: text("HOMESTRETCH_TRUSTED_PROXIES")
                 .map(|list| {
                     list.split(',')
@@ -253,7 +261,7 @@ fn sender(value: &str) -> Result<String, SettingError> {
 
 /// The known name with the fewest changed letters.
 fn nearest(name: &str) -> &'static str {
-    NAMES.into_iter().min_by_key(|known| distance(name, known)).unwrap_or("HOMESTRETCH_DATA")
+    NAMES.iter().copied().min_by_key(|known| distance(name, known)).unwrap_or("HOMESTRETCH_DATA")
 }
 
 /// Levenshtein's distance, in bytes; names are ASCII.

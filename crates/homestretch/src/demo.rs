@@ -95,7 +95,7 @@ async fn with_database(settings: &Settings, url: &str, listener: tokio::net::Tcp
     let target = settings.own_smtp().unwrap_or_else(|| Target::Folder(folder.clone()));
     let from = settings.own_mail_from().unwrap_or("demo@homestretch.example");
     let links = Links::new(&settings.url, secret.expose_secret())?;
-    let engine = serve::engine(store.clone(), target, from, links)?;
+    let engine = serve::engine(settings, store.clone(), target, from, links)?;
     let app = web::app_with(serve::app_state(settings, store.clone(), secret, true)?, mail::routes(folder));
 
     metrics::start(settings.metrics_bind, metrics::Part::Demo).await;

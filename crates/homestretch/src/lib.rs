@@ -4,6 +4,7 @@ pub mod clock;
 pub mod commands;
 pub mod config;
 pub mod demo;
+pub mod dkim;
 pub mod embedded;
 pub mod metrics;
 pub mod serve;

@@ -86,9 +86,12 @@ pub fn app_state(settings: &Settings, store: Store, secret: secrecy::SecretSlice
 /// The parts of the worker.
 ///
 /// # Errors
-/// When the sender is no address or the templates do not compile.
-pub fn engine(store: Store, target: Target, from: &str, links: Links) -> Result<Arc<Engine>> {
-    let composer = Composer::new(Templates::load()?, links, from).map_err(|error| anyhow!("HOMESTRETCH_MAIL_FROM: {error}"))?;
+/// When the sender is no address, the templates do not compile, or the key for DKIM cannot be used.
+pub fn engine(settings: &Settings, store: Store, target: Target, from: &str, links: Links) -> Result<Arc<Engine>> {
+    let mut composer = Composer::new(Templates::load()?, links, from).map_err(|error| anyhow!("HOMESTRETCH_MAIL_FROM: {error}"))?;
+    if let Some(dkim) = &settings.dkim {
+        composer = composer.signed_by(dkim.signer(from)?);
+    }
     Ok(Arc::new(Engine::new(store, Mailer::new(target), composer)))
 }
 

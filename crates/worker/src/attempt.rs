@@ -147,7 +147,7 @@ async fn send(engine: &Arc<Engine>, notice: &Claimed, facts: &Facts, clock: &Clo
             return Settlement::Returned { at: clock.now() + SignedDuration::from_mins(1) };
         }
     };
-    let mail = match engine.composer.compose(notice, facts, token.as_deref(), clock.now()) {
+    let mail = match engine.composer.compose(notice, facts, token.as_deref(), clock.now()).await {
         Ok(mail) => mail,
         Err(error) => return Settlement::Dead { phase: "compose", reply: error.to_string(), suppress: false },
     };

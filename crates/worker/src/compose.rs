@@ -2,7 +2,7 @@
 //!
 //! To add a kind: its arm in `Composer::words`, its struct in `render::mail`.
 
-use std::time::SystemTime;
+use std::{sync::Arc, time::SystemTime};
 
 use domain::{
     dose,
@@ -30,6 +30,8 @@ use store::{
         facts::{ClinicFacts, Facts},
     },
 };
+
+use crate::dkim::Signer;
 
 /// Why a mail cannot be written. The notice is dead with this reason; others go on.
 #[derive(Debug, thiserror::Error)]
@@ -67,6 +69,7 @@ pub struct Composer {
     templates: Templates,
     links: Links,
     from: Mailbox,
+    signer: Option<Arc<Signer>>,
 }
 
 impl Composer {
@@ -77,15 +80,42 @@ impl Composer {
     pub fn new(templates: Templates, links: Links, from: &str) -> Result<Self, SenderError> {
         let from: Mailbox = from.trim().parse().map_err(|_| SenderError)?;
         Email::parse(from.email.as_ref()).map_err(|_| SenderError)?;
-        Ok(Self { templates, links, from })
+        Ok(Self { templates, links, from, signer: None })
     }
 
-    /// Writes the mail of a notice. `token` is the text of its one-time link, for the kinds that carry one. `now` is the mail's date and
-    /// the beginning of its links' time.
+    /// As it was, and every mail is signed (DKIM).
+    #[must_use]
+    pub fn signed_by(self, signer: Signer) -> Self {
+        Self { signer: Some(Arc::new(signer)), ..self }
+    }
+
+    /// Writes the mail of a notice and signs it. `token` is the text of its one-time link, for the kinds that carry one. `now` is the
+    /// mail's date and the beginning of its links' time.
     ///
     /// # Errors
     /// [`ComposeError`]; the same notice would fail the same way again.
-    pub fn compose(&self, notice: &Claimed, facts: &Facts, token: Option<&str>, now: Timestamp) -> Result<Composed, ComposeError> {
+    pub async fn compose(
+        &self,
+        notice: &Claimed,
+        facts: &Facts,
+        token: Option<&str>,
+        now: Timestamp,
+    ) -> Result<Composed, ComposeError> {
+        let mut mail = self.write(notice, facts, token, now)?;
+        let Some(signer) = self.signer.clone() else { return Ok(mail) };
+        mail.content = if signer.takes_long() {
+            // The threads that speak to servers and to the database must not wait for arithmetic.
+            let content = mail.content;
+            let signed = tokio::task::spawn_blocking(move || signer.sign(&content, now)).await;
+            signed.map_err(|error| ComposeError::Mail(error.to_string()))?
+        } else {
+            signer.sign(&mail.content, now)
+        }
+        .map_err(|error| ComposeError::Mail(error.to_string()))?;
+        Ok(mail)
+    }
+
+    fn write(&self, notice: &Claimed, facts: &Facts, token: Option<&str>, now: Timestamp) -> Result<Composed, ComposeError> {
         let wrong = |error: &dyn std::fmt::Display| ComposeError::Mail(error.to_string());
         let (name, words) = self.words(notice, facts, token, now)?;
         let clinic = facts.clinic(notice).ok_or(ComposeError::Missing("clinic"))?;

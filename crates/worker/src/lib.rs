@@ -8,6 +8,7 @@ mod attempt;
 mod clock;
 pub mod compose;
 pub mod deliver;
+pub mod dkim;
 mod group;
 mod lanes;
 mod ledger;
@@ -23,6 +24,7 @@ use store::{Store, StoreError, outbox};
 use tokio::sync::{Notify, watch};
 
 pub use compose::{Composer, SenderError};
+pub use dkim::{Signer, SignerError};
 pub use plan::plan;
 pub use run::run;
 pub use smtp::{Mailer, Target, TargetError};
