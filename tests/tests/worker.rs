@@ -3,97 +3,24 @@
 // A test that fails to set itself up should say where.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod story;
+
 use std::sync::Arc;
 
-use domain::{ids::PatientId, person::Email, reminder::NoticeSkip};
+use domain::{ids::PatientId, reminder::NoticeSkip};
 use jiff::{SignedDuration, Timestamp, civil::date};
-use render::{
-    Templates,
-    links::{Links, Purpose},
-};
+use render::links::Purpose;
 use store::{
     StoreError,
     outbox::{self, Intent, Owed},
     reminder,
 };
+use story::{Story, eight, engine, links, minutes, seven};
 use testkit::{
-    Db,
     clock::at,
-    people::{self, Clinic, Somebody},
-    smtp::{Answer, Phase, Server},
+    smtp::{Answer, Phase},
 };
-use worker::{Composer, Engine, Mailer, Target, TickReport};
-
-const SECRET: [u8; 32] = [7; 32];
-
-/// A clinic in Kuala Lumpur on Monday 2 March 2026, seven in the morning there, with a mail server and a worker.
-struct Story {
-    db: Db,
-    clinic: Clinic,
-    server: Server,
-    engine: Arc<Engine>,
-}
-
-fn seven() -> Timestamp {
-    at("2026-03-02T07:00:00+08:00")
-}
-
-fn eight() -> Timestamp {
-    at("2026-03-02T08:00:00+08:00")
-}
-
-fn minutes(count: i64) -> SignedDuration {
-    SignedDuration::from_mins(count)
-}
-
-fn links() -> Links {
-    Links::new("https://clinic.test", &SECRET).unwrap()
-}
-
-fn engine(db: &Db, url: &str) -> Arc<Engine> {
-    let composer = Composer::new(Templates::load().unwrap(), links(), "reminders@clinic.test").unwrap();
-    Arc::new(Engine::new(db.store.clone(), Mailer::new(Target::parse(url).unwrap()), composer))
-}
-
-impl Story {
-    async fn begin() -> Self {
-        let db = Db::new().await;
-        let server = Server::start().await.unwrap();
-        let engine = engine(&db, &server.url());
-        let clinic = people::clinic(&db, seven()).await;
-        Self { db, clinic, server, engine }
-    }
-
-    /// A patient with six weeks of program from today and a reminder at eight.
-    async fn somebody(&self, name: &str) -> Somebody {
-        let email = format!("{}@example.test", name.split(' ').next().unwrap().to_lowercase());
-        let who = self.clinic.patient(name, &email).await;
-        self.clinic.program_for(&who, date(2026, 3, 2), 6).await;
-        self.clinic.remind(&who, &["08:00"], seven()).await;
-        who
-    }
-
-    async fn tick(&self, now: Timestamp) -> TickReport {
-        worker::tick(&self.engine, now).await.unwrap()
-    }
-
-    async fn owe(&self, owed: Owed, to: &Email, now: Timestamp) -> bool {
-        let (clinic, to) = (self.clinic.id, to.clone());
-        self.clinic.tenant(move |tx| async move { outbox::enqueue(&tx, clinic, owed, &to, now).await }).await
-    }
-
-    /// Every notice as `kind state reason`, in the order they were due.
-    async fn notices(&self) -> Vec<String> {
-        self.db.rows("select concat_ws(' ', kind, state, reason) from notice order by due_at, recipient, kind").await
-    }
-
-    /// Nothing is left in a state that is no end.
-    async fn assert_nothing_left_over(&self) {
-        let left =
-            self.db.rows("select kind, state, recipient, reply from notice where state in ('pending', 'claimed', 'sending')").await;
-        assert!(left.is_empty(), "left over: {left:?}");
-    }
-}
+use worker::TickReport;
 
 fn sent(count: u64) -> TickReport {
     TickReport { planned: count, sent: count, ..TickReport::default() }

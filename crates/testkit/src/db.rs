@@ -113,6 +113,35 @@ impl Db {
         rows.into_iter().next().unwrap_or_default()
     }
 
+    /// Takes the database away, as when its server is restarted: cuts every connection and lets none in.
+    ///
+    /// # Panics
+    /// When the server refuses it.
+    pub async fn go_away(&self) {
+        self.on_server(&format!("alter database {} allow_connections false", self.name)).await;
+        self.on_server(&format!("select pg_terminate_backend(pid) from pg_stat_activity where datname = '{}'", self.name)).await;
+    }
+
+    /// Brings the database back after [`Db::go_away`].
+    ///
+    /// # Panics
+    /// When the server refuses it.
+    pub async fn come_back(&self) {
+        self.on_server(&format!("alter database {} allow_connections true", self.name)).await;
+    }
+
+    async fn on_server(&self, sql: &str) {
+        let done = async {
+            let mut server = connect(&server_url()?).await?;
+            server.execute(sqlx::AssertSqlSafe(sql.to_owned())).await?;
+            server.close().await?;
+            anyhow::Ok(())
+        };
+        if let Err(error) = done.await {
+            panic!("{error:#} in {sql}");
+        }
+    }
+
     async fn direct(&self) -> PgConnection {
         connect(&self.url).await.unwrap_or_else(|error| panic!("{error:#}"))
     }

@@ -1,0 +1,221 @@
+//! Stories of the engine under way: nobody waits for somebody else's mail server, and nothing that is known is lost.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+mod story;
+
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use jiff::Timestamp;
+use store::outbox::{self, Intent, Settlement};
+use story::{Story, eight, minutes, seven};
+use testkit::{
+    clock::at,
+    smtp::{Answer, Phase},
+};
+use tokio::{sync::oneshot, task::JoinHandle};
+
+/// A worker's loop with a clock that the story sets.
+struct Running {
+    clock: Arc<Mutex<Timestamp>>,
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<()>,
+}
+
+impl Running {
+    fn start(story: &Story, now: Timestamp) -> Self {
+        let clock = Arc::new(Mutex::new(now));
+        let (stop, stopped) = oneshot::channel();
+        let told = clock.clone();
+        let task = tokio::spawn(worker::run(
+            story.engine.clone(),
+            Arc::new(move || *told.lock().unwrap()),
+            Duration::from_millis(20),
+            async {
+                let _ = stopped.await;
+            },
+        ));
+        Self { clock, stop, task }
+    }
+
+    fn set(&self, now: Timestamp) {
+        *self.clock.lock().unwrap() = now;
+    }
+
+    async fn stop(self) {
+        self.stop.send(()).unwrap();
+        tokio::time::timeout(Duration::from_secs(40), self.task).await.expect("it ends in time").unwrap();
+    }
+}
+
+async fn until(story: &Story, sql: &str, expected: &str) {
+    let mut last = String::new();
+    for _ in 0..1000 {
+        last = story.db.rows(sql).await.join(" / ");
+        if last == expected {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("{sql}: {last} instead of {expected}");
+}
+
+#[tokio::test]
+async fn a_slow_mail_domain_delays_nobody_else() {
+    let story = Story::begin().await;
+    let somebody = async |email: &str, hour: &str| {
+        let who = story.clinic.patient("Some Body", email).await;
+        story.clinic.program_for(&who, jiff::civil::date(2026, 3, 2), 6).await;
+        story.clinic.remind(&who, &[hour], seven()).await;
+    };
+    for number in 0..20 {
+        let email = format!("{number}@slow.test");
+        somebody(&email, "08:00").await;
+        story.server.answer_for(&email, Phase::Rcpt, Answer::Late(Duration::from_millis(1500)));
+    }
+    for number in 0..12 {
+        somebody(&format!("{number}@quick.test"), "08:01").await;
+    }
+    // The slow ones are on their way before the quick ones are due.
+    let running = Running::start(&story, eight());
+    for _ in 0..1000 {
+        if story.server.count(Phase::Rcpt) >= 4 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    running.set(eight() + minutes(1));
+    until(&story, "select count(*) from notice where state = 'sent' and domain = 'quick.test'", "12").await;
+    let order: Vec<bool> = story.server.messages().iter().map(|mail| mail.to[0].ends_with("@quick.test")).collect();
+    assert!(order[..12].iter().all(|quick| *quick), "the quick ones went first: {order:?}");
+    running.stop().await;
+    story.assert_none_under_way().await;
+}
+
+#[tokio::test]
+async fn what_goes_to_a_busy_domain_is_left_in_the_queue() {
+    let story = Story::begin().await;
+    story.somebody("Ada A").await;
+    let who = story.clinic.patient("Ben B", "ben@busy.test").await;
+    story.clinic.remind(&who, &["08:00"], seven()).await;
+    worker::plan(&story.db.store, eight()).await.unwrap();
+    let busy = vec!["busy.test".to_owned()];
+    let claimed = story.db.store.worker(move |tx| async move { outbox::claim(&tx, 9, &busy, eight()).await }).await.unwrap();
+    assert_eq!(claimed.iter().map(|notice| notice.recipient.as_str()).collect::<Vec<_>>(), ["ada@example.test"]);
+}
+
+/// A mail server that says nothing after one mail's dot holds up neither planning nor anybody else's mail.
+#[tokio::test]
+async fn planning_and_sending_go_on_beside_a_mail_that_is_stuck() {
+    let story = Story::begin().await;
+    story.somebody("Ada A").await;
+    story.server.answer_for("ada@example.test", Phase::Dot, Answer::Silence);
+    let running = Running::start(&story, eight());
+    until(&story, "select state from notice", "sending").await;
+
+    let ben = story.clinic.patient("Ben Lee", "ben@example.test").await;
+    story.clinic.program_for(&ben, jiff::civil::date(2026, 3, 2), 6).await;
+    story.clinic.remind(&ben, &["08:01"], seven()).await;
+    running.set(eight() + minutes(1));
+    until(&story, "select recipient, state from notice order by 1", "ada@example.test|sending / ben@example.test|sent").await;
+
+    // Told to stop, it waits for the reply as long as it may, and then writes down that there was none.
+    let began = std::time::Instant::now();
+    running.stop().await;
+    assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
+    assert_eq!(story.notices().await, ["session_reminder unknown", "session_reminder sent"]);
+    assert_eq!(
+        story.db.row("select phase, outcome, reply from delivery_attempt where outcome = 'unknown'").await,
+        "dot|unknown|the worker was stopped before the mail server's reply"
+    );
+}
+
+#[tokio::test]
+async fn a_reply_is_not_lost_while_the_database_is_away() {
+    let story = Story::begin().await;
+    story.somebody("Ada A").await;
+    // The reply comes while the database is away.
+    story.server.answer_for("ada@example.test", Phase::Dot, Answer::Late(Duration::from_millis(600)));
+    let running = Running::start(&story, eight());
+    until(&story, "select state from notice", "sending").await;
+    story.db.go_away().await;
+    story.server.wait_for(1).await.unwrap();
+    // Long enough that the result is tried to be recorded while nobody is there.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    story.db.come_back().await;
+    until(&story, "select state, reply from notice", "sent|250 2.0.0 kept").await;
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn after_a_restore_reminders_wait_and_account_mail_does_not() {
+    let story = Story::begin().await;
+    let ada = story.somebody("Ada A").await;
+    worker::plan(&story.db.store, eight()).await.unwrap();
+    story.db.execute("update mail_sender set held_since = now()").await;
+    story.owe(outbox::Owed::PatientInvitation(ada.id), &ada.email, eight()).await;
+    let report = story.tick(eight()).await;
+    assert_eq!(report.sent, 1);
+    assert_eq!(
+        story.db.rows("select kind, state from notice order by kind").await,
+        ["invitation|sent", "session_reminder|pending"]
+    );
+}
+
+#[tokio::test]
+async fn why_no_mail_goes_out_is_written_down_until_it_does() {
+    let story = Story::begin().await;
+    story.somebody("Ada A").await;
+    story.server.answer(Phase::Mail, Answer::Refuse(550, "5.7.1 your host is blocked".into()));
+    story.tick(eight()).await;
+    assert_eq!(
+        story.db.row("select paused_since is not null, paused_reason from mail_sender").await,
+        "t|550 5.7.1 your host is blocked"
+    );
+    story.server.behave();
+    assert_eq!(story.tick(eight() + minutes(2)).await.sent, 1);
+    assert_eq!(story.db.row("select paused_since, paused_reason from mail_sender").await, "|");
+}
+
+/// Many results in one statement: each stands for itself.
+#[tokio::test]
+async fn results_written_together_do_not_mix() {
+    let story = Story::begin().await;
+    for name in ["Ada A", "Ben B", "Chi C", "Dev D"] {
+        story.somebody(name).await;
+    }
+    worker::plan(&story.db.store, eight()).await.unwrap();
+    let store = &story.db.store;
+    let mut claimed = store.worker(|tx| async move { outbox::claim(&tx, 9, &[], eight()).await }).await.unwrap();
+    claimed.sort_by(|one, other| one.recipient.as_str().cmp(other.recipient.as_str()));
+    // Ben's claim is somebody else's by now.
+    let mut stale = claimed[1].clone();
+    stale.token = uuid::Uuid::now_v7();
+    let intents: Vec<Intent> = [&claimed[0], &stale, &claimed[2]].into_iter().map(|notice| Intent::of(notice, "<m@x>")).collect();
+    let kept = store.worker(move |tx| async move { outbox::intend(&tx, &intents, eight()).await }).await.unwrap();
+    assert_eq!(kept, [claimed[0].id, claimed[2].id].into());
+    let reply = |text: &str| text.to_owned();
+    let results = vec![
+        (claimed[0].clone(), Settlement::Sent { reply: reply("250 ok") }),
+        (stale.clone(), Settlement::Sent { reply: reply("250 not mine") }),
+        (claimed[2].clone(), Settlement::Retry { at: eight() + minutes(5), phase: "dot", reply: reply("451 later") }),
+        (claimed[3].clone(), Settlement::Dead { phase: "rcpt", reply: reply("550 5.1.1 no"), suppress: true }),
+    ];
+    let ours = store.worker(move |tx| async move { outbox::settle(&tx, &results, eight()).await }).await.unwrap();
+    assert_eq!(ours.len(), 3);
+    assert_eq!(
+        story.db.rows("select recipient, state, reply, attempts from notice order by recipient").await,
+        [
+            "ada@example.test|sent|250 ok|1",
+            "ben@example.test|claimed||1",
+            "chi@example.test|pending|451 later|1",
+            "dev@example.test|dead|550 5.1.1 no|1"
+        ]
+    );
+    assert_eq!(story.db.rows("select email, reason from suppression").await, ["dev@example.test|550 5.1.1 no"]);
+    let at_five = story.db.row("select next_at from notice where state = 'pending'").await;
+    assert!(at_five.starts_with("2026-03-02 00:05:00"), "{at_five}");
+    assert_eq!(at("2026-03-02T08:05:00+08:00"), eight() + minutes(5));
+}
