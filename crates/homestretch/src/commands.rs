@@ -125,6 +125,9 @@ async fn work(settings: &Settings, once: bool) -> Result<()> {
     let (target, from) = (settings.smtp()?, settings.mail_from()?);
     let store = serve::open(url).await?;
     let engine = serve::engine(settings, store.clone(), target, from, Links::new(&settings.url, secret.expose_secret())?)?;
+    if let Some(wrong) = serve::clock_is_off(&store).await {
+        tracing::warn!("{wrong}");
+    }
     if once {
         let report = worker::tick(&engine, clock::now()).await?;
         println!(
@@ -174,8 +177,9 @@ async fn check(settings: &Settings) -> Result<()> {
 
 async fn check_database(settings: &Settings) -> Result<String> {
     let store = serve::open(settings.database_url()?).await?;
+    let off = serve::clock_is_off(&store).await;
     store.close().await;
-    Ok(String::new())
+    off.map_or(Ok(String::new()), |wrong| bail!(wrong))
 }
 
 fn check_templates() -> Result<String> {

@@ -55,6 +55,20 @@ pub async fn connect(url: &str) -> Result<Store> {
     Store::connect(url).await.map_err(|error| anyhow!("cannot reach the database that DATABASE_URL names: {}", plain(&error)))
 }
 
+/// A sentence when this machine's clock and the database's are more than a minute apart. Nothing is sent twice for it, but reminders
+/// would come early or late, and workers take each other's work.
+pub async fn clock_is_off(store: &Store) -> Option<String> {
+    let theirs = store.clock().await.ok()?;
+    let apart = clock::now().duration_since(theirs);
+    (apart.abs() > jiff::SignedDuration::from_mins(1)).then(|| {
+        let (by, way) = (apart.abs().as_secs(), if apart.is_positive() { "ahead of" } else { "behind" });
+        format!(
+            "this machine's clock is {by} s {way} the database's. Let both follow a time server (NTP), or reminders come at the wrong \
+             time."
+        )
+    })
+}
+
 /// What went wrong, without the layers around it.
 fn plain(error: &StoreError) -> String {
     match error {

@@ -8,13 +8,14 @@
 use std::{future::Future, sync::Arc, time::Duration};
 
 use domain::ids::{ClinicId, MembershipId, PatientId};
+use jiff::Timestamp;
 use sea_orm::{
     ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend, FromQueryResult, Statement,
     TransactionTrait, Value,
 };
 use uuid::Uuid;
 
-use crate::StoreError;
+use crate::{StoreError, convert::to_instant};
 
 /// The migrations, embedded. Checksums are kept in the database.
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations");
@@ -152,6 +153,17 @@ impl Store {
     pub async fn ping(&self) -> Result<(), StoreError> {
         self.pool.execute_unprepared("select 1").await?;
         Ok(())
+    }
+
+    /// What time it is where the database runs: leases and dues of several workers only agree when their clocks do.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the database is away.
+    pub async fn clock(&self) -> Result<Timestamp, StoreError> {
+        let sql = Statement::from_string(DbBackend::Postgres, "select clock_timestamp() as at");
+        let row = self.pool.query_one_raw(sql).await?;
+        let at = row.map(|row| row.try_get::<time::OffsetDateTime>("", "at")).transpose()?;
+        at.and_then(to_instant).ok_or_else(|| StoreError::Other("the database does not know the time".into()))
     }
 
     /// Closes every connection.
