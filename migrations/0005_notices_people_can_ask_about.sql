@@ -26,3 +26,6 @@ create policy app on mail_sender for select to homestretch_app using (true);
 create policy worker on mail_sender to homestretch_worker using (true) with check (true);
 grant select on mail_sender to homestretch_app;
 grant select, update on mail_sender to homestretch_worker;
+
+-- All mail but reminders, for a list of one kind among a hundred times as many reminders. Reminders never enter it.
+create index notice_of_other_mail on notice (clinic_id, due_at desc, id desc) where kind <> 'session_reminder';

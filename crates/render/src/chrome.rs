@@ -108,6 +108,8 @@ pub enum Nav {
     Library,
     /// Reusable programs.
     Programs,
+    /// The mail the clinic sent, or could not send.
+    Notices,
     /// The owner's pages.
     Clinic,
     /// The patient's session of the day.

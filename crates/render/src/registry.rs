@@ -58,6 +58,7 @@ pub fn all() -> Vec<Entry> {
         entry::<pages::physio::builder::ProgramPreview>(),
         entry::<pages::physio::programs::ProgramShown>(),
         entry::<pages::physio::patient::PatientPage>(),
+        entry::<pages::physio::notices::Notices>(),
     ]
 }
 

@@ -13,6 +13,7 @@ pub mod convert;
 pub mod error;
 pub mod exercise;
 pub mod link;
+pub mod notice;
 pub mod outbox;
 pub mod patient;
 pub mod program;

@@ -96,6 +96,8 @@ fn routes() -> Router<AppState> {
         .route("/programs/{id}/pause", post(physio::programs::pause))
         .route("/programs/{id}/resume", post(physio::programs::resume))
         .route("/programs/{id}/finish", post(physio::programs::finish))
+        .route("/notices", get(physio::notices::page))
+        .route("/notices/{id}/resend", post(physio::notices::resend))
         .route("/exercises", get(physio::library::page).post(physio::library::create))
         .route("/exercises/new", get(physio::library::new))
         .route("/exercises/import", post(physio::library::import).layer(DefaultBodyLimit::max(physio::library::IMPORT_LIMIT)))

@@ -6,3 +6,4 @@ pub mod errors;
 pub mod gallery;
 pub mod patient;
 pub mod physio;
+pub mod story;

@@ -5,6 +5,7 @@ pub mod builder;
 pub mod caseload;
 pub mod invite;
 pub mod library;
+pub mod notices;
 pub mod patient;
 pub mod period;
 pub mod programs;

@@ -143,6 +143,7 @@ impl Record {
             programs: current.into_iter().map(card).collect(),
             earlier: over.into_iter().map(card).collect(),
             new_program: format!("/patients/{id}/programs/new"),
+            mail: format!("/notices?patient={id}"),
             no_report: report.is_none().then(|| self.no_report()),
             period: self.period.as_ref().map_or_else(
                 || render::pages::physio::patient::Period {

@@ -4,6 +4,7 @@ pub mod builder;
 pub mod caseload;
 pub mod invite;
 pub mod library;
+pub mod notices;
 pub mod patient;
 pub mod programs;
 pub mod templates;

@@ -28,6 +28,8 @@ pub struct PatientPage {
     pub earlier: Vec<ProgramCard>,
     /// Where a new program is made.
     pub new_program: String,
+    /// Where the patient's mail is looked at.
+    pub mail: String,
     /// Which days the report is about.
     pub period: Period,
     /// The figures; `None` before there is anything to report.

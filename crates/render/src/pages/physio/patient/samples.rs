@@ -94,6 +94,7 @@ fn full() -> PatientPage {
             ..program()
         }],
         new_program: "/patients/0199/programs/new".into(),
+        mail: "/notices?patient=0199".into(),
         period: Period {
             action: "/patients/0199".into(),
             from: Field::holding("2026-10-12"),

@@ -1,0 +1,290 @@
+//! `GET /notices`: the mail of the clinic or of one patient, and why a mail did or did not come. `POST /notices/{id}/resend`: another
+//! attempt of one that failed or that nobody knows about.
+
+mod view;
+mod words;
+
+use axum::extract::State;
+use domain::{
+    ids::{NoticeId, PatientId},
+    reminder_story::{self, Address},
+};
+use jiff::{SignedDuration, Timestamp, civil::Date};
+use render::{Crumb, Field, Flash, Nav, formats::day_and_year, pages::physio::notices as shown, words::Language};
+use serde::Deserialize;
+use store::{
+    Scope, StoreError, account,
+    notice::{self, Asked, Attempt, Counts, Filter, Notice, Resend, Sender},
+    patient::{self, Patient},
+};
+
+use self::view::{Kinds, States, View};
+use crate::{
+    AppState, PageError, PageResult,
+    extract::{Form, Id, Now, Pages, Query, Staff, go},
+};
+
+/// How many mails a page lists.
+const PAGE: u16 = 50;
+/// How many patients a search shows.
+const FOUND: u32 = 20;
+/// What the clinic's page looks back on.
+const LOOK_BACK_DAYS: i64 = 30;
+
+/// The query of the page, as typed: what is no state, kind or notice counts as not given.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct Wanted {
+    state: String,
+    kind: String,
+    patient: String,
+    date: String,
+    q: String,
+    before: String,
+}
+
+/// The page.
+pub async fn page(
+    State(app): State<AppState>,
+    staff: Staff,
+    Now(now): Now,
+    Query(wanted): Query<Wanted>,
+    pages: Pages,
+) -> PageResult {
+    let who = wanted.who()?;
+    let (date, date_error) = wanted.date();
+    // Whoever asks about a patient without naming a day is told about today.
+    let date = date.or_else(|| (who.is_some() && date_error.is_none()).then(|| staff.clinic.zone.date(now)));
+    let day = date.unwrap_or_else(|| staff.clinic.zone.date(now));
+    let search: String = wanted.q.trim().chars().take(120).collect();
+    let filter = Filter {
+        states: States::of(&wanted.state).states().to_vec(),
+        kinds: Kinds::of(&wanted.kind).kinds().to_vec(),
+        patient: who,
+        since: who.is_none().then(|| since(now)),
+        before: wanted.before.parse().ok(),
+    };
+    let sought = search.clone();
+    let read = app
+        .store
+        .tenant(staff.scope, move |tx| async move {
+            let found = if sought.is_empty() { Vec::new() } else { patient::named(&tx, &sought, FOUND).await? };
+            let mut notices = notice::list(&tx, &filter, PAGE + 1).await?;
+            let more = notices.len() > usize::from(PAGE);
+            notices.truncate(usize::from(PAGE));
+            let ids: Vec<NoticeId> = notices.iter().map(|notice| notice.id).collect();
+            let asked = match who {
+                Some(id) => Some(notice::story(&tx, id, day, day).await?),
+                None => None,
+            };
+            Ok::<_, StoreError>(Read {
+                found,
+                attempts: notice::attempts(&tx, &ids).await?,
+                notices,
+                more,
+                asked,
+                counts: if who.is_none() { Some(notice::counts(&tx, since(now)).await?) } else { None },
+                sender: notice::sender(&tx).await?,
+            })
+        })
+        .await?;
+    if let [one] = read.found.as_slice() {
+        return Ok(go(&format!("/notices?patient={}", one.id)));
+    }
+    let view = View { zone: &staff.clinic.zone, now, wanted: &wanted, sender: &read.sender, refused: None };
+    let wrong = date_error.is_some();
+    let page = view.page(&read, &search, date, date_error);
+    if wrong { pages.at(Nav::Notices).refuse(&page) } else { pages.at(Nav::Notices).show(&page) }
+}
+
+/// All that a page is made of.
+struct Read {
+    found: Vec<Patient>,
+    notices: Vec<Notice>,
+    attempts: Vec<Attempt>,
+    more: bool,
+    asked: Option<Asked>,
+    counts: Option<Counts>,
+    sender: Sender,
+}
+
+fn since(now: Timestamp) -> Timestamp {
+    now.saturating_sub(SignedDuration::from_hours(24 * LOOK_BACK_DAYS)).unwrap_or(now)
+}
+
+impl Wanted {
+    /// Whose mail; an id that is none is a page that is not there.
+    fn who(&self) -> Result<Option<PatientId>, PageError> {
+        match self.patient.as_str() {
+            "" => Ok(None),
+            text => text.parse().map(Some).map_err(|_| PageError::NotFound),
+        }
+    }
+
+    /// The day asked about, and what is wrong with it.
+    fn date(&self) -> (Option<Date>, Option<String>) {
+        match self.date.trim() {
+            "" => (None, None),
+            // Times of the years at the far ends cannot be told apart from no time at all.
+            text => match text.parse::<Date>().ok().filter(|date| (1900..=9000).contains(&date.year())) {
+                Some(date) => (Some(date), None),
+                None => (None, Some("Give the day as year, month and day, such as 2026-12-24.".to_owned())),
+            },
+        }
+    }
+}
+
+/// The wish for another attempt.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Wish {
+    /// How many attempts the page showed.
+    seen: String,
+    /// Ticked: the address was checked.
+    checked: String,
+    /// The patient whose mail was looked at, if it was one's.
+    patient: String,
+}
+
+/// Sends it again, or says why not.
+pub async fn resend(
+    State(app): State<AppState>,
+    staff: Staff,
+    Now(now): Now,
+    Id(id): Id<NoticeId>,
+    pages: Pages,
+    Form(wish): Form<Wish>,
+) -> PageResult {
+    let seen = wish.seen.parse().map_err(|_| PageError::Refused(None))?;
+    let back = match wish.patient.parse::<PatientId>() {
+        Ok(patient) => format!("/notices?patient={patient}"),
+        Err(_) => "/notices".to_owned(),
+    };
+    let checked = !wish.checked.is_empty();
+    let before = app.store.tenant(staff.scope, move |tx| async move { notice::find(&tx, id).await }).await?;
+    // An account's address is read where accounts are; the notice of a patient follows the patient's record.
+    let account = match before.account.filter(|_| before.patient.is_none()) {
+        Some(account) => {
+            Some(app.store.signin(move |tx| async move { account::find(&tx, account).await }).await.map_err(PageError::from)?.email)
+        }
+        None => None,
+    };
+    let came =
+        app.store.tenant(staff.scope, move |tx| async move { notice::resend(&tx, id, account, seen, checked, now).await }).await?;
+    let flash = match came {
+        Resend::Queued(to) => Flash::good(format!("It is on its way to {to} again.")),
+        Resend::Moved(now_is) => Flash::warn(words::moved(&now_is, &staff.clinic.zone)),
+        Resend::TooLate => {
+            Flash::warn("It is too late for this reminder, so it was not sent again. The next one comes at its time.")
+        }
+        Resend::Joined => Flash::warn("They have joined meanwhile, so the invitation is not needed any more."),
+        Resend::NoAddress => Flash::warn("There is no email address to send it to. Nothing was sent."),
+        Resend::Unsubscribed => Flash::warn("The patient has stopped reminders, so it was not sent again."),
+        Resend::CameBack(..) => {
+            return unchecked(&app, staff.scope, &staff.clinic.zone, &pages, id, (now, wish)).await;
+        }
+    };
+    Ok(pages.go_saying(&back, &flash))
+}
+
+/// The notice alone, with the question that was left open.
+async fn unchecked(
+    app: &AppState,
+    scope: Scope,
+    zone: &domain::person::Zone,
+    pages: &Pages,
+    id: NoticeId,
+    (now, wish): (Timestamp, Wish),
+) -> PageResult {
+    let read = app
+        .store
+        .tenant(scope, move |tx| async move {
+            Ok::<_, StoreError>(Read {
+                found: Vec::new(),
+                notices: vec![notice::find(&tx, id).await?],
+                attempts: notice::attempts(&tx, &[id]).await?,
+                more: false,
+                asked: None,
+                counts: None,
+                sender: notice::sender(&tx).await?,
+            })
+        })
+        .await?;
+    let wanted = Wanted { patient: wish.patient, ..Wanted::default() };
+    let view = View { zone, now, wanted: &wanted, sender: &read.sender, refused: Some(id) };
+    pages.clone().at(Nav::Notices).refuse(&view.page(&read, "", None, None))
+}
+
+impl View<'_> {
+    fn page(&self, read: &Read, search: &str, date: Option<Date>, date_error: Option<String>) -> shown::Notices {
+        let Read { found, notices, attempts, more, asked, counts, sender: _ } = read;
+        let named = asked.as_ref().map(|asked| asked.patient.name.as_str().to_owned());
+        let rows: Vec<shown::Row> = notices.iter().map(|notice| self.row(notice, attempts)).collect();
+        let ask = asked.as_ref().map(|asked| shown::Ask {
+            patient: asked.patient.id.to_string(),
+            blocked: self.blocked(asked),
+            date: Field { value: date.map_or_else(|| self.wanted.date.clone(), |date| date.to_string()), error: date_error },
+            told: date
+                .map(|date| words::day(asked, &reminder_story::tell(&asked.case(self.now), date), &self.story_other(asked, date))),
+        });
+        shown::Notices {
+            title: named.as_ref().map_or_else(|| "Mail".to_owned(), |name| format!("Mail to {name}")),
+            crumbs: match (asked, &named) {
+                (Some(asked), Some(name)) => vec![
+                    Crumb::to("Patients", "/patients"),
+                    Crumb::to(name, format!("/patients/{}", asked.patient.id)),
+                    Crumb::here("Mail"),
+                ],
+                _ if self.refused.is_some() => vec![Crumb::to("Mail", "/notices"), Crumb::here("Send again")],
+                _ => Vec::new(),
+            },
+            summary: self.summary(counts.as_ref(), asked.as_ref()),
+            banners: self.banners(),
+            asked: ask,
+            search: search.to_owned(),
+            found: found
+                .iter()
+                .map(|one| shown::Found {
+                    name: one.name.as_str().to_owned(),
+                    email: one.email.as_ref().map(|email| email.as_str().to_owned()),
+                    href: format!("/notices?patient={}", one.id),
+                })
+                .collect(),
+            found_none: (!search.is_empty() && found.is_empty())
+                .then(|| format!("Nobody found for “{search}”. Try a part of the name or of the email address.")),
+            filters: self.filters(counts.as_ref()),
+            kind: Field::holding(Kinds::of(&self.wanted.kind).tag()),
+            kinds: Kinds::choices(),
+            keep: self.keep(),
+            reasons: counts.as_ref().map(words::reasons).unwrap_or_default(),
+            empty: rows.is_empty().then(|| self.empty()),
+            older: notices.last().filter(|_| *more).map(|last| self.href(States::of(&self.wanted.state), Some(last.id))),
+            newest: (!self.wanted.before.is_empty()).then(|| self.href(States::of(&self.wanted.state), None)),
+            rows,
+        }
+    }
+
+    /// What keeps mail from a patient's address at present.
+    fn blocked(&self, asked: &Asked) -> Option<shown::Banner> {
+        let suppressed = asked.suppressed.as_ref();
+        let since = || suppressed.map_or_else(String::new, |why| day_and_year(Language::En, self.zone.date(why.since)));
+        let address = asked.patient.email.as_ref().map_or("", |email| email.as_str());
+        let banner = |title: String, text: &str, words: Option<String>| Some(shown::Banner { title, text: text.to_owned(), words });
+        match asked.address {
+            Address::Open => None,
+            Address::Missing => {
+                banner("The clinic has no email address for this patient.".to_owned(), "So no mail can be sent.", None)
+            }
+            Address::Unsubscribed => banner(
+                format!("Reminders to {address} are stopped since {}.", since()),
+                "The patient did so, and can take it back on their own Reminders page. Other mail still comes.",
+                None,
+            ),
+            Address::CameBack => banner(
+                format!("Mail to {address} came back on {}.", since()),
+                "Nothing is sent to it since. Check the address with the patient; sending a failed mail again writes to it again.",
+                suppressed.map(|why| why.reason.clone()),
+            ),
+        }
+    }
+}

@@ -1,0 +1,395 @@
+//! The mail as people ask about it: the clinic's list with its failures, another attempt, and why a mail did or did not come.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+mod visitor;
+
+use std::sync::Arc;
+
+use domain::ids::PatientId;
+use jiff::{SignedDuration, Timestamp, civil::date};
+use render::{Templates, links::Links};
+use store::outbox::{self, Owed};
+use testkit::{
+    people::{Somebody, clinic_called},
+    smtp::{Answer as Smtp, Phase, Server},
+};
+use visitor::{Answer, Browser, PASSWORD, Site};
+use worker::{Composer, Engine, Mailer, Target};
+
+/// The clinic with a mail server and a worker, at seven in the morning of Monday 2 March 2026.
+struct House {
+    site: Site,
+    server: Server,
+    engine: Arc<Engine>,
+}
+
+impl House {
+    async fn open() -> Self {
+        let site = Site::open().await;
+        site.clock.set("2026-03-02T07:00:00+08:00");
+        site.give_password(site.clinic.physio.account).await;
+        let server = Server::start().await.unwrap();
+        let composer =
+            Composer::new(Templates::load().unwrap(), Links::new("https://clinic.test", &[7; 32]).unwrap(), "mail@clinic.test")
+                .unwrap();
+        let mailer = Mailer::new(Target::parse(&server.url()).unwrap());
+        let engine = Arc::new(Engine::new(site.db.store.clone(), mailer, composer));
+        Self { site, server, engine }
+    }
+
+    fn now(&self) -> Timestamp {
+        self.site.clock.now()
+    }
+
+    /// A patient with six weeks of program from today, reminded at these hours.
+    async fn patient(&self, name: &str, hours: &[&str]) -> Somebody {
+        let email = format!("{}@home.test", name.split(' ').next().unwrap().to_lowercase());
+        let who = self.site.clinic.patient(name, &email).await;
+        self.site.clinic.program_for(&who, date(2026, 3, 2), 6).await;
+        self.site.clinic.remind(&who, hours, self.now()).await;
+        who
+    }
+
+    async fn owe(&self, owed: Owed, who: &Somebody) {
+        let (clinic, to, now) = (self.site.clinic.id, who.email.clone(), self.now());
+        self.site.clinic.tenant(move |tx| async move { outbox::enqueue(&tx, clinic, owed, &to, now).await }).await;
+    }
+
+    /// The clock moves on to this hour of that Monday, and the worker does what is due.
+    async fn at(&self, hour: &str) {
+        self.site.clock.set(&format!("2026-03-02T{hour}:00+08:00"));
+        worker::tick(&self.engine, self.now()).await.unwrap();
+    }
+
+    async fn physio(&self) -> Browser {
+        let mut browser = self.site.browser();
+        let physio = self.site.clinic.physio.email.clone();
+        assert_eq!(browser.sign_in(physio.as_str(), PASSWORD).await.status, 303);
+        browser
+    }
+
+    async fn signed_in(&self, who: &Somebody) -> Browser {
+        let account = self.site.clinic.join(who).await;
+        self.site.give_password(account).await;
+        let mut browser = self.site.browser();
+        assert_eq!(browser.sign_in(who.email.as_str(), PASSWORD).await.status, 303);
+        browser
+    }
+
+    async fn id(&self, kind: &str) -> String {
+        self.site.db.row(&format!("select id from notice where kind = '{kind}'")).await
+    }
+}
+
+/// The page has all of these.
+#[track_caller]
+fn has(page: &Answer, texts: &[&str]) {
+    for text in texts {
+        assert!(page.has(text), "{text:?} is not on the page ({}):\n{}", page.status, words(&page.text));
+    }
+}
+
+/// The page has none of these.
+#[track_caller]
+fn lacks(page: &Answer, texts: &[&str]) {
+    for text in texts {
+        assert!(!page.has(text), "{text:?} is on the page:\n{}", words(&page.text));
+    }
+}
+
+/// A page without its markup.
+fn words(html: &str) -> String {
+    let html = html.split("<main").nth(1).unwrap_or(html);
+    let mut inside = false;
+    let text: String = html
+        .chars()
+        .map(|c| match c {
+            '<' => {
+                inside = true;
+                ' '
+            }
+            '>' => {
+                inside = false;
+                ' '
+            }
+            _ if inside => ' ',
+            c => c,
+        })
+        .collect();
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[tokio::test]
+async fn the_clinic_sees_what_was_sent_what_was_not_and_why() {
+    let house = House::open().await;
+    let mut physio = house.physio().await;
+    has(&physio.get("/notices").await, &["No mail in the last 30 days", "0 sent in the last 30 days. None failed."]);
+
+    let farah = house.patient("Farah Aziz", &["08:00"]).await;
+    let wei = house.patient("Wei Ling", &["08:00"]).await;
+    let gone = house.patient("Gone Away", &["08:00"]).await;
+    let program = house.site.clinic.program_for(&wei, date(2026, 3, 2), 1).await;
+    house.site.clinic.log(&wei, &program, date(2026, 3, 2), None).await;
+    house.owe(Owed::PatientInvitation(farah.id), &farah).await;
+    house.server.reject(gone.email.as_str());
+    house.at("08:00").await;
+
+    let page = physio.get("/notices").await;
+    has(
+        &page,
+        &["Farah Aziz", "farah@home.test", "Session reminder", "for Mon 2 Mar, 08:00", "Taken by the mail server Mon 2 Mar, 08:00"],
+    );
+    has(&page, &["Gone Away", "It could not be delivered", "550", "1 failed."]);
+    has(&page, &["Failed · 1", "Send again to gone@home.test", "Mail to gone@home.test came back: 550"]);
+    has(&page, &[&format!("href=\"/patients/{}\"", farah.id)]);
+
+    let failed = physio.get("/notices?state=failed").await;
+    has(&failed, &["Gone Away"]);
+    lacks(&failed, &["Farah Aziz"]);
+    let invitations = physio.get("/notices?kind=invitation").await;
+    has(&invitations, &["Farah Aziz", "Invitation"]);
+    lacks(&invitations, &["Gone Away", "for Mon 2 Mar, 08:00"]);
+    has(&physio.get("/notices?state=unknown").await, &["Nothing here"]);
+    has(&physio.get("/notices?state=nonsense&kind=nonsense&before=nonsense").await, &["Farah Aziz"]);
+
+    // One found is shown at once; none or several are said.
+    assert_eq!(physio.get("/notices?q=farah").await.location(), format!("/notices?patient={}", farah.id));
+    has(&physio.get("/notices?q=zzz").await, &["Nobody found for “zzz”"]);
+    has(&physio.get("/notices?q=home.test").await, &["Whose mail?", "Wei Ling", "Gone Away"]);
+
+    let hers = physio.get(&format!("/notices?patient={}", farah.id)).await;
+    has(&hers, &["Mail to Farah Aziz", "Invitation", "Session reminder"]);
+    lacks(&hers, &["Gone Away"]);
+    has(&physio.get(&format!("/patients/{}", farah.id)).await, &[&format!("href=\"/notices?patient={}\"", farah.id)]);
+}
+
+#[tokio::test]
+async fn a_long_list_goes_on_page_by_page_and_none_is_lost() {
+    let house = House::open().await;
+    let who = house.patient("Farah Aziz", &[]).await;
+    house
+        .site
+        .db
+        .execute(&format!(
+            "insert into notice (clinic_id, id, kind, patient_id, recipient, dedupe_key, state, due_at, next_at, created_at, reply, settled_at)
+             select '{}', gen_random_uuid(), case when n % 4 = 0 then 'test' else 'session_reminder' end, '{}', 'farah@home.test', 'x' || n,
+               case when n % 3 = 0 then 'dead' else 'sent' end, at, at, at, 'reply number ' || n || '.', at
+             from generate_series(1, 120) n, lateral (select '{}'::timestamptz - (n / 3) * interval '1 minute' as at) at",
+            house.site.clinic.id,
+            who.id,
+            house.now()
+        ))
+        .await;
+    let mut physio = house.physio().await;
+    for (start, total) in [
+        ("/notices", 120_usize),
+        ("/notices?state=failed", 40),
+        ("/notices?kind=test", 30),
+        (&format!("/notices?patient={}", who.id) as &str, 120),
+    ] {
+        let (mut path, mut seen, mut pages) = (start.to_owned(), std::collections::BTreeSet::new(), 0);
+        loop {
+            let page = physio.get(&path).await;
+            pages += 1;
+            assert_eq!(page.has(">Newest</a>") || page.has("Newest"), pages > 1);
+            seen.extend(page.text.split("reply number ").skip(1).map(|rest| rest.split('.').next().unwrap().to_owned()));
+            let Some((before, _)) = page.text.split_once("\">Older") else { break };
+            path = before.rsplit("href=\"").next().unwrap().replace("&amp;", "&");
+        }
+        assert_eq!((seen.len(), pages), (total, total.div_ceil(50)), "{start}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_server_says_is_quoted_and_never_run() {
+    let house = House::open().await;
+    let who = house.patient("Farah Aziz", &["08:00"]).await;
+    let long = format!("5.1.1 <script>alert(1)</script> {}", "x".repeat(900));
+    house.server.answer_for(who.email.as_str(), Phase::Rcpt, Smtp::Refuse(550, long));
+    house.at("08:00").await;
+    let mut physio = house.physio().await;
+    for path in ["/notices".to_owned(), format!("/notices?patient={}&date=2026-03-02", who.id)] {
+        let page = physio.get(&path).await;
+        has(&page, &["&lt;script&gt;alert(1)", "xxxxxxxx"]);
+        lacks(&page, &["<script>alert"]);
+    }
+}
+
+#[tokio::test]
+async fn a_failed_mail_is_sent_again_once_the_address_was_checked() {
+    let house = House::open().await;
+    let who = house.patient("Farah Aziz", &[]).await;
+    house.owe(Owed::PatientInvitation(who.id), &who).await;
+    house.server.reject(who.email.as_str());
+    house.at("08:00").await;
+    let id = house.id("invitation").await;
+    let mut physio = house.physio().await;
+    let again = format!("/notices/{id}/resend");
+
+    let unchecked = physio.post(&again, &[("seen", "1")]).await;
+    assert_eq!(unchecked.status, 422);
+    has(&unchecked, &["Tick this once you have checked the address", "Mail to farah@home.test came back: 550"]);
+    assert_eq!(house.site.db.row("select state from notice").await, "dead");
+
+    // The clinic corrects the address; mail to that one never came back, so there is nothing to confirm.
+    house.site.db.execute("update patient set email = 'farah.aziz@home.test'").await;
+    let page = physio.get("/notices").await;
+    has(&page, &["Send again to farah.aziz@home.test", "It goes to their present address, not to farah@home.test"]);
+    lacks(&page, &["Check the address first"]);
+    let done = physio.post(&again, &[("seen", "1")]).await;
+    assert_eq!((done.status.as_u16(), done.location()), (303, "/notices"));
+    has(&physio.get("/notices").await, &["on its way to farah.aziz@home.test again", "Sent again by Hannah Lim"]);
+    house.at("08:05").await;
+    assert_eq!(house.server.to("farah.aziz@home.test").len(), 1);
+    has(
+        &physio.get("/notices").await,
+        &["Taken by the mail server Mon 2 Mar, 08:05", "2 attempts", "refused for good, when the mail server heard whom it is for"],
+    );
+
+    // The old address is right after all: whoever confirms it is written to again.
+    house.site.db.execute("update patient set email = 'farah@home.test'; update notice set state = 'dead'").await;
+    house.server.behave();
+    let done = physio.post(&again, &[("seen", "2"), ("checked", "yes"), ("patient", &who.id.to_string())]).await;
+    assert_eq!(done.location(), format!("/notices?patient={}", who.id));
+    assert_eq!(house.site.db.row("select count(*) from suppression").await, "0");
+    house.at("08:10").await;
+    assert_eq!(house.server.to("farah@home.test").len(), 1);
+}
+
+#[tokio::test]
+async fn an_old_failure_may_be_sent_again_days_later() {
+    let house = House::open().await;
+    let who = house.patient("Farah Aziz", &[]).await;
+    house.owe(Owed::PatientInvitation(who.id), &who).await;
+    house.server.reject(who.email.as_str());
+    house.at("08:00").await;
+    house.server.behave();
+    house.site.clock.advance(SignedDuration::from_hours(24 * 9));
+    let mut physio = house.physio().await;
+    let again = format!("/notices/{}/resend", house.id("invitation").await);
+    assert_eq!(physio.post(&again, &[("seen", "1"), ("checked", "yes")]).await.status, 303);
+    worker::tick(&house.engine, house.now()).await.unwrap();
+    assert_eq!(house.site.db.row("select state from notice").await, "sent");
+}
+
+#[tokio::test]
+async fn two_people_press_send_again_and_one_mail_goes_out() {
+    let house = House::open().await;
+    let who = house.patient("Farah Aziz", &["08:00"]).await;
+    house.server.answer_times(1, Phase::Dot, Smtp::Drop);
+    house.at("08:00").await;
+    let again = format!("/notices/{}/resend", house.id("session_reminder").await);
+    let (mut hannah, mut olivia) = (house.physio().await, house.site.browser());
+    house.site.give_password(house.site.clinic.owner.account).await;
+    olivia.sign_in(house.site.clinic.owner.email.as_str(), PASSWORD).await;
+    has(&hannah.get("/notices").await, &["Unknown", "It may or may not have arrived", "this will be a second mail"]);
+
+    let (first, second) = tokio::join!(hannah.post(&again, &[("seen", "1")]), olivia.post(&again, &[("seen", "1")]));
+    assert_eq!((first.status.as_u16(), second.status.as_u16()), (303, 303));
+    let said = [hannah.get("/notices").await, olivia.get("/notices").await];
+    assert_eq!(said.iter().filter(|page| page.has("on its way to farah@home.test again")).count(), 1);
+    assert_eq!(said.iter().filter(|page| page.has("has sent it again already")).count(), 1);
+    house.at("08:02").await;
+    assert_eq!(house.server.to(who.email.as_str()).len(), 1);
+    // A page that was left open asks for it once more.
+    physio_asks_late(&mut hannah, &again).await;
+    house.at("08:04").await;
+    assert_eq!(house.server.to(who.email.as_str()).len(), 1);
+}
+
+async fn physio_asks_late(browser: &mut Browser, again: &str) {
+    assert_eq!(browser.post(again, &[("seen", "1")]).await.status, 303);
+    has(&browser.get("/notices").await, &["has sent it again already"]);
+}
+
+#[tokio::test]
+async fn a_reminder_is_not_offered_again_when_its_time_has_passed() {
+    let house = House::open().await;
+    house.patient("Farah Aziz", &["08:00", "12:00"]).await;
+    house.server.answer_times(1, Phase::Dot, Smtp::Drop);
+    house.at("08:00").await;
+    let again = format!("/notices/{}/resend", house.id("session_reminder").await);
+    let mut physio = house.physio().await;
+    has(&physio.get("/notices").await, &["Send again to farah@home.test", "left out if the session has been logged meanwhile"]);
+    house.site.clock.set("2026-03-02T11:01:00+08:00");
+    let late = physio.get("/notices").await;
+    has(&late, &["Too late to send it again"]);
+    lacks(&late, &["Send again to"]);
+    assert_eq!(physio.post(&again, &[("seen", "1")]).await.status, 303);
+    has(&physio.get("/notices").await, &["It is too late for this reminder"]);
+    // Within three hours, but the next one has come.
+    house.site.db.execute("update notice set due_at = due_at + interval '3 hours'").await;
+    house.site.clock.set("2026-03-02T12:00:00+08:00");
+    assert_eq!(physio.post(&again, &[("seen", "1")]).await.status, 303);
+    assert_eq!(house.site.db.row("select state from notice").await, "unknown");
+}
+
+#[tokio::test]
+async fn the_page_says_what_holds_the_mail_back() {
+    let house = House::open().await;
+    house.patient("Farah Aziz", &["08:00"]).await;
+    house
+        .site
+        .db
+        .execute("update mail_sender set held_since = '2026-03-01T10:00Z', paused_since = '2026-03-02T00:01Z', paused_reason = '554 <b>go away</b>'")
+        .await;
+    let page = house.physio().await.get("/notices").await;
+    has(
+        &page,
+        &[
+            "The mail server has taken no mail since Mon 2 Mar, 08:01",
+            "554 &lt;b&gt;go away",
+            "Reminders are held back since Sun 1 Mar, 18:00",
+        ],
+    );
+}
+
+#[tokio::test]
+async fn the_clinic_asks_why_a_mail_did_or_did_not_come() {
+    let house = House::open().await;
+    let farah = house.patient("Farah Aziz", &["08:00", "12:00"]).await;
+    house.at("08:00").await;
+    let program = house.site.db.row("select id from program").await;
+    assert!(!program.is_empty());
+    let mut physio = house.physio().await;
+    let ask = async |physio: &mut Browser, day: &str| physio.get(&format!("/notices?patient={}&date={day}", farah.id)).await;
+    has(
+        &ask(&mut physio, "2026-03-02").await,
+        &["Monday 2 March", "The mail server took it at 08:00", "Planned", "It will go to farah@home.test"],
+    );
+    has(&ask(&mut physio, "2026-03-01").await, &["The clinic did not know the patient then"]);
+    has(&ask(&mut physio, "2026-03-03").await, &["Planned"]);
+    has(&ask(&mut physio, "2026-05-01").await, &["The last program ended on 12 April"]);
+    let wrong = ask(&mut physio, "2026-02-30").await;
+    assert_eq!(wrong.status, 422);
+    has(&wrong, &["Give the day as year, month and day"]);
+
+    // An hour that was logged before.
+    let clinic = &house.site.clinic;
+    let programs = clinic.tenant(move |tx| async move { store::program::of_patient(&tx, farah.id).await }).await;
+    clinic.log(&farah, &programs[0], date(2026, 3, 2), None).await;
+    house.at("12:00").await;
+    has(&ask(&mut physio, "2026-03-02").await, &["The session was logged at 12:00, so no reminder was needed"]);
+
+    // Nobody else's.
+    let other = clinic_called(&house.site.db, "Hillside Physio", "hillside.test", house.now()).await;
+    let stranger = other.patient("Somebody Else", "else@home.test").await;
+    for path in [
+        format!("/notices?patient={}", stranger.id),
+        format!("/notices?patient={}", PatientId::new()),
+        "/notices?patient=x".to_owned(),
+    ] {
+        assert_eq!(physio.get(&path).await.status, 404, "{path}");
+    }
+    house.site.give_password(other.physio.account).await;
+    let mut neighbour = house.site.browser();
+    neighbour.sign_in(other.physio.email.as_str(), PASSWORD).await;
+    lacks(&neighbour.get("/notices").await, &["Farah Aziz"]);
+    let id = house.site.db.row("select id from notice limit 1").await;
+    assert_eq!(neighbour.post(&format!("/notices/{id}/resend"), &[("seen", "1")]).await.status, 404);
+    // Patients have a page of their own.
+    let mut patient = house.signed_in(&farah).await;
+    assert_eq!(patient.get("/notices").await.status, 404);
+    assert_eq!(patient.post(&format!("/notices/{id}/resend"), &[("seen", "1")]).await.status, 404);
+}
