@@ -457,10 +457,20 @@ async fn a_one_tap_link_opens_todays_session_and_nothing_else() {
     assert_eq!(phone.post("/account", &[("name", "Somebody Else")]).await.status, StatusCode::SEE_OTHER);
     assert_eq!(site.db.row("select name from patient").await, "Wei Ling");
     assert_eq!(phone.get("/patients").await.status, StatusCode::NOT_FOUND);
-    site.clock.advance(SignedDuration::from_hours(12));
+    site.clock.set("2026-03-02T23:59:59+08:00");
+    assert_eq!(phone.get("/today").await.status, StatusCode::OK, "it lasts for the day");
+    site.clock.set("2026-03-03T00:00:00+08:00");
     assert_eq!(phone.get("/today").await.status, StatusCode::SEE_OTHER, "the day's session, not the patient's account");
 
-    site.clock.advance(SignedDuration::from_hours(36));
+    // The second day it opens that day's session; on the third it ends with the link, at eight.
+    assert_eq!(phone.post(&token, &[]).await.location(), "/session");
+    site.clock.set("2026-03-04T00:00:00+08:00");
+    assert_eq!(phone.get("/today").await.status, StatusCode::SEE_OTHER);
+    assert_eq!(phone.post(&token, &[]).await.location(), "/session");
+    site.clock.set("2026-03-04T07:59:59+08:00");
+    assert_eq!(phone.get("/today").await.status, StatusCode::OK);
+    site.clock.set("2026-03-04T08:00:00+08:00");
+    assert_eq!(phone.get("/today").await.status, StatusCode::SEE_OTHER, "no longer than the link");
     let late = phone.get(&token).await;
     assert_eq!(late.status, StatusCode::GONE);
     assert!(late.has("/sign-in"));

@@ -200,3 +200,122 @@ async fn a_changed_mail_fails_and_a_refolded_one_does_not() {
         assert_eq!(passes, n >= broken.len(), "{what}: {}", verdicts[n]);
     }
 }
+
+/// A header is one line of the mail program, whatever people and clinics are called: what is no ASCII is encoded, what would begin
+/// another header does not get there.
+#[tokio::test]
+async fn no_name_breaks_a_header() {
+    let long = "முதுகு வலி ".repeat(10);
+    let names = [
+        ("O’Brien, “Pat” <pat@evil.test>", "Tan, Lim & Partners \"Physio\" (KL)"),
+        ("இளங்கோவன் சுப்பிரமணியம்", "சுங்கை பெசார் இயன்முறை மருத்துவம்"),
+        ("陈美玲", "河畔物理治疗中心"),
+        (long.trim(), long.trim()),
+        ("Quote \\\" Backslash", "=?utf-8?q?fake?= \\ \""),
+        ("Wei Ling", "Evil\r\nBcc: all@evil.test\r\n\r\nBody"),
+        ("Wei Ling", "Line\u{2028}Separator\u{85}Next\u{0}"),
+    ];
+    for (n, (patient, clinic)) in names.into_iter().enumerate() {
+        // A name of nothing but spaces and a NUL cannot be stored; the rest must come out readable.
+        let stored = clinic.replace('\0', "").replace('\'', "''");
+        let mut story = Story::begin().await;
+        story.somebody(patient, "wei@example.test").await;
+        story.db.execute(&format!("update clinic set name = '{stored}'")).await;
+        assert_eq!(story.tick().await.sent, 1, "{patient} of {clinic}");
+        let mail = story.server.messages().remove(0);
+        assert_eq!(mail.to, ["wei@example.test"], "nobody else got it");
+        let parsed = mail.parsed();
+        let read = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let expected = read(&stored.replace(|c: char| c.is_control() || c == '\u{2028}', " ")).replace("=?", "= ?");
+        let from = parsed.from().unwrap().first().unwrap();
+        assert_eq!((read(from.name().unwrap()), from.address()), (expected.clone(), Some("reminders@clinic.test")), "{n}");
+        let to = parsed.to().unwrap();
+        assert_eq!(to.iter().count(), 1, "{n}: {}", mail.source());
+        let to = to.first().unwrap();
+        assert_eq!((read(to.name().unwrap()), to.address()), (read(patient), Some("wei@example.test")), "{n}");
+        assert_eq!(read(parsed.subject().unwrap()), format!("A reminder from {expected}"), "{n}");
+
+        let head: Vec<&str> = parsed.headers().iter().map(|header| header.name.as_str()).collect();
+        let usual = [
+            "From",
+            "To",
+            "Subject",
+            "Date",
+            "Message-ID",
+            "Auto-Submitted",
+            "List-Unsubscribe",
+            "List-Unsubscribe-Post",
+            "MIME-Version",
+            "Content-Type",
+        ];
+        assert_eq!(head, usual, "{n}: {}", mail.source());
+        let raw = String::from_utf8(mail.raw.clone()).unwrap();
+        let (head, _) = raw.split_once("\r\n\r\n").unwrap();
+        assert!(head.is_ascii(), "{n}: {head}");
+        for line in raw.split("\r\n") {
+            assert!(line.len() <= 998 && !line.contains(['\r', '\n']), "{n}: {line}");
+        }
+        // The addresses that machines follow stand on one line as they are (RFC 8058).
+        assert_eq!(head.lines().filter(|line| line.starts_with("List-Unsubscribe: <https://clinic.test/unsubscribe/")).count(), 1);
+        for word in head.split_whitespace().filter(|word| word.starts_with("=?utf-8?")) {
+            assert!(word.len() <= 75, "{n}: longer than RFC 2047 lets an encoded word be: {word}");
+        }
+        assert!(read(&mail.text()).replace("=?", "= ?").contains(&format!("Ask {expected}")), "{n}: {}", mail.text());
+    }
+}
+
+#[tokio::test]
+async fn a_mail_that_cannot_be_written_is_dead_with_its_reason_and_the_rest_go() {
+    let mut story = Story::begin().await;
+    let farah = story.somebody("Farah Aziz", "farah@example.test").await;
+    let broken = story.somebody("Wei Ling", "wei@example.test").await;
+    let ben = story.somebody("Ben Lee", "ben@example.test").await;
+    // A record that somebody wrote past the product: no such name can be read again.
+    story.db.execute(&format!("update patient set name = E'Wei\\nLing' where id = '{}'", broken.id)).await;
+    // News of a program that is another patient's: the words of this mail are not to be found.
+    let program = story.clinic.program_for(&farah, date(2026, 5, 4), 6).await;
+    story.owe(Owed::ProgramAssigned(ben.id, program.id), "ben@example.test").await;
+    let report = story.tick().await;
+    assert_eq!((report.sent, report.dead), (2, 2), "{:?}", story.db.rows("select kind, state, reply from notice").await);
+    let to: Vec<String> = story.server.messages().iter().map(|mail| mail.to[0].clone()).collect();
+    assert!(to.contains(&"farah@example.test".to_owned()) && to.contains(&"ben@example.test".to_owned()), "{to:?}");
+    let dead = story.db.rows("select kind, recipient, reply from notice where state = 'dead' order by kind").await;
+    assert!(dead[0].starts_with("program_assigned|ben@example.test|the program this mail is about is not there"), "{dead:?}");
+    assert!(dead[1].starts_with("session_reminder|wei@example.test|") && dead[1].contains("name"), "{dead:?}");
+    assert_eq!(story.db.row("select count(*) from suppression").await, "0", "the addresses are not to blame");
+    assert_eq!(story.tick().await, worker::TickReport::default(), "and it is not tried again");
+}
+
+#[tokio::test]
+async fn a_language_without_words_is_written_in_english() {
+    let mut story = Story::begin().await;
+    story.somebody("இளங்கோவன்", "ilango@example.test").await;
+    story.somebody("陈美玲", "mei@example.test").await;
+    story.db.execute("update patient set language = case email when 'mei@example.test' then 'zh' else 'ta' end").await;
+    assert_eq!(story.tick().await.sent, 2);
+    for mail in story.server.messages() {
+        assert_eq!(mail.subject(), "A reminder from Riverside Physio");
+        assert!(mail.text().contains("Your session for today, Monday 2 March"), "{}", mail.text());
+    }
+}
+
+#[tokio::test]
+async fn the_test_shows_how_reminders_arrive_and_says_nothing_about_health() {
+    let mut story = Story::begin().await;
+    let farah = story.somebody("Farah Aziz", "farah@example.test").await;
+    story.clinic.remind(&farah, &["09:00", "18:30"], eight()).await;
+    story.owe(Owed::Test(farah.id), "farah@example.test").await;
+    assert_eq!(story.tick().await.sent, 1);
+    let mail = story.server.messages().remove(0);
+    assert_eq!(mail.subject(), "A test mail from Riverside Physio");
+    // As a reminder has them, so that a mail program judges it alike.
+    assert_eq!(mail.header("List-Unsubscribe-Post").as_deref(), Some("List-Unsubscribe=One-Click"));
+    assert!(mail.header("List-Unsubscribe").unwrap().starts_with("<https://clinic.test/unsubscribe/"));
+    assert_eq!(mail.link("/reminders"), "https://clinic.test/reminders");
+    for part in [mail.text(), mail.html()] {
+        assert!(part.contains("09:00 and 18:30") && part.contains("reminders@clinic.test"), "{part}");
+        for word in ["exercise", "session", "pain", "program", "/go/"] {
+            assert!(!part.contains(word), "{word} in {part}");
+        }
+    }
+}

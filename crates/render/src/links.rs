@@ -144,6 +144,19 @@ impl Links {
     /// # Errors
     /// [`LinkError`]; a forged token is never told whether it would have expired.
     pub fn verify(&self, purpose: Purpose, token: &str, now: Timestamp) -> Result<(ClinicId, PatientId), LinkError> {
+        self.verify_until(purpose, token, now).map(|(clinic, patient, _)| (clinic, patient))
+    }
+
+    /// As [`Links::verify`], with the instant from which the token opens nothing any more.
+    ///
+    /// # Errors
+    /// As [`Links::verify`].
+    pub fn verify_until(
+        &self,
+        purpose: Purpose,
+        token: &str,
+        now: Timestamp,
+    ) -> Result<(ClinicId, PatientId, Timestamp), LinkError> {
         let bytes = URL_SAFE_NO_PAD.decode(token).map_err(|_| LinkError::Forged)?;
         let (signed, signature) = bytes.split_at_checked(SIGNED).ok_or(LinkError::Forged)?;
         // Compares in constant time, and a shorter signature is refused too.
@@ -159,7 +172,8 @@ impl Links {
         if now.as_second() >= expires {
             return Err(LinkError::Expired);
         }
-        Ok((ClinicId(id(clinic)?), PatientId(id(patient)?)))
+        let until = Timestamp::from_second(expires).map_err(|_| LinkError::Forged)?;
+        Ok((ClinicId(id(clinic)?), PatientId(id(patient)?), until))
     }
 }
 

@@ -154,10 +154,11 @@ pub fn render<M: Mail>(templates: &Templates, language: Language, mail: &M) -> R
     Ok(RenderedMail { subject: one_line(&part("subject.txt")?), text: paragraphs(&part("body.txt")?), html: part("body.html")? })
 }
 
-/// Control characters become spaces: a header can hold no second line.
-fn one_line(subject: &str) -> String {
-    let spaced: String = subject.chars().map(|c| if c.is_control() || is_line_break(c) { ' ' } else { c }).collect();
-    spaced.split_whitespace().collect::<Vec<_>>().join(" ")
+/// What a header may hold: control characters and line breaks become single spaces, so that no name begins a second header, and
+/// what would be read as an encoded word (RFC 2047) is none.
+pub fn one_line(text: &str) -> String {
+    let spaced: String = text.chars().map(|c| if c.is_control() || is_line_break(c) { ' ' } else { c }).collect();
+    spaced.split_whitespace().collect::<Vec<_>>().join(" ").replace("=?", "= ?")
 }
 
 // Unicode's own line and paragraph separators, which some mail clients honour.

@@ -120,12 +120,12 @@ impl Composer {
         let (name, words) = self.words(notice, facts, token, now)?;
         let clinic = facts.clinic(notice).ok_or(ComposeError::Missing("clinic"))?;
         let sender = self.from.name.clone().unwrap_or_else(|| clinic.name.clone());
-        let from = Mailbox::new(Some(sender), self.from.email.clone());
+        let from = Mailbox::new(Some(mail::one_line(&sender)), self.from.email.clone());
         let address: Address = notice.recipient.as_str().parse().map_err(|error| wrong(&error))?;
         let message_id = format!("<{}@{}>", notice.id, self.from.email.domain());
         let mut message = Message::builder()
             .from(from)
-            .to(Mailbox::new(Some(name), address.clone()))
+            .to(Mailbox::new(Some(mail::one_line(&name)), address.clone()))
             .subject(words.subject)
             .date(SystemTime::from(now))
             .message_id(Some(message_id.clone()))

@@ -1,6 +1,7 @@
 //! Links of reminders: the one-tap link and unsubscribing; and what a link that is over says.
 
 use axum::{
+    body::Bytes,
     extract::{Path, State},
     http::StatusCode,
 };
@@ -8,7 +9,6 @@ use domain::{
     ids::{ClinicId, PatientId},
     person::Language,
 };
-use jiff::SignedDuration;
 use render::{
     Chrome,
     links::{LinkError, Purpose},
@@ -26,8 +26,8 @@ use crate::{
     visit::Visit,
 };
 
-/// For how long a one-tap link signs a browser in: a session, even one begun and finished hours later.
-const ONE_TAP_SESSION: SignedDuration = SignedDuration::from_hours(12);
+/// What a mail program posts to unsubscribe (RFC 8058 §3.1), as the page's own button does.
+const ONE_CLICK: (&str, &str) = ("List-Unsubscribe", "One-Click");
 
 /// The page of a link that does not work any more: 410, or 404 for one we never made.
 pub(super) fn over(pages: &Pages, over: Over, clinic: Option<String>) -> PageResult {
@@ -56,7 +56,8 @@ pub(crate) async fn one_tap(
     }
 }
 
-/// `POST /go/{token}`: signs this browser in for that patient's session of today and nothing else.
+/// `POST /go/{token}`: signs this browser in for that patient's session of today and nothing else: until the patient's midnight, or
+/// until the link itself is over, if that is sooner. Tomorrow's session is opened by the same link again or by the next one.
 pub(crate) async fn one_tap_open(
     State(app): State<AppState>,
     Path(token): Path<String>,
@@ -65,7 +66,7 @@ pub(crate) async fn one_tap_open(
     pages: Pages,
 ) -> PageResult {
     app.throttle.check(&visit)?;
-    let (clinic, patient) = match app.links.verify(Purpose::OneTap, &token, visit.now()) {
+    let (clinic, patient, link_ends) = match app.links.verify_until(Purpose::OneTap, &token, visit.now()) {
         Ok(whose) => whose,
         Err(error) => return refused(&pages, error),
     };
@@ -77,12 +78,12 @@ pub(crate) async fn one_tap_open(
         return over(&pages, Over::OneTapExpired, None);
     };
     let Some(account) = record.account else { return over(&pages, Over::OneTapExpired, None) };
+    let until = record.zone.day_end(record.zone.date(visit.now())).min(link_ends);
     let seat = SeatId::Patient(patient);
     let token = app
         .store
         .signin(move |tx| async move {
-            let until = Some(visit.now() + ONE_TAP_SESSION);
-            let opening = Opening { account, clinic, seat, reach: Reach::Today, until, user_agent: visit.agent() };
+            let opening = Opening { account, clinic, seat, reach: Reach::Today, until: Some(until), user_agent: visit.agent() };
             enter::open_until(&tx, &visit, opening).await
         })
         .await?;
@@ -103,29 +104,58 @@ pub(crate) async fn unsubscribe_page(
     Now(now): Now,
     pages: Pages,
 ) -> PageResult {
-    unsubscribe(&app, &pages, &token, now, false).await
+    unsubscribe(&app, &pages, &token, now, Click::None).await
 }
 
-/// `POST /unsubscribe/{token}`: by the button, or by a mail program's one click, which brings neither cookie nor origin (RFC 8058).
+/// `POST /unsubscribe/{token}`: by the button, or by a mail program's one click, which brings neither cookie nor origin (RFC 8058). A
+/// post that does not say so is asked again: it may be a program that tries out every address it finds in a mail.
 pub(crate) async fn unsubscribe_do(
     State(app): State<AppState>,
     Path(token): Path<String>,
     Now(now): Now,
     pages: Pages,
+    body: Bytes,
 ) -> PageResult {
-    unsubscribe(&app, &pages, &token, now, true).await
+    let click = if is_one_click(&body) { Click::Stop } else { Click::Unclear };
+    unsubscribe(&app, &pages, &token, now, click).await
 }
 
-async fn unsubscribe(app: &AppState, pages: &Pages, token: &str, now: jiff::Timestamp, done: bool) -> PageResult {
-    let Ok((clinic, patient)) = app.links.verify(Purpose::Unsubscribe, token, now) else {
-        return over(pages, Over::Incomplete, None);
-    };
-    let Some((chrome, _)) = frame(app, pages, clinic, patient).await? else { return over(pages, Over::Incomplete, None) };
-    if done {
-        let scope = Scope { clinic, actor: Actor::Patient(patient) };
-        app.store.tenant(scope, move |tx| async move { reminder::unsubscribe(&tx, patient, now).await }).await?;
+/// What was asked of the unsubscribe address.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Click {
+    None,
+    Unclear,
+    Stop,
+}
+
+/// Whether a body says `List-Unsubscribe=One-Click`, in either of the two encodings that RFC 8058 allows.
+fn is_one_click(body: &[u8]) -> bool {
+    let (name, value) = ONE_CLICK;
+    if form_urlencoded::parse(body).any(|(key, said)| key == name && said.trim() == value) {
+        return true;
     }
-    pages.show_in(&chrome, &Unsubscribe { done, clinic: chrome.clinic.clone() })
+    let text = String::from_utf8_lossy(body);
+    let part = text.split_once(&format!("name=\"{name}\"")).map(|(_, rest)| rest);
+    part.and_then(|rest| rest.split_once("\r\n\r\n")).is_some_and(|(_, said)| said.lines().next().map(str::trim) == Some(value))
+}
+
+async fn unsubscribe(app: &AppState, pages: &Pages, token: &str, now: jiff::Timestamp, click: Click) -> PageResult {
+    let (clinic, patient) = match app.links.verify(Purpose::Unsubscribe, token, now) {
+        Ok(whose) => whose,
+        Err(LinkError::Expired) => return over(pages, Over::UnsubscribeExpired, None),
+        Err(LinkError::Forged) => return over(pages, Over::Incomplete, None),
+    };
+    let Some((chrome, _)) = frame(app, pages, clinic, patient).await? else { return over(pages, Over::RecordGone, None) };
+    let page = |done| Unsubscribe { done, clinic: chrome.clinic.clone() };
+    match click {
+        Click::None => pages.show_in(&chrome, &page(false)),
+        Click::Unclear => pages.show_as(StatusCode::UNPROCESSABLE_ENTITY, &chrome, &page(false)),
+        Click::Stop => {
+            let scope = Scope { clinic, actor: Actor::Patient(patient) };
+            app.store.tenant(scope, move |tx| async move { reminder::unsubscribe(&tx, patient, now).await }).await?;
+            pages.show_in(&chrome, &page(true))
+        }
+    }
 }
 
 /// The clinic and the language of the patient a link belongs to; `None` when the record is not there any more.
@@ -153,4 +183,36 @@ async fn frame(
 /// A plain frame in a clinic's name and somebody's language, for pages before signing in.
 pub(super) fn invitation_frame(pages: &Pages, clinic: &str, language: Language) -> Chrome {
     Chrome { clinic: clinic.to_owned(), demo: pages.chrome().demo, ..Chrome::plain(language) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_one_click;
+
+    #[test]
+    fn one_click_is_said_in_either_encoding_and_nothing_else_says_it() {
+        let part = |name: &str, value: &str| {
+            format!("--b\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n--b--\r\n").into_bytes()
+        };
+        for good in [
+            b"List-Unsubscribe=One-Click".to_vec(),
+            b"List%2DUnsubscribe=One%2DClick".to_vec(),
+            b"List-Unsubscribe=One-Click\r\n".to_vec(),
+            part("List-Unsubscribe", "One-Click"),
+        ] {
+            assert!(is_one_click(&good), "{}", String::from_utf8_lossy(&good));
+        }
+        for bad in [
+            b"".to_vec(),
+            b"List-Unsubscribe".to_vec(),
+            b"List-Unsubscribe=".to_vec(),
+            b"List-Unsubscribe=One-Click-Or-Two".to_vec(),
+            b"One-Click=List-Unsubscribe".to_vec(),
+            b"\xff\xfe".to_vec(),
+            part("List-Unsubscribe", "No"),
+            part("Other", "One-Click"),
+        ] {
+            assert!(!is_one_click(&bad), "{}", String::from_utf8_lossy(&bad));
+        }
+    }
 }

@@ -39,6 +39,10 @@ pub enum Over {
     ResetExpired,
     /// A one-tap link whose time is over.
     OneTapExpired,
+    /// A link to end reminders whose time is over.
+    UnsubscribeExpired,
+    /// A link of a patient who is not there any more.
+    RecordGone,
     /// A link that was cut on its way, or is not ours.
     Incomplete,
 }
@@ -64,6 +68,8 @@ impl Page for LinkOver {
             Self { over: Over::ResetUsed, clinic: None },
             Self { over: Over::ResetExpired, clinic: None },
             Self { over: Over::OneTapExpired, clinic: None },
+            Self { over: Over::UnsubscribeExpired, clinic: None },
+            Self { over: Over::RecordGone, clinic: None },
             Self { over: Over::Incomplete, clinic: None },
         ]
     }
