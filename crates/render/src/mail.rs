@@ -249,7 +249,7 @@ impl Mail for Invitation {
             name: "Priya".into(),
             inviter: Some("Hannah".into()),
             staff: false,
-            link: "https://clinic.example/welcome/tOkEn".into(),
+            link: "https://clinic.example/welcome/q3Vh0sJxgq7Jw1d1vQnX2y8Zb5cK9mE4tR6uP0aLkSd".into(),
             expires: "Sunday 29 November, 14:30".into(),
         };
         vec![
@@ -267,7 +267,7 @@ impl Mail for PasswordReset {
         let one = Self {
             sender: Sender::sample(),
             name: "Hannah".into(),
-            link: "https://clinic.example/password/reset/tOkEn".into(),
+            link: "https://clinic.example/password/reset/q3Vh0sJxgq7Jw1d1vQnX2y8Zb5cK9mE4tR6uP0aLkSd".into(),
             expires: "Sunday 22 November, 15:30".into(),
         };
         vec![Self { sender: Sender::sample_bare(), ..one.clone() }, one]
@@ -310,11 +310,11 @@ impl Mail for SessionReminder {
             today: "Sunday 22 November".into(),
             exercises: "5 exercises".into(),
             minutes: "about 12 minutes".into(),
-            link: "https://clinic.example/go/tOkEn".into(),
+            link: "https://clinic.example/go/AQGiBTu-ZnbPmG9sPICjWTEBogU7vpZw0qqmKv3Am56TAAAAAGmk3oBUNT6dGj3BZ7xJ7-Kcrpu3jkWAFWgzM4592luwYX9aYw".into(),
             expires: "Tuesday 24 November, 08:00".into(),
             chosen: "08:00".into(),
             settings: "https://clinic.example/reminders".into(),
-            unsubscribe: "https://clinic.example/unsubscribe/tOkEn".into(),
+            unsubscribe: "https://clinic.example/unsubscribe/AQGiBTu-ZnbPmG9sPICjWTEBogU7vpZw0qqmKv3Am56TAAAAAGmk3oBUNT6dGj3BZ7xJ7-Kcrpu3jkWAFWgzM4592luwYX9aYw".into(),
         };
         vec![Self { sender: Sender::sample_bare(), ..one.clone() }, one]
     }
@@ -330,7 +330,7 @@ impl Mail for Test {
             times: Some("08:00 and 18:30".into()),
             from: "reminders@clinic.example".into(),
             settings: "https://clinic.example/reminders".into(),
-            unsubscribe: "https://clinic.example/unsubscribe/tOkEn".into(),
+            unsubscribe: "https://clinic.example/unsubscribe/AQGiBTu-ZnbPmG9sPICjWTEBogU7vpZw0qqmKv3Am56TAAAAAGmk3oBUNT6dGj3BZ7xJ7-Kcrpu3jkWAFWgzM4592luwYX9aYw".into(),
         };
         vec![Self { times: None, sender: Sender::sample_bare(), ..one.clone() }, one]
     }

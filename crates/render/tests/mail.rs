@@ -65,6 +65,104 @@ fn the_plain_part_is_as_good_as_the_html_one() {
     }
 }
 
+/// What an HTML part says, block by block: what is between two tags, entities decoded, with the address of a link after its words.
+/// The preview is left out: it stands beside the subject.
+fn blocks(html: &str) -> Vec<String> {
+    let body = html.split("<body").nth(1).and_then(|body| body.split_once("</div>")).map(|(_, rest)| rest).expect("a body");
+    let mut blocks = Vec::new();
+    let mut link = None;
+    for piece in body.split('<').skip(1) {
+        let (tag, text) = piece.split_once('>').expect("a whole tag");
+        if tag.starts_with("a ") {
+            link = tag.split("href=\"").nth(1).and_then(|rest| rest.split('"').next()).map(decoded);
+        } else if tag == "/a" {
+            blocks.extend(link.take());
+        }
+        let text = decoded(text);
+        if !text.trim().is_empty() {
+            blocks.push(text.trim().to_owned());
+        }
+    }
+    blocks
+}
+
+fn decoded(text: &str) -> String {
+    [("&quot;", "\""), ("&#x27;", "'"), ("&#39;", "'"), ("&lt;", "<"), ("&gt;", ">"), ("&#x2F;", "/"), ("&amp;", "&")]
+        .iter()
+        .fold(text.to_owned(), |text, (entity, sign)| text.replace(entity, sign))
+}
+
+/// Without what only holds the parts apart.
+fn dense(text: &str) -> String {
+    text.chars().filter(|c| !c.is_whitespace() && *c != ':' && *c != '·').collect()
+}
+
+#[test]
+fn both_parts_say_the_same() {
+    for (kind, mail) in every_mail() {
+        let blocks = blocks(&mail.html);
+        let html = dense(&blocks.concat());
+        for line in mail.text.lines().filter(|line| *line != "--") {
+            assert!(html.contains(&dense(line)), "{kind}: only the plain part says {line:?}\n{html}");
+        }
+        let text = dense(&mail.text);
+        for block in blocks.iter().filter(|block| !block.starts_with("If the button doesn’t work")) {
+            assert!(text.contains(&dense(block)), "{kind}: only the HTML part says {block:?}");
+        }
+    }
+}
+
+#[test]
+fn the_plain_part_fits_a_narrow_window_without_breaking_an_address() {
+    let mut one = SessionReminder::samples().remove(0);
+    one.sender.clinic = "Klinik Fisioterapi dan Pusat Rehabilitasi Sungai Besar cawangan Kuala Lumpur".into();
+    let long = mail::render(&templates(), Language::En, &one).expect("it renders");
+    for (kind, mail) in every_mail().into_iter().chain([("long", long)]) {
+        for line in mail.text.lines() {
+            let address = line.starts_with("https://");
+            assert!(line.chars().count() <= 76 || (address && !line.contains(' ')), "{kind}: {line:?}");
+        }
+        for address in mail.text.split("https://").skip(1) {
+            assert!(address.split_whitespace().next().is_some_and(|address| address.len() > 10), "{kind}: cut off: {address:?}");
+        }
+    }
+}
+
+/// What mail programs need: a language, a width that both a phone and a window take, a button that a thumb can hit, and nothing
+/// that only a browser knows.
+#[test]
+fn the_html_part_is_made_for_mail_programs() {
+    for (kind, mail) in every_mail() {
+        let html = &mail.html;
+        assert!(html.trim_start().starts_with("<!doctype html>") && html.contains("<html lang=\"en\">"), "{kind}");
+        assert!(html.contains("width=device-width") && html.contains("max-width: 600px"), "{kind}");
+        assert!(html.contains("name=\"color-scheme\" content=\"light dark\""), "{kind}");
+        let button = html.split("class=\"button-link\"").nth(1).and_then(|rest| rest.split('>').next()).expect("a button");
+        assert!(button.contains("padding: 15px") && button.contains("line-height: 24px"), "{kind}: 54 px high: {button}");
+        for unknown in ["display: flex", "display: grid", "position:", "var(--", "<form", "<svg", "<button", "{{", "{%"] {
+            assert!(!html.contains(unknown), "{kind} has {unknown}");
+        }
+        for href in html.split("href=\"").skip(1).filter_map(|rest| rest.split('"').next()) {
+            assert!(href.starts_with("https://"), "{kind}: {href} leads nowhere from a mail");
+        }
+        // Each table is for the looks alone, or says what its first column is.
+        for table in html.split("<table").skip(1) {
+            assert!(table.contains("role=\"presentation\"") || table.contains("scope=\"row\""), "{kind}: {table}");
+        }
+        // Every element that is opened is closed, in order.
+        let mut open = Vec::new();
+        for tag in html.split('<').skip(1).filter_map(|piece| piece.split('>').next()) {
+            let name = tag.trim_start_matches('/').split_whitespace().next().unwrap_or_default().to_owned();
+            if tag.starts_with('/') {
+                assert_eq!(open.pop().as_ref(), Some(&name), "{kind}");
+            } else if !matches!(name.as_str(), "!doctype" | "meta" | "br") {
+                open.push(name);
+            }
+        }
+        assert!(open.is_empty(), "{kind}: left open: {open:?}");
+    }
+}
+
 #[test]
 fn subject_and_preview_hold_no_health_data() {
     for (kind, mail) in every_mail() {
