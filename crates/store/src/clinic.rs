@@ -11,6 +11,7 @@ use sea_orm::FromQueryResult;
 use crate::{
     StoreError, Tx,
     convert::{from_instant, from_time, to_time},
+    reminder,
 };
 
 /// What an owner sets.
@@ -83,11 +84,11 @@ pub async fn settings(tx: &Tx) -> Result<Settings, StoreError> {
     })
 }
 
-/// Saves the settings.
+/// Saves the settings. Reminders keep to new quiet hours from `now` on.
 ///
 /// # Errors
 /// [`StoreError::Conflict`] when a value is out of the bounds of the schema; the store's own.
-pub async fn save(tx: &Tx, settings: &Settings) -> Result<(), StoreError> {
+pub async fn save(tx: &Tx, settings: &Settings, now: Timestamp) -> Result<(), StoreError> {
     let Settings { name, zone, phone, whatsapp, quiet, pain_high, missed_run } = settings;
     tx.run(
         "update clinic set name = $2, zone = $3, phone = $4, whatsapp = $5, quiet_from = $6, quiet_to = $7, pain_high = $8,
@@ -105,7 +106,7 @@ pub async fn save(tx: &Tx, settings: &Settings) -> Result<(), StoreError> {
         ],
     )
     .await?;
-    Ok(())
+    reminder::requiet(tx, *quiet, now).await
 }
 
 /// A member of staff writes their own name anew.

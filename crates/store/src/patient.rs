@@ -12,6 +12,7 @@ use uuid::Uuid;
 use crate::{
     StoreError, Tx,
     convert::{from_instant, to_instant},
+    reminder,
 };
 
 /// A patient's record in a clinic.
@@ -160,6 +161,25 @@ pub async fn rename(tx: &Tx, id: PatientId, name: &PersonName) -> Result<(), Sto
         )
         .await?;
     if found == 0 { Err(StoreError::NotFound) } else { Ok(()) }
+}
+
+/// The patient lives in another zone from now on: the record and the reminders change together. A time of day that lies behind in the
+/// new zone, but had not come in the old one, is caught up with while it is fresh; one that was mailed already is not mailed again
+/// when it comes a second time.
+///
+/// # Errors
+/// [`StoreError::NotFound`] outside the scope; the store's own.
+pub async fn set_zone(tx: &Tx, id: PatientId, zone: &Zone, now: Timestamp) -> Result<(), StoreError> {
+    let found = tx
+        .run(
+            "update patient set zone = $3 where clinic_id = $1 and id = $2",
+            [tx.clinic().0.into(), id.0.into(), zone.name().into()],
+        )
+        .await?;
+    if found == 0 {
+        return Err(StoreError::NotFound);
+    }
+    reminder::replan(tx, id, now).await
 }
 
 /// The name of the physiotherapist on whose caseload the patient is; `None` when there is nobody in particular.

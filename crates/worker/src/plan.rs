@@ -1,23 +1,76 @@
 //! Planning: what has come due becomes notices.
 
+use domain::person::zone_database;
 use jiff::Timestamp;
 use store::{Store, StoreError, reminder};
 
 /// Rules taken at a time: enough to make the round trips cheap, few enough to hold no lock for long.
-const AT_A_TIME: u32 = 500;
+const AT_A_TIME: u32 = 2_000;
 
-/// Queues every reminder that has come due by `now`; how many were queued. Any number of workers may do so at once.
+/// Queues every reminder that has come due by `now`; how many were queued. Any number of workers may do so at once. Nothing is planned
+/// while the operator holds reminders back.
 ///
 /// # Errors
 /// The store's own; what was queued before stays queued.
 pub async fn plan(store: &Store, now: Timestamp) -> Result<u64, StoreError> {
+    let gate = store.worker(|tx| async move { reminder::gate(&tx).await }).await?;
+    if gate.held {
+        return Ok(0);
+    }
+    if gate.outdated {
+        refresh(store, now).await?;
+    }
+    let (queued, more) = step(store, now).await?;
+    if !more {
+        return Ok(queued);
+    }
+    // While the database writes for one, the other works out the next instants; they never wait for each other's rules.
+    let (one, other) = tokio::try_join!(rest(store, now), rest(store, now))?;
+    Ok(queued + one + other)
+}
+
+async fn rest(store: &Store, now: Timestamp) -> Result<u64, StoreError> {
     let mut queued = 0;
     loop {
-        let planned = store.worker(move |tx| async move { reminder::plan(&tx, AT_A_TIME, now).await }).await?;
-        queued += planned.queued;
-        // A rule that was overdue by days comes due again at once, so the last step is the one that finds nothing.
-        if planned.rules == 0 {
+        let (count, more) = step(store, now).await?;
+        queued += count;
+        if !more {
             return Ok(queued);
         }
     }
+}
+
+/// How many were queued, and whether there may be more.
+async fn step(store: &Store, now: Timestamp) -> Result<(u64, bool), StoreError> {
+    let planned = store.worker(move |tx| async move { reminder::plan(&tx, AT_A_TIME, now).await }).await?;
+    Ok((planned.queued, planned.rules >= AT_A_TIME as usize))
+}
+
+/// Works out every future instant anew, a bounded number of rules at a time, when the program carries newer zones than it did.
+async fn refresh(store: &Store, now: Timestamp) -> Result<(), StoreError> {
+    tracing::info!(zones = zone_database(), "the zone database is new: the reminders' instants are worked out anew");
+    let mut from = None;
+    loop {
+        from = store.worker(move |tx| async move { reminder::refresh_zones(&tx, from, AT_A_TIME, now).await }).await?;
+        if from.is_none() {
+            return Ok(());
+        }
+    }
+}
+
+/// Ends the hold on reminders that an operator put on after a restore. Whatever fell due by `now` is written down as expired and never
+/// sent, since it may have been sent before the restore; how many that were.
+///
+/// # Errors
+/// The store's own; what was not released stays held, and may be released again.
+pub async fn release(store: &Store, now: Timestamp) -> Result<u64, StoreError> {
+    let mut expired = 0;
+    loop {
+        let planned = store.worker(move |tx| async move { reminder::expire(&tx, AT_A_TIME, now).await }).await?;
+        expired += planned.queued;
+        if planned.rules == 0 {
+            break;
+        }
+    }
+    Ok(expired + store.worker(move |tx| async move { reminder::release(&tx, now).await }).await?)
 }

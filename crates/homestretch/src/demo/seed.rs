@@ -148,7 +148,7 @@ impl Maker {
                 let mut settings = clinic::settings(&tx).await?;
                 settings.phone = Some("+60 12-345 6789".to_owned());
                 settings.whatsapp = Some("60123456789".to_owned());
-                clinic::save(&tx, &settings).await?;
+                clinic::save(&tx, &settings, now).await?;
                 library.install(&tx, now).await
             })
             .await?;

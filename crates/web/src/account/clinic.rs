@@ -12,7 +12,7 @@ use store::clinic::{self, Settings};
 
 use crate::{
     AppState, PageResult,
-    extract::{Form, Owner, Pages},
+    extract::{Form, Now, Owner, Pages},
 };
 
 /// `GET /settings`
@@ -22,11 +22,17 @@ pub(crate) async fn page(State(app): State<AppState>, Owner(owner): Owner, pages
 }
 
 /// `POST /settings`
-pub(crate) async fn save(State(app): State<AppState>, Owner(owner): Owner, pages: Pages, Form(typed): Form<Typed>) -> PageResult {
+pub(crate) async fn save(
+    State(app): State<AppState>,
+    Owner(owner): Owner,
+    Now(now): Now,
+    pages: Pages,
+    Form(typed): Form<Typed>,
+) -> PageResult {
     match typed.parse() {
         Err(page) => pages.at(Nav::Clinic).refuse(&*page),
         Ok(settings) => {
-            app.store.tenant(owner.scope, move |tx| async move { clinic::save(&tx, &settings).await }).await?;
+            app.store.tenant(owner.scope, move |tx| async move { clinic::save(&tx, &settings, now).await }).await?;
             Ok(pages.go_saying("/settings", &Flash::good("The settings are saved.")))
         }
     }
