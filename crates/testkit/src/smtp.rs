@@ -1,117 +1,178 @@
-//! A real mail server for tests: it listens on a port of its own, speaks SMTP, keeps what it accepted, and can be told to
-//! answer badly. To add one more way of misbehaving, add an [`Answer`] (what it does) or a [`Phase`] (when it does it).
+//! A real mail server for tests: it listens on a port of its own, speaks SMTP, keeps what it accepted, counts what it accepted of
+//! each notice, and can be told to answer badly, or be given a [`Temper`] and do so at random.
+//!
+//! To add one more way of misbehaving, add an [`Answer`] (what it does), a [`Phase`] (when it does it) or a [`Tls`] (how it encrypts), and
+//! a line in `Temper` to have it happen in the long runs.
 
+mod answer;
 mod conversation;
 mod mail;
+mod temper;
+mod tls;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap},
+    fmt,
     net::SocketAddr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
 use anyhow::{Context as _, Result, bail};
 use tokio::{net::TcpListener, sync::Notify, task::JoinHandle};
 
+pub use answer::{Answer, Phase};
+use answer::{Greylist, Order, Whom};
 pub use mail::Mail;
+use temper::Mood;
+pub use temper::Temper;
+use tls::Handshake;
+pub use tls::Tls;
 
-/// The points of an SMTP conversation at which the server can be told what to answer, in the order they come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Phase {
-    /// Right after the connection was accepted.
-    Greeting,
-    /// `EHLO` or `HELO`.
-    Hello,
-    /// `AUTH`.
-    Auth,
-    /// `MAIL FROM`.
-    Mail,
-    /// `RCPT TO`.
-    Rcpt,
-    /// The `DATA` command, before any content.
-    Data,
-    /// After the final dot.
-    Dot,
+/// How a server is to be from its start.
+#[derive(Debug, Clone, Copy)]
+pub struct Setup {
+    /// The port on 127.0.0.1; 0 for any free one.
+    pub port: u16,
+    /// Count accepted mails ([`Server::accepted`]) and keep none, so that hundreds of thousands fit.
+    pub counting_only: bool,
+    /// Whether several commands may come at once (RFC 2920).
+    pub pipelining: bool,
+    /// Encrypted from the first byte (`smtps://`).
+    pub smtps: Option<Tls>,
+    /// Offer `STARTTLS`.
+    pub starttls: Option<Tls>,
 }
 
-/// What the server does at a [`Phase`] instead of the usual.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Answer {
-    /// Reply with this code and text; the step is refused (4xx, 5xx).
-    Refuse(u16, String),
-    /// Close the connection without a word. At [`Phase::Dot`] the mail is *not* kept.
-    Drop,
-    /// Only at [`Phase::Dot`]: keep the mail, then close the connection without a reply.
-    KeepAndDrop,
-    /// Say nothing for ever, and keep the connection open.
-    Silence,
-    /// Wait this long, then go on as usual.
-    Late(Duration),
-}
-
-/// One standing order: at `phase`, for `recipient` (or everybody), `times` more times (or always).
-#[derive(Debug)]
-struct Order {
-    phase: Phase,
-    recipient: Option<String>,
-    times: Option<u32>,
-    answer: Answer,
+impl Default for Setup {
+    /// A free port, everything kept, pipelining, no encryption.
+    fn default() -> Self {
+        Self { port: 0, counting_only: false, pipelining: true, smtps: None, starttls: None }
+    }
 }
 
 /// What the server and its conversations share.
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct State {
+    setup: Setup,
+    smtps: Option<Handshake>,
+    starttls: Option<Handshake>,
     mails: Mutex<Vec<Mail>>,
+    counted: Mutex<Counted>,
     orders: Mutex<Vec<Order>>,
+    greylist: Mutex<Option<Greylist>>,
+    mood: Mutex<Option<Mood>>,
+    tally: Mutex<BTreeMap<&'static str, u32>>,
     commands: Mutex<BTreeMap<Phase, u32>>,
     login: Mutex<Option<(String, String)>>,
+    pipelining: AtomicBool,
     arrived: Notify,
 }
 
+/// By Message-ID, without its brackets and domain.
+#[derive(Default)]
+struct Counted {
+    accepted: HashMap<String, u32>,
+    promised: HashMap<String, u32>,
+    mails: usize,
+}
+
 impl State {
-    /// The answer ordered for this step, counting it. Later orders win over earlier ones.
+    /// The answer for this step, counting it. Orders win over the greylist and that over the temper, later orders over earlier ones.
     fn answer(&self, phase: Phase, recipients: &[String]) -> Option<Answer> {
         *lock(&self.commands).entry(phase).or_default() += 1;
-        let mut orders = lock(&self.orders);
-        let order = orders.iter_mut().rev().find(|order| {
-            order.phase == phase && order.times != Some(0) && order.recipient.as_ref().is_none_or(|r| recipients.contains(r))
-        })?;
-        if let Some(times) = &mut order.times {
-            *times -= 1;
+        if let Some(answer) = lock(&self.orders).iter_mut().rev().find_map(|order| order.take(phase, recipients)) {
+            return Some(answer);
         }
-        Some(order.answer.clone())
+        if phase == Phase::Rcpt
+            && let (Some(greylist), Some(recipient)) = (lock(&self.greylist).as_mut(), recipients.last())
+            && greylist.turns_away(recipient)
+        {
+            return Some(Answer::refuse(450, "4.7.1 Greylisted, please come again"));
+        }
+        let (name, answer) = lock(&self.mood).as_mut()?.answer(phase, recipients)?;
+        *lock(&self.tally).entry(name).or_default() += 1;
+        Some(answer)
     }
 
-    fn keep(&self, mail: Mail) {
-        lock(&self.mails).push(mail);
+    /// Takes responsibility for a mail; gives what it is counted under.
+    fn keep(&self, from: &str, to: &[String], raw: &[u8]) -> String {
+        let id = mail::id(raw).unwrap_or_default();
+        if !self.setup.counting_only {
+            lock(&self.mails).push(Mail { from: from.to_owned(), to: to.to_vec(), raw: raw.to_vec() });
+        }
+        {
+            let mut counted = lock(&self.counted);
+            *counted.accepted.entry(id.clone()).or_default() += 1;
+            counted.mails += 1;
+        }
         self.arrived.notify_waiters();
+        id
     }
 }
 
 /// A mail server that listens until it is dropped.
-#[derive(Debug)]
 pub struct Server {
     address: SocketAddr,
+    authority: Option<String>,
     state: Arc<State>,
     listening: Option<JoinHandle<()>>,
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server").field("address", &self.address).finish_non_exhaustive()
+    }
 }
 
 impl Server {
     /// Starts listening on a free port of 127.0.0.1, accepting everything.
     pub async fn start() -> Result<Self> {
-        let state = Arc::<State>::default();
-        let listener = TcpListener::bind("127.0.0.1:0").await.context("the test mail server finds no free port")?;
+        Self::start_with(Setup::default()).await
+    }
+
+    /// As [`Server::start`], counting accepted mails ([`Server::accepted`]) and keeping none.
+    pub async fn counting_only() -> Result<Self> {
+        Self::start_with(Setup { counting_only: true, ..Setup::default() }).await
+    }
+
+    /// Starts listening on this port of 127.0.0.1.
+    pub async fn on_port(port: u16) -> Result<Self> {
+        Self::start_with(Setup { port, ..Setup::default() }).await
+    }
+
+    /// Starts a server that is as told.
+    pub async fn start_with(setup: Setup) -> Result<Self> {
+        let mut state = State { setup, pipelining: AtomicBool::new(setup.pipelining), ..State::default() };
+        let mut authority = None;
+        for (wanted, place) in [(setup.smtps, &mut state.smtps), (setup.starttls, &mut state.starttls)] {
+            if let Some(tls) = wanted {
+                let (handshake, pem) = tls::handshake(tls)?;
+                *place = Some(handshake);
+                authority = Some(pem);
+            }
+        }
+        let state = Arc::new(state);
+        let listener = TcpListener::bind(("127.0.0.1", setup.port)).await.context("the test mail server cannot have its port")?;
         let address = listener.local_addr()?;
         let listening = Some(conversation::listen(listener, state.clone()));
-        Ok(Self { address, state, listening })
+        Ok(Self { address, authority, state, listening })
+    }
+
+    /// The authority that a client has to trust for [`Tls::Good`], as PEM; empty without encryption.
+    pub fn authority(&self) -> &str {
+        self.authority.as_deref().unwrap_or_default()
     }
 
     /// Its address as `SMTP_URL` wants it.
     pub fn url(&self) -> String {
+        let scheme = if self.state.setup.smtps.is_some() { "smtps" } else { "smtp" };
         match &*lock(&self.state.login) {
-            Some((user, password)) => format!("smtp://{user}:{password}@{}", self.address),
-            None => format!("smtp://{}", self.address),
+            Some((user, password)) => format!("{scheme}://{user}:{password}@{}", self.address),
+            None => format!("{scheme}://{}", self.address),
         }
     }
 
@@ -123,6 +184,11 @@ impl Server {
     /// From now on only these credentials may send; [`Server::url`] carries them.
     pub fn require_login(&self, user: &str, password: &str) {
         *lock(&self.state.login) = Some((user.to_owned(), password.to_owned()));
+    }
+
+    /// Whether several commands may come at once; holds for conversations that begin from now on.
+    pub fn pipelining(&self, offered: bool) {
+        self.state.pipelining.store(offered, Ordering::Relaxed);
     }
 
     /// Closes the port: connections are refused, running ones are cut.
@@ -145,17 +211,37 @@ impl Server {
 
     /// From now on, give this answer at this phase, to everybody.
     pub fn answer(&self, phase: Phase, answer: Answer) {
-        self.order(phase, None, None, answer);
+        self.order(phase, Whom::Everybody, None, answer);
     }
 
     /// Give this answer at this phase the next `times` times, then behave.
     pub fn answer_times(&self, times: u32, phase: Phase, answer: Answer) {
-        self.order(phase, None, Some(times), answer);
+        self.order(phase, Whom::Everybody, Some(times), answer);
     }
 
     /// From now on, give this answer at this phase when this recipient is concerned ([`Phase::Rcpt`] and later).
     pub fn answer_for(&self, recipient: &str, phase: Phase, answer: Answer) {
-        self.order(phase, Some(recipient.to_lowercase()), None, answer);
+        self.order(phase, Whom::Recipient(recipient.to_lowercase()), None, answer);
+    }
+
+    /// From now on, give this answer at this phase when a recipient of this domain is concerned ([`Phase::Rcpt`] and later).
+    pub fn answer_for_domain(&self, domain: &str, phase: Phase, answer: Answer) {
+        self.order(phase, Whom::Domain(domain.to_lowercase()), None, answer);
+    }
+
+    /// Ask every recipient to come again (450 4.7.1) the first `times` times.
+    pub fn greylist(&self, times: u32) {
+        *lock(&self.state.greylist) = Some(Greylist { times, wait: Duration::ZERO, seen: HashMap::new() });
+    }
+
+    /// Ask every recipient to come again (450 4.7.1) until this long after the first time.
+    pub fn greylist_for(&self, wait: Duration) {
+        *lock(&self.state.greylist) = Some(Greylist { times: 1, wait, seen: HashMap::new() });
+    }
+
+    /// From now on misbehave at random, in every way there is.
+    pub fn temper(&self, temper: Temper) {
+        *lock(&self.state.mood) = Some(Mood::new(temper));
     }
 
     /// Refuse this recipient for good, as a mail server does for an address that does not exist.
@@ -163,16 +249,41 @@ impl Server {
         self.answer_for(recipient, Phase::Rcpt, Answer::Refuse(550, "5.1.1 No such user here".to_owned()));
     }
 
-    /// Forget every order: accept everything again.
+    /// Forget every order, the greylist and the temper: accept everything again.
     pub fn behave(&self) {
         lock(&self.state.orders).clear();
+        *lock(&self.state.greylist) = None;
+        *lock(&self.state.mood) = None;
     }
 
-    fn order(&self, phase: Phase, recipient: Option<String>, times: Option<u32>, answer: Answer) {
-        lock(&self.state.orders).push(Order { phase, recipient, times, answer });
+    fn order(&self, phase: Phase, whom: Whom, times: Option<u32>, answer: Answer) {
+        lock(&self.state.orders).push(Order { phase, whom, times, answer });
     }
 
-    /// Everything accepted so far, oldest first.
+    /// How often each mail was accepted, by its Message-ID without brackets and domain, which is the notice's id: the server had all
+    /// of it up to the dot and took responsibility, whether or not a reply got out.
+    pub fn accepted(&self) -> BTreeMap<String, u32> {
+        lock(&self.state.counted).accepted.iter().map(|(id, times)| (id.clone(), *times)).collect()
+    }
+
+    /// How often the reply that accepts a mail was written, by Message-ID as in [`Server::accepted`]. Whether the client was still
+    /// there to read it is another matter.
+    pub fn promised(&self) -> BTreeMap<String, u32> {
+        let counted = lock(&self.state.counted);
+        counted.promised.iter().filter(|(_, times)| **times > 0).map(|(id, times)| (id.clone(), *times)).collect()
+    }
+
+    /// How many mails were accepted, repeated ones included.
+    pub fn accepted_in_all(&self) -> usize {
+        lock(&self.state.counted).mails
+    }
+
+    /// What the temper did, and how often.
+    pub fn tally(&self) -> BTreeMap<&'static str, u32> {
+        lock(&self.state.tally).clone()
+    }
+
+    /// Everything accepted so far, oldest first; nothing when the server only counts.
     pub fn messages(&self) -> Vec<Mail> {
         lock(&self.state.mails).clone()
     }
@@ -197,13 +308,12 @@ impl Server {
             let arrived = self.state.arrived.notified();
             tokio::pin!(arrived);
             arrived.as_mut().enable();
-            let mails = self.messages();
-            if mails.len() >= count {
-                return Ok(mails);
+            if self.accepted_in_all() >= count {
+                return Ok(self.messages());
             }
             tokio::select! {
                 () = arrived => {}
-                () = &mut deadline => bail!("only {} of {count} mails arrived", mails.len()),
+                () = &mut deadline => bail!("only {} of {count} mails arrived", self.accepted_in_all()),
             }
         }
     }

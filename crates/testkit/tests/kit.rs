@@ -5,7 +5,7 @@
 
 use testkit::{
     Db,
-    smtp::{Answer, Phase, Server},
+    smtp::{Answer, Phase, Server, Temper},
 };
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -40,8 +40,13 @@ async fn talk(server: &Server, lines: &[&str]) -> String {
     let read = stream.read(&mut buffer).await.unwrap();
     said += &String::from_utf8_lossy(&buffer[..read]);
     for line in lines {
-        stream.write_all(format!("{line}\r\n").as_bytes()).await.unwrap();
-        let read = stream.read(&mut buffer).await.unwrap();
+        // The server may have closed the connection, which shows in what it said.
+        if stream.write_all(format!("{line}\r\n").as_bytes()).await.is_err() {
+            break;
+        }
+        // Half a reply is followed by nothing.
+        let Ok(read) = tokio::time::timeout(std::time::Duration::from_millis(200), stream.read(&mut buffer)).await else { break };
+        let read = read.unwrap_or_default();
         said += &String::from_utf8_lossy(&buffer[..read]);
     }
     said
@@ -83,4 +88,62 @@ async fn the_mail_server_misbehaves_as_told() {
     server.resume().await.unwrap();
     server.behave();
     assert!(talk(&server, &lines).await.ends_with("250 2.0.0 kept\r\n"));
+}
+
+#[tokio::test]
+async fn the_mail_server_takes_commands_in_groups_and_answers_them_in_one_write() {
+    let server = Server::start().await.unwrap();
+    server.reject("gone@y.test");
+    let group = |to: &str| format!("MAIL FROM:<a@x.test>\r\nRCPT TO:<{to}>\r\nDATA");
+    let refused = talk(&server, &["EHLO me", &group("gone@y.test"), "QUIT"]).await;
+    assert!(refused.contains("250-PIPELINING\r\n"), "{refused}");
+    assert!(refused.contains("250 2.1.0 sender fine\r\n550 5.1.1 No such user here\r\n503 5.5.1 RCPT first\r\n221"), "{refused}");
+    let taken = talk(&server, &["EHLO me", &group("b@y.test"), MAIL, "QUIT"]).await;
+    assert!(taken.contains("recipient fine\r\n354 go on\r\n250 2.0.0 kept\r\n221"), "{taken}");
+    assert_eq!(server.messages()[0].text(), ".two dots\r\nsee https://x.test/go/abc.\r\n");
+}
+
+#[tokio::test]
+async fn the_mail_server_counts_what_it_took_and_what_it_promised() {
+    let server = Server::counting_only().await.unwrap();
+    let lines = [
+        "EHLO me",
+        "MAIL FROM:<a@x.test>",
+        "RCPT TO:<b@y.test>",
+        "DATA",
+        "Message-ID:\r\n <one@x.test>\r\n\r\nMessage-ID: <no@x.test>\r\n.",
+    ];
+    talk(&server, &lines).await;
+    server.answer(Phase::Dot, Answer::KeepAndDrop);
+    talk(&server, &lines).await;
+    let counts = |counts: std::collections::BTreeMap<String, u32>| format!("{counts:?}");
+    assert_eq!((counts(server.accepted()), counts(server.promised())), (r#"{"one": 2}"#.into(), r#"{"one": 1}"#.into()));
+    assert!(server.messages().is_empty());
+}
+
+#[tokio::test]
+async fn the_mail_server_has_the_same_temper_for_the_same_seed() {
+    let mut tallies = Vec::new();
+    for seed in [1, 1, 2] {
+        let server = Server::counting_only().await.unwrap();
+        server.temper(Temper { silence: std::time::Duration::ZERO, ..Temper::hostile_to_mails(seed) });
+        for number in 0..60 {
+            let to = format!("RCPT TO:<b{number}@y.test>");
+            talk(&server, &["EHLO me", "MAIL FROM:<a@x.test>", &to, "DATA", MAIL]).await;
+        }
+        tallies.push(server.tally());
+    }
+    assert!(tallies[0].len() > 8, "{tallies:?}");
+    assert!(tallies[0] == tallies[1] && tallies[0] != tallies[2], "{tallies:?}");
+}
+
+#[tokio::test]
+async fn the_mail_server_greylists_each_recipient() {
+    let server = Server::start().await.unwrap();
+    server.greylist(2);
+    let lines =
+        ["EHLO me", "MAIL FROM:<a@x.test>", "RCPT TO:<b@y.test>", "RCPT TO:<b@y.test>", "RCPT TO:<c@y.test>", "RCPT TO:<b@y.test>"];
+    let said = talk(&server, &lines).await;
+    assert_eq!(said.matches("450 4.7.1").count(), 3, "{said}");
+    assert!(said.ends_with("recipient fine\r\n"), "{said}");
 }

@@ -1,14 +1,19 @@
 //! One client talking to the test mail server, from the greeting to the end.
 
-use std::{ops::ControlFlow, sync::Arc};
+use std::{
+    io,
+    ops::ControlFlow,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use tokio::{
-    io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
-    net::{TcpListener, TcpStream},
+    io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader},
+    net::TcpListener,
     task::{JoinHandle, JoinSet},
 };
 
-use super::{Answer, Mail, Phase, State, lock};
+use super::{Answer, Phase, State, lock, tls::Handshake};
 
 /// No test sends more than this; a client that never ends its line must not fill the memory.
 const LONGEST: u64 = 4 * 1024 * 1024;
@@ -17,70 +22,151 @@ const LONGEST: u64 = 4 * 1024 * 1024;
 pub(super) fn listen(listener: TcpListener, state: Arc<State>) -> JoinHandle<()> {
     tokio::spawn(async move {
         let mut conversations = JoinSet::new();
-        while let Ok((stream, _)) = listener.accept().await {
-            let _ = stream.set_nodelay(true);
-            conversations.spawn(Conversation::new(stream, state.clone()).run());
-            while conversations.try_join_next().is_some() {}
+        loop {
+            tokio::select! {
+                accepted = listener.accept() => match accepted {
+                    Ok((stream, _)) => {
+                        let _ = stream.set_nodelay(true);
+                        let state = state.clone();
+                        // A client that went away is the end of a conversation, nothing more.
+                        conversations.spawn(async move { _ = Conversation::new(Box::new(stream), state).converse().await });
+                    }
+                    // Out of file descriptors, perhaps; a client that goes makes room.
+                    Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
+                },
+                Some(_) = conversations.join_next() => {}
+            }
         }
     })
 }
 
+trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
+
 struct Conversation {
-    stream: BufReader<TcpStream>,
+    stream: BufReader<Box<dyn Stream>>,
+    /// Replies not written yet: those to a group of commands go out together.
+    replies: Vec<u8>,
     state: Arc<State>,
+    encrypted: bool,
     signed_in: bool,
     from: Option<String>,
     to: Vec<String>,
+    content: Vec<u8>,
 }
 
-/// What a step decided: go on, or close the connection.
-type Step = std::io::Result<ControlFlow<()>>;
+/// How a step ended. To break is to close the connection.
+type Step = io::Result<ControlFlow<(), Done>>;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Done {
+    /// As the client wanted.
+    Yes,
+    /// Not.
+    No,
+}
+
+const DONE: ControlFlow<(), Done> = ControlFlow::Continue(Done::Yes);
+const REFUSED: ControlFlow<(), Done> = ControlFlow::Continue(Done::No);
+const CLOSE: ControlFlow<(), Done> = ControlFlow::Break(());
 
 impl Conversation {
-    fn new(stream: TcpStream, state: Arc<State>) -> Self {
-        Self { stream: BufReader::new(stream), state, signed_in: false, from: None, to: Vec::new() }
+    fn new(stream: Box<dyn Stream>, state: Arc<State>) -> Self {
+        Self {
+            stream: BufReader::new(stream),
+            replies: Vec::new(),
+            state,
+            encrypted: false,
+            signed_in: false,
+            from: None,
+            to: Vec::new(),
+            content: Vec::new(),
+        }
     }
 
-    async fn run(mut self) {
-        // A client that went away is the end of a conversation, nothing more.
-        let _ = self.converse().await;
-    }
-
-    async fn converse(&mut self) -> std::io::Result<()> {
-        if self.step(Phase::Greeting, "220 testkit.test ESMTP").await?.is_break() {
+    async fn converse(&mut self) -> io::Result<()> {
+        if let Some(handshake) = self.state.smtps.clone()
+            && self.shake(handshake).await? == CLOSE
+        {
             return Ok(());
         }
-        while let Some(line) = self.line().await? {
-            let verb = line.split(|c: char| !c.is_ascii_alphabetic()).next().unwrap_or_default().to_ascii_uppercase();
+        if self.step(Phase::Greeting, "220 testkit.test ESMTP").await? != DONE {
+            return self.flush().await;
+        }
+        let mut line = Vec::new();
+        loop {
+            line.clear();
+            if self.read_line(&mut line).await? == 0 {
+                return Ok(());
+            }
+            let text = String::from_utf8_lossy(&line);
+            let text = text.trim_end();
+            let verb = text.split(|c: char| !c.is_ascii_alphabetic()).next().unwrap_or_default().to_ascii_uppercase();
             let step = match verb.as_str() {
                 "EHLO" | "HELO" => self.hello().await?,
-                "AUTH" => self.auth(&line).await?,
-                "MAIL" => self.mail(&line).await?,
-                "RCPT" => self.rcpt(&line).await?,
+                "STARTTLS" if self.state.starttls.is_some() && !self.encrypted => self.starttls().await?,
+                "AUTH" => self.auth(text).await?,
+                "MAIL" => self.mail(text).await?,
+                "RCPT" => self.rcpt(text).await?,
                 "DATA" => self.data().await?,
                 "RSET" => {
                     self.forget();
-                    self.say("250 2.0.0 forgotten").await?
+                    self.tell("250 2.0.0 forgotten")
                 }
-                "NOOP" => self.say("250 2.0.0 still here").await?,
+                "NOOP" => self.tell("250 2.0.0 still here"),
                 "QUIT" => {
-                    let _ = self.say("221 2.0.0 goodbye").await?;
-                    ControlFlow::Break(())
+                    self.put("221 2.0.0 goodbye");
+                    CLOSE
                 }
-                _ => self.say("502 5.5.2 not understood").await?,
+                _ => self.tell("502 5.5.2 not understood"),
             };
-            if step.is_break() {
-                break;
+            if step == CLOSE {
+                return self.flush().await;
             }
         }
-        Ok(())
     }
 
     async fn hello(&mut self) -> Step {
         self.forget();
-        let login = lock(&self.state.login).is_some();
-        let auth = if login { "250-AUTH PLAIN LOGIN\r\n" } else { "" };
-        self.step(Phase::Hello, &format!("250-testkit.test\r\n{auth}250-8BITMIME\r\n250-SMTPUTF8\r\n250 ENHANCEDSTATUSCODES")).await
+        let mut lines = vec!["testkit.test", "8BITMIME", "SMTPUTF8"];
+        if lock(&self.state.login).is_some() {
+            lines.push("AUTH PLAIN LOGIN");
+        }
+        if self.state.pipelining.load(Ordering::Relaxed) {
+            lines.push("PIPELINING");
+        }
+        if self.state.starttls.is_some() && !self.encrypted {
+            lines.push("STARTTLS");
+        }
+        let text = lines.iter().map(|line| format!("250-{line}\r\n")).collect::<String>() + "250 ENHANCEDSTATUSCODES";
+        self.step(Phase::Hello, &text).await
+    }
+
+    async fn starttls(&mut self) -> Step {
+        let step = self.step(Phase::StartTls, "220 2.0.0 ready").await?;
+        match self.state.starttls.clone() {
+            Some(handshake) if step == DONE => {
+                self.flush().await?;
+                self.shake(handshake).await
+            }
+            _ => Ok(step),
+        }
+    }
+
+    async fn shake(&mut self, handshake: Handshake) -> Step {
+        self.encrypted = true;
+        match handshake {
+            Handshake::Plain => Ok(DONE),
+            Handshake::HangUp => Ok(CLOSE),
+            Handshake::Silence => self.silence(None).await,
+            Handshake::Shake(acceptor) => {
+                // What came before the handshake is thrown away with the buffer (RFC 3207): it was not encrypted.
+                let nothing: Box<dyn Stream> = Box::new(tokio::io::join(tokio::io::empty(), tokio::io::sink()));
+                let stream = std::mem::replace(&mut self.stream, BufReader::new(nothing)).into_inner();
+                self.stream = BufReader::new(Box::new(acceptor.accept(stream).await?));
+                Ok(DONE)
+            }
+        }
     }
 
     /// `AUTH PLAIN` with its initial response, which is what lettre sends first.
@@ -89,8 +175,9 @@ impl Conversation {
         let given = line.split_whitespace().nth(2).and_then(|text| base64_decode(text.as_bytes())).unwrap_or_default();
         let wanted = lock(&self.state.login).as_ref().map(|(user, password)| format!("\0{user}\0{password}"));
         if wanted.is_some_and(|wanted| wanted.into_bytes() == given) {
-            self.signed_in = true;
-            self.step(Phase::Auth, "235 2.7.0 welcome").await
+            let step = self.step(Phase::Auth, "235 2.7.0 welcome").await?;
+            self.signed_in = step == DONE;
+            Ok(step)
         } else {
             self.step(Phase::Auth, "535 5.7.8 wrong user or password").await
         }
@@ -98,73 +185,113 @@ impl Conversation {
 
     async fn mail(&mut self, line: &str) -> Step {
         if lock(&self.state.login).is_some() && !self.signed_in {
-            return self.say("530 5.7.0 sign in first").await;
+            return Ok(self.tell("530 5.7.0 sign in first"));
         }
         self.forget();
-        let accepted = self.granted(Phase::Mail).await?;
-        if let Some(step) = accepted {
-            return Ok(step);
+        let step = self.step(Phase::Mail, "250 2.1.0 sender fine").await?;
+        if step == DONE {
+            self.from = Some(address(line));
         }
-        self.from = Some(address(line));
-        self.say("250 2.1.0 sender fine").await
+        Ok(step)
     }
 
     async fn rcpt(&mut self, line: &str) -> Step {
         if self.from.is_none() {
-            return self.say("503 5.5.1 MAIL first").await;
+            return Ok(self.tell("503 5.5.1 MAIL first"));
         }
         self.to.push(address(line));
-        if let Some(step) = self.granted(Phase::Rcpt).await? {
+        let step = self.step(Phase::Rcpt, "250 2.1.5 recipient fine").await?;
+        if step != DONE {
             self.to.pop();
-            return Ok(step);
         }
-        self.say("250 2.1.5 recipient fine").await
+        Ok(step)
     }
 
     async fn data(&mut self) -> Step {
         if self.to.is_empty() {
-            return self.say("503 5.5.1 RCPT first").await;
+            return Ok(self.tell("503 5.5.1 RCPT first"));
         }
-        if let Some(step) = self.granted(Phase::Data).await? {
+        let step = self.step(Phase::Data, "354 go on").await?;
+        if step != DONE {
             return Ok(step);
         }
-        if self.say("354 go on").await?.is_break() {
-            return Ok(ControlFlow::Break(()));
+        self.flush().await?;
+        if self.read_content().await? == CLOSE {
+            return Ok(CLOSE);
         }
-        let Some(raw) = self.content().await? else { return Ok(ControlFlow::Break(())) };
-        let answer = self.state.answer(Phase::Dot, &self.to);
-        if let Some(Answer::KeepAndDrop) = answer {
-            self.keep(raw);
-            return Ok(ControlFlow::Break(()));
+        let (answer, kept) = match self.state.answer(Phase::Dot, &self.to) {
+            Some(Answer::KeepAndDrop) => (Some(Answer::Drop), Some(self.keep())),
+            Some(Answer::Keep(then)) => (Some(*then), Some(self.keep())),
+            answer => (answer, None),
+        };
+        if let Some(Answer::Late(wait)) = answer {
+            tokio::time::sleep(wait).await;
         }
-        if let Some(step) = self.obey(answer).await? {
-            self.forget();
-            return Ok(step);
-        }
-        self.keep(raw);
-        self.say("250 2.0.0 kept").await
+        let usual = "250 2.0.0 kept";
+        let step = match answer {
+            None | Some(Answer::Late(_) | Answer::Lines(_)) => {
+                let kept = kept.unwrap_or_else(|| self.keep());
+                let lines = if let Some(Answer::Lines(lines)) = answer { lines } else { 1 };
+                self.put(&repeated(usual, lines));
+                self.promise(kept).await?;
+                DONE
+            }
+            Some(answer) => self.obey(answer, usual).await?,
+        };
+        self.forget();
+        Ok(step)
     }
 
-    /// The content up to the final dot, with the doubled dots taken off; `None` when the client went away before it.
-    async fn content(&mut self) -> std::io::Result<Option<Vec<u8>>> {
-        let mut raw = Vec::new();
+    /// Writes the reply that accepts a mail, and counts it. Counted first: a client that read it may look at once.
+    async fn promise(&mut self, id: String) -> io::Result<()> {
+        *lock(&self.state.counted).promised.entry(id.clone()).or_default() += 1;
+        let written = self.flush().await;
+        if written.is_err()
+            && let Some(times) = lock(&self.state.counted).promised.get_mut(&id)
+        {
+            *times -= 1;
+        }
+        written
+    }
+
+    /// Reads the content up to the final dot, with the doubled dots taken off.
+    async fn read_content(&mut self) -> Step {
+        self.content.clear();
+        let mut first = true;
         loop {
-            let mut line = Vec::new();
-            let read = (&mut self.stream).take(LONGEST).read_until(b'\n', &mut line).await?;
-            if read == 0 || !line.ends_with(b"\n") {
-                return Ok(None);
+            let start = self.content.len();
+            let read = (&mut self.stream).take(LONGEST).read_until(b'\n', &mut self.content).await?;
+            if read == 0 || !self.content.ends_with(b"\n") || self.content.len() as u64 > LONGEST {
+                return Ok(CLOSE);
             }
-            if line == b".\r\n" {
-                return Ok(Some(raw));
+            if std::mem::take(&mut first)
+                && let Some(answer) = self.state.answer(Phase::Content, &self.to)
+            {
+                if let Answer::Late(wait) = answer {
+                    tokio::time::sleep(wait).await;
+                } else {
+                    _ = self.obey(answer, "").await?;
+                    self.flush().await?;
+                    // A socket closed with bytes unread is reset, and the client might not see what was said.
+                    let _ = tokio::time::timeout(Duration::from_millis(50), self.silence(None)).await;
+                    return Ok(CLOSE);
+                }
             }
-            raw.extend_from_slice(line.strip_prefix(b".").unwrap_or(&line));
+            match &self.content[start..] {
+                b".\r\n" => {
+                    self.content.truncate(start);
+                    return Ok(DONE);
+                }
+                [b'.', ..] => {
+                    self.content.remove(start);
+                }
+                _ => {}
+            }
         }
     }
 
-    fn keep(&mut self, raw: Vec<u8>) {
-        let from = self.from.take().unwrap_or_default();
-        let to = std::mem::take(&mut self.to);
-        self.state.keep(Mail { from, to, raw });
+    fn keep(&self) -> String {
+        self.state.keep(self.from.as_deref().unwrap_or_default(), &self.to, &self.content)
     }
 
     fn forget(&mut self) {
@@ -174,41 +301,91 @@ impl Conversation {
 
     /// Does what was ordered at this phase, else says `usual`.
     async fn step(&mut self, phase: Phase, usual: &str) -> Step {
-        match self.granted(phase).await? {
-            Some(step) => Ok(step),
-            None => self.say(usual).await,
+        match self.state.answer(phase, &self.to) {
+            None => Ok(self.tell(usual)),
+            Some(answer) => self.obey(answer, usual).await,
         }
     }
 
-    /// `None` when the step may go on as usual.
-    async fn granted(&mut self, phase: Phase) -> std::io::Result<Option<ControlFlow<()>>> {
-        let answer = self.state.answer(phase, &self.to);
-        self.obey(answer).await
-    }
-
-    async fn obey(&mut self, answer: Option<Answer>) -> std::io::Result<Option<ControlFlow<()>>> {
+    async fn obey(&mut self, answer: Answer, usual: &str) -> Step {
         match answer {
-            None => Ok(None),
-            Some(Answer::Refuse(code, text)) => self.say(&format!("{code} {text}")).await.map(Some),
-            Some(Answer::Drop | Answer::KeepAndDrop) => Ok(Some(ControlFlow::Break(()))),
-            Some(Answer::Silence) => std::future::pending().await,
-            Some(Answer::Late(wait)) => {
+            Answer::Refuse(code, text) => {
+                let lines: Vec<&str> = text.lines().collect();
+                for (at, line) in lines.iter().enumerate() {
+                    let dash = if at + 1 < lines.len() { '-' } else { ' ' };
+                    self.put(&format!("{code}{dash}{line}"));
+                }
+                // 421 is a goodbye, whenever it comes.
+                Ok(if code == 421 { CLOSE } else { REFUSED })
+            }
+            Answer::Say(text) => {
+                self.put(&text);
+                Ok(REFUSED)
+            }
+            Answer::Drop | Answer::KeepAndDrop | Answer::Keep(_) => Ok(CLOSE),
+            Answer::Silence => self.silence(None).await,
+            Answer::SilenceFor(wait) => self.silence(Some(wait)).await,
+            Answer::Half => {
+                self.replies.extend_from_slice(&usual.as_bytes()[..usual.len() / 2]);
+                self.silence(None).await
+            }
+            Answer::Lines(lines) => Ok(self.tell(&repeated(usual, lines))),
+            Answer::Late(wait) => {
+                self.flush().await?;
                 tokio::time::sleep(wait).await;
-                Ok(None)
+                Ok(self.tell(usual))
             }
         }
     }
 
-    async fn say(&mut self, text: &str) -> Step {
-        self.stream.write_all(format!("{text}\r\n").as_bytes()).await?;
-        self.stream.flush().await?;
-        Ok(ControlFlow::Continue(()))
+    /// Says nothing until the client has gone, or for this long. Then the connection ends.
+    async fn silence(&mut self, wait: Option<Duration>) -> Step {
+        self.flush().await?;
+        let mut nowhere = tokio::io::sink();
+        let gone = tokio::io::copy_buf(&mut self.stream, &mut nowhere);
+        match wait {
+            Some(wait) => _ = tokio::time::timeout(wait, gone).await,
+            None => _ = gone.await,
+        }
+        Ok(CLOSE)
     }
 
-    async fn line(&mut self) -> std::io::Result<Option<String>> {
-        let mut line = Vec::new();
-        let read = (&mut self.stream).take(LONGEST).read_until(b'\n', &mut line).await?;
-        Ok((read > 0).then(|| String::from_utf8_lossy(&line).trim_end().to_owned()))
+    /// Puts a reply behind the others; it goes out when there is nothing more to read.
+    fn put(&mut self, text: &str) {
+        self.replies.extend_from_slice(text.as_bytes());
+        self.replies.extend_from_slice(b"\r\n");
+    }
+
+    /// [`Self::put`], as a step that is done.
+    fn tell(&mut self, text: &str) -> ControlFlow<(), Done> {
+        self.put(text);
+        DONE
+    }
+
+    async fn flush(&mut self) -> io::Result<()> {
+        if !self.replies.is_empty() {
+            self.stream.write_all(&self.replies).await?;
+            self.stream.flush().await?;
+            self.replies.clear();
+        }
+        Ok(())
+    }
+
+    async fn read_line(&mut self, line: &mut Vec<u8>) -> io::Result<usize> {
+        if !self.stream.buffer().contains(&b'\n') {
+            self.flush().await?;
+        }
+        (&mut self.stream).take(LONGEST).read_until(b'\n', line).await
+    }
+}
+
+/// A reply of one line, as one of several.
+fn repeated(reply: &str, lines: u32) -> String {
+    match reply.split_once(' ') {
+        Some((code, text)) if !reply.contains('\n') => {
+            format!("{code}-{text}\r\n").repeat(lines.saturating_sub(1) as usize) + reply
+        }
+        _ => reply.to_owned(),
     }
 }
 

@@ -71,3 +71,18 @@ impl Mail {
         links.iter().find(has_path).cloned().unwrap_or_else(|| panic!("no {path} link in\n{}", self.text()))
     }
 }
+
+/// The Message-ID without its brackets and domain, read from the header alone: a bench sends many.
+pub(super) fn id(raw: &[u8]) -> Option<String> {
+    let mut lines = raw.split(|byte| *byte == b'\n').take_while(|line| !matches!(line, [] | [b'\r']));
+    let name = b"message-id:";
+    let found = lines.find(|line| line.get(..name.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(name)))?;
+    let mut value = found[name.len()..].to_vec();
+    // A long header may go on on the next line.
+    for line in lines.take_while(|line| matches!(line.first(), Some(b' ' | b'\t'))) {
+        value.extend_from_slice(line);
+    }
+    let value = String::from_utf8_lossy(&value);
+    let inner = value.trim().trim_start_matches('<').trim_end_matches('>');
+    Some(inner.split('@').next().unwrap_or_default().to_owned())
+}
