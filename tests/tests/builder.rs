@@ -259,6 +259,21 @@ async fn a_template_becomes_a_program_in_one_press_with_mail_and_reminder() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_same_form_a_second_time_is_still_one_program_and_one_mail() {
+    let house = House::new().await;
+    let farah = house.farah().await;
+    let programs = format!("/patients/{}/programs", farah.id);
+    let page = house.get(&format!("/patients/{}/programs/new?template={}", farah.id, house.relief().await)).await;
+    let first = house.post(&programs, &page.form(&programs)).await;
+    let second = house.post(&programs, &page.form(&programs)).await;
+    first.is(303);
+    second.is(303);
+    assert_eq!(first.to, second.to);
+    assert_eq!(house.programs(&farah).await.len(), 1);
+    assert_eq!(house.notices().await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_builder_works_by_its_buttons_alone_and_loses_nothing_on_the_way() {
     let house = House::new().await;
     let farah = house.farah().await;

@@ -75,10 +75,13 @@ pub async fn find_for_update(tx: &Tx, id: ProgramId) -> Result<Program, StoreErr
     find(tx, id).await
 }
 
+/// The constraint that [`insert`] meets when the clinic has a program with this id already.
+pub const ID_TAKEN: &str = "program_pkey";
+
 /// Saves a newly assigned program with its first version.
 ///
 /// # Errors
-/// The store's own.
+/// [`StoreError::Conflict`] with [`ID_TAKEN`]; the store's own.
 pub async fn insert(tx: &Tx, program: &Program, now: Timestamp) -> Result<(), StoreError> {
     let Program { id, patient, name, start, end, versions, pauses, finished_on } = program;
     tx.run(

@@ -128,7 +128,7 @@ fn judge(draft: &Draft, at: &CaseloadPatient, ground: &Ground) -> Result<(Progra
         }
     }
     let (plan, (start, end)) = faults.clone().or(plan.zip(span))?;
-    match Program::assign(ProgramId::new(), at.patient.id, &name, start, end, plan) {
+    match Program::assign(draft.id.unwrap_or_else(ProgramId::new), at.patient.id, &name, start, end, plan) {
         Ok(program) => Ok((program, rule)),
         Err(error) => {
             faults.place(error, !draft.ends.trim().is_empty());
@@ -152,7 +152,8 @@ async fn assign(
         None => format!("Assigned. {first} has no email address: give the program on paper."),
     };
     let patient = at.patient.clone();
-    app.store
+    let assigned = app
+        .store
         .tenant(at.staff.scope, move |tx| async move {
             program::insert(&tx, &program, now).await?;
             if let Some(rule) = &rule {
@@ -163,8 +164,13 @@ async fn assign(
             }
             Ok::<_, StoreError>(())
         })
-        .await?;
-    Ok(pages.go_saying(&to, &Flash::good(said)))
+        .await;
+    match assigned {
+        Ok(()) => Ok(pages.go_saying(&to, &Flash::good(said))),
+        // The same form a second time, by a second click or a reload: the program is there, and everything about it was done.
+        Err(error) if error.conflicts_with(program::ID_TAKEN) => Ok(pages.go_saying(&to, &Flash::good("It is assigned already."))),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Saves the draft as a template and says so, or what is wrong with it.

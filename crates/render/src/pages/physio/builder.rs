@@ -109,6 +109,8 @@ pub struct ProgramBuilder {
     pub summary: String,
     /// Where it is posted.
     pub action: String,
+    /// The id that the program will have: posted twice, it is still one program. `None` where nothing new is made.
+    pub program_id: Option<String>,
     /// What the button that finishes it says.
     pub submit: String,
     /// What that button does beside saving, in a sentence.
@@ -177,6 +179,7 @@ impl Page for ProgramBuilder {
             title: "Upper back relief".into(),
             summary: "2 exercises · about 12 minutes a session · 6 sessions a week for 6 weeks".into(),
             action: "/patients/1/programs".into(),
+            program_id: Some("0193a6c2-7d7e-7000-8000-000000000002".into()),
             submit: "Assign and email Farah".into(),
             consequence: Some("Farah gets an email now and a reminder at 08:00 on days with a session.".into()),
             problem: None,

@@ -11,7 +11,7 @@ use std::collections::HashMap;
 
 use domain::{
     dose::{DoseDraft, DoseFieldErrors},
-    ids::{ExerciseId, PrescriptionId},
+    ids::{ExerciseId, PrescriptionId, ProgramId},
     pain::Region,
     program::{MAX_TIMES_A_DAY, Plan, Prescription, Program, ProgramError, Version, Weekdays},
 };
@@ -84,6 +84,8 @@ impl RowDraft {
 /// The whole form as typed.
 #[derive(Debug, Clone, Default)]
 pub struct Draft {
+    /// The id that a new program will have, once a page with the form was made.
+    pub id: Option<ProgramId>,
     /// The name.
     pub name: String,
     /// The first day.
@@ -200,6 +202,7 @@ impl Draft {
         let mut columns: HashMap<&'static str, Vec<String>> = HashMap::new();
         for (name, value) in pairs {
             match name.as_str() {
+                "program_id" => draft.id = value.parse().ok(),
                 "name" => draft.name = value,
                 "starts" => draft.starts = value,
                 "weeks" => draft.weeks = value,

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use domain::{
     dose::DoseFieldErrors,
-    ids::ExerciseId,
+    ids::{ExerciseId, ProgramId},
     pain::Region,
     program::{ADVISED_EXERCISES, MAX_TIMES_A_DAY},
 };
@@ -103,6 +103,7 @@ pub fn page(setting: Setting, draft: &Draft, faults: &Faults, material: &Materia
         title: if draft.name.trim().is_empty() { title } else { draft.name.trim().chars().take(120).collect() },
         summary: draft.summary(),
         action,
+        program_id: (kind == Kind::New).then(|| draft.id.unwrap_or_else(ProgramId::new).to_string()),
         submit,
         consequence,
         problem: (faults.count() > 0).then(|| words::problem(refused, faults.count())),
