@@ -1,4 +1,4 @@
-# Brings what is missing. Sourced by bin/demo and bin/test; looks first, installs only what is not there.
+# Brings what is missing. Sourced by bin/demo, bin/test and bin/stress; looks first, installs only what is not there.
 
 say() { printf '\033[1m%s\033[0m\n' "$*" >&2; }
 give_up() { printf '%s\n' "$*" >&2; exit 1; }
@@ -43,6 +43,21 @@ postgres_folder() {
 need_postgres() {
   [ -n "$(postgres_folder)" ] || install_packages "PostgreSQL" "postgresql" "postgresql@17"
   [ -n "$(postgres_folder)" ] || give_up "PostgreSQL was installed but not found. Name the folder that holds initdb in HOMESTRETCH_PG_BIN."
+}
+
+# Moves the clocks of the tests' worker processes.
+need_faketime() {
+  faketime_library >/dev/null || install_packages "libfaketime" "faketime" "libfaketime"
+  faketime_library >/dev/null || give_up "libfaketime was installed but not found (looked for faketime/libfaketimeMT.so.1 below /usr/lib)."
+}
+
+faketime_library() {
+  local library
+  for library in /usr/lib/faketime/libfaketimeMT.so.1 /usr/lib/*/faketime/libfaketimeMT.so.1 /usr/lib64/faketime/libfaketimeMT.so.1 \
+    /usr/local/lib/faketime/libfaketimeMT.so.1; do
+    if [ -f "$library" ]; then echo "$library"; return; fi
+  done
+  return 1
 }
 
 need_browser() {

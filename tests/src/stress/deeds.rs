@@ -1,0 +1,285 @@
+//! What is done to the workers, their clocks and the database while they work.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use anyhow::Result;
+use rand::{RngExt as _, rngs::StdRng};
+use tokio::{
+    sync::{Mutex, OwnedMutexGuard, RwLock},
+    task::JoinSet,
+};
+
+use super::{
+    Settings,
+    crew::{Crew, Slot},
+};
+use crate::cluster::Stop;
+
+/// How long is waited for the moment at which a worker is to be killed.
+const AMBUSH: Duration = Duration::from_millis(1500);
+/// A worker that was told to end has this long.
+const DRAIN: Duration = Duration::from_secs(30);
+
+/// When to kill.
+#[derive(Debug, Clone, Copy)]
+enum Moment {
+    /// Whenever it is.
+    Any,
+    /// So shortly after its start that it hardly got to anything.
+    Start,
+    /// While it holds claimed notices.
+    Claimed,
+    /// Between the intent and the record of the reply.
+    Sending,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Deed {
+    Kill(Moment),
+    /// Everybody at once.
+    PowerCut,
+    /// SIGSTOP for longer than a lease, then SIGCONT.
+    Freeze,
+    /// SIGTERM, then a new one.
+    Drain,
+    Restart(Stop),
+    /// One worker's clock, by so many seconds.
+    Turn(i64),
+}
+
+/// What was done, and what was found.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Tally {
+    pub(super) kills_before: u32,
+    pub(super) kills_claimed: u32,
+    pub(super) kills_sending: u32,
+    pub(super) kills_settled: u32,
+    pub(super) left_claimed: u32,
+    pub(super) left_sending: u32,
+    pub(super) frozen: u32,
+    pub(super) frozen_holding: u32,
+    pub(super) drained: u32,
+    pub(super) longest_drain: Duration,
+    pub(super) restarts: [u32; 2],
+    pub(super) turns: u32,
+    /// What a worker did not do as it should.
+    pub(super) faults: Vec<String>,
+}
+
+impl Tally {
+    pub(super) fn kills(&self) -> u32 {
+        self.kills_before + self.kills_claimed + self.kills_sending + self.kills_settled
+    }
+}
+
+/// A plan drawn from the seed, and the record of carrying it out.
+pub(super) struct Deeds {
+    plan: Vec<Deed>,
+    dice: StdRng,
+    tally: Arc<Mutex<Tally>>,
+    record: Tally,
+}
+
+impl Deeds {
+    pub(super) fn new(settings: &Settings, mut dice: StdRng) -> Self {
+        let (kills, workers) = (settings.kills, settings.workers);
+        let cuts = kills / (workers * 8);
+        let mut plan: Vec<Deed> = (0..cuts).map(|_| Deed::PowerCut).collect();
+        for _ in 0..kills.saturating_sub(cuts * workers) {
+            plan.push(Deed::Kill(match dice.random_range(0..10) {
+                0..3 => Moment::Any,
+                3 => Moment::Start,
+                4..6 => Moment::Claimed,
+                _ => Moment::Sending,
+            }));
+        }
+        for _ in 0..(kills / 8).max(2) {
+            plan.push(Deed::Freeze);
+        }
+        for _ in 0..(kills / 10).max(2) {
+            plan.push(Deed::Drain);
+        }
+        for at in 0..(kills / 14).max(2) {
+            plan.push(Deed::Restart(if at % 2 == 0 { Stop::Immediate } else { Stop::Fast }));
+        }
+        for at in 0..(kills / 3).max(4) {
+            // Most by minutes, some by the better part of an hour, half of them back.
+            let by = if at % 5 == 0 { 2400 } else { 600 };
+            plan.push(Deed::Turn(dice.random_range(-by..=by)));
+        }
+        for at in (1..plan.len()).rev() {
+            plan.swap(at, dice.random_range(0..=at));
+        }
+        Self { plan, dice, tally: Arc::default(), record: Tally::default() }
+    }
+
+    pub(super) fn tally(&self) -> Tally {
+        self.record.clone()
+    }
+
+    /// Carries the plan out.
+    pub(super) async fn act(&mut self, crew: &Arc<Crew>) -> Result<()> {
+        // A worker that has to end while the database is away cannot write down what it did: those two are kept apart.
+        let apart = Arc::new(RwLock::new(()));
+        let mut aside = JoinSet::new();
+        for deed in std::mem::take(&mut self.plan) {
+            let pause = Duration::from_millis(self.dice.random_range(20..900));
+            let first = self.dice.random_range(0..crew.slots.len());
+            tokio::time::sleep(pause).await;
+            let gone = crew.look_after().await?;
+            if gone > 0 {
+                self.tally.lock().await.faults.push(format!("{gone} workers ended by themselves"));
+            }
+            match deed {
+                Deed::Kill(moment) => {
+                    let (slot, place) = crew.take(first).await;
+                    kill(crew, slot, place, moment, &self.tally).await?;
+                }
+                Deed::PowerCut => {
+                    let mut places = Vec::new();
+                    for (slot, place) in crew.slots.iter().enumerate() {
+                        places.push((slot, place.clone().lock_owned().await));
+                    }
+                    // All are gone before any is looked at.
+                    for (_, place) in &mut places {
+                        if let Some(worker) = place.worker.take() {
+                            worker.kill().await?;
+                        }
+                    }
+                    for (slot, place) in places {
+                        record_and_restart(crew, slot, place, &self.tally).await?;
+                    }
+                }
+                Deed::Freeze => {
+                    let (slot, place) = crew.take(first).await;
+                    let wait = Duration::from_millis(self.dice.random_range(7000..14000)) * 20 / crew.speed();
+                    let (crew, tally) = (crew.clone(), self.tally.clone());
+                    aside.spawn(async move { freeze(&crew, slot, place, wait, &tally).await });
+                }
+                Deed::Drain => {
+                    let (slot, place) = crew.take(first).await;
+                    let (crew, tally, apart) = (crew.clone(), self.tally.clone(), apart.clone());
+                    aside.spawn(async move {
+                        let _with = apart.read().await;
+                        drain(&crew, slot, place, &tally).await
+                    });
+                }
+                Deed::Restart(how) => {
+                    let _alone = apart.write().await;
+                    crew.cluster.stop(how).await?;
+                    tokio::time::sleep(Duration::from_millis(self.dice.random_range(0..3000))).await;
+                    crew.cluster.resume().await?;
+                    self.tally.lock().await.restarts[usize::from(how == Stop::Fast)] += 1;
+                }
+                Deed::Turn(by) => {
+                    crew.turn(first, by);
+                    self.tally.lock().await.turns += 1;
+                }
+            }
+            while let Some(done) = aside.try_join_next() {
+                done??;
+            }
+        }
+        while let Some(done) = aside.join_next().await {
+            done??;
+        }
+        self.record = self.tally.lock().await.clone();
+        Ok(())
+    }
+}
+
+async fn kill(crew: &Crew, slot: usize, mut place: OwnedMutexGuard<Slot>, moment: Moment, tally: &Mutex<Tally>) -> Result<()> {
+    match moment {
+        Moment::Any => {}
+        Moment::Start => {
+            // Somebody fresh: the one there now is sent home first.
+            if let Some(worker) = place.worker.take() {
+                worker.kill().await?;
+            }
+            record_and_restart_in(crew, slot, &mut place, tally).await?;
+            tokio::time::sleep(Duration::from_millis(60)).await;
+        }
+        Moment::Claimed => await_state(crew, slot, "claimed").await?,
+        Moment::Sending => await_state(crew, slot, "sending").await?,
+    }
+    if let Some(worker) = place.worker.take() {
+        worker.kill().await?;
+    }
+    record_and_restart(crew, slot, place, tally).await
+}
+
+async fn await_state(crew: &Crew, slot: usize, state: &str) -> Result<()> {
+    let begun = Instant::now();
+    while begun.elapsed() < AMBUSH && !crew.holds(slot, state).await? {
+        tokio::time::sleep(Duration::from_millis(4)).await;
+    }
+    Ok(())
+}
+
+async fn record_and_restart(crew: &Crew, slot: usize, mut place: OwnedMutexGuard<Slot>, tally: &Mutex<Tally>) -> Result<()> {
+    record_and_restart_in(crew, slot, &mut place, tally).await
+}
+
+async fn record_and_restart_in(crew: &Crew, slot: usize, place: &mut Slot, tally: &Mutex<Tally>) -> Result<()> {
+    let held = crew.left_behind(slot, &place.since).await?;
+    {
+        let mut tally = tally.lock().await;
+        match (held.sending, held.claimed, held.settled) {
+            (1.., _, _) => tally.kills_sending += 1,
+            (_, 1.., _) => tally.kills_claimed += 1,
+            (_, _, true) => tally.kills_settled += 1,
+            _ => tally.kills_before += 1,
+        }
+        tally.left_claimed += held.claimed;
+        tally.left_sending += held.sending;
+    }
+    crew.start_in(slot, place).await
+}
+
+async fn freeze(crew: &Crew, slot: usize, mut place: OwnedMutexGuard<Slot>, wait: Duration, tally: &Mutex<Tally>) -> Result<()> {
+    await_state(crew, slot, "claimed").await?;
+    let Some(worker) = &mut place.worker else { return Ok(()) };
+    if !worker.is_alive() {
+        return crew.start_in(slot, &mut place).await;
+    }
+    worker.freeze()?;
+    let known = crew.known();
+    let holding = crew.tokens(slot).await?.iter().any(|(token, _)| !known.contains(token));
+    tokio::time::sleep(wait).await;
+    worker.thaw()?;
+    let mut tally = tally.lock().await;
+    tally.frozen += 1;
+    tally.frozen_holding += u32::from(holding);
+    Ok(())
+}
+
+async fn drain(crew: &Crew, slot: usize, mut place: OwnedMutexGuard<Slot>, tally: &Mutex<Tally>) -> Result<()> {
+    await_state(crew, slot, "sending").await?;
+    let Some(mut worker) = place.worker.take() else { return Ok(()) };
+    // A worker that was started while the database was away has ended by itself, as it should.
+    if worker.is_alive() {
+        let known = crew.known();
+        let begun = Instant::now();
+        let ended = worker.terminate(DRAIN + Duration::from_secs(5)).await;
+        let took = begun.elapsed();
+        let left = crew.tokens(slot).await?.into_iter().filter(|(token, _)| !known.contains(token)).count();
+        let mut tally = tally.lock().await;
+        tally.drained += 1;
+        tally.longest_drain = tally.longest_drain.max(took);
+        match ended {
+            Ok(status) if status.success() => {}
+            Ok(status) => tally.faults.push(format!("a worker told to end did so with {status}")),
+            Err(error) => tally.faults.push(format!("a worker told to end: {error:#}")),
+        }
+        if left > 0 {
+            tally.faults.push(format!("a worker told to end left {left} notices claimed or sending"));
+        }
+        if took > DRAIN {
+            tally.faults.push(format!("a worker told to end took {:.1} s", took.as_secs_f64()));
+        }
+    }
+    crew.start_in(slot, &mut place).await
+}
