@@ -10,7 +10,10 @@ use domain::{
 };
 use render::{Templates, links::Links};
 use secrecy::ExposeSecret as _;
-use store::{Actor, Scope, Store, StoreError};
+use store::{
+    Actor, Scope, Store, StoreError,
+    outbox::hold::{self, Released},
+};
 use worker::Mailer;
 
 use crate::{clock, config::Settings, demo, metrics, serve};
@@ -51,6 +54,9 @@ pub enum Command {
     /// Exercises
     #[command(subcommand)]
     Exercises(ExercisesCommand),
+    /// Reminders, after a restore
+    #[command(subcommand)]
+    Reminders(RemindersCommand),
 }
 
 impl Command {
@@ -90,6 +96,16 @@ pub enum ExercisesCommand {
     },
 }
 
+/// Commands about reminders.
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub enum RemindersCommand {
+    /// Hold reminders back, before the first worker starts on a restored database; other mail goes on
+    Hold,
+    /// Let reminders go out again, those that fall due from now on; what fell due before is skipped, because it may have been sent after
+    /// the backup was made
+    Release,
+}
+
 /// Does what was asked.
 ///
 /// # Errors
@@ -105,6 +121,7 @@ pub async fn run(command: Command, settings: Settings) -> Result<()> {
             create_clinic(&settings, &name, &owner_email, &zone).await
         }
         Command::Exercises(ExercisesCommand::Import { file, clinic }) => import(&settings, &file, clinic).await,
+        Command::Reminders(command) => reminders(&settings, command).await,
     }
 }
 
@@ -124,6 +141,9 @@ async fn work(settings: &Settings, once: bool) -> Result<()> {
     let (url, secret) = (settings.database_url()?, settings.secret()?);
     let (target, from) = (settings.smtp()?, settings.mail_from()?);
     let store = serve::open(url).await?;
+    if let Some(since) = store.worker(|tx| async move { hold::held(&tx).await }).await? {
+        tracing::warn!(%since, "reminders are held back; `homestretch reminders release` lets them go out again");
+    }
     let engine = serve::engine(settings, store.clone(), target, from, Links::new(&settings.url, secret.expose_secret())?)?;
     if let Some(wrong) = serve::clock_is_off(&store).await {
         tracing::warn!("{wrong}");
@@ -146,6 +166,33 @@ async fn work(settings: &Settings, once: bool) -> Result<()> {
         metrics::start(settings.metrics_bind, metrics::Part::Worker).await;
         tracing::info!("sending what is due");
         serve::work(engine, serve::asked_to_stop()).await;
+    }
+    store.close().await;
+    Ok(())
+}
+
+async fn reminders(settings: &Settings, command: RemindersCommand) -> Result<()> {
+    let store = serve::open(settings.database_url()?).await?;
+    let now = clock::now();
+    match command {
+        RemindersCommand::Hold => {
+            let since = store.worker(move |tx| async move { hold::hold(&tx, now).await }).await?;
+            println!("Reminders are held back since {since:.0}. Other mail goes out. `homestretch reminders release` ends it.");
+        }
+        RemindersCommand::Release => match store.worker(move |tx| async move { hold::release(&tx, now).await }).await? {
+            None => println!("Reminders were not held back; nothing is changed."),
+            Some(Released { since, expired, unknown }) => {
+                println!("Reminders were held back since {since:.0}. Those that fall due from now on go out again.");
+                println!(
+                    "{expired} that fell due before are skipped as expired: they may have been sent after the backup was made."
+                );
+                if unknown > 0 {
+                    println!(
+                        "{unknown} were being sent when the backup was made: unknown whether they arrived. /notices shows them."
+                    );
+                }
+            }
+        },
     }
     store.close().await;
     Ok(())

@@ -11,6 +11,7 @@
 
 mod claim;
 pub mod facts;
+pub mod hold;
 mod settle;
 
 use std::fmt;
