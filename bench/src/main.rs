@@ -1,3 +1,76 @@
-//! The bench: measures in turn what Homestretch does and the floor beneath it, and prints ratios.
+//! The bench: measures in turn what Homestretch does and the floor beneath it, and prints ratios. `bin/bench` builds it in release,
+//! gives it a throw-away Postgres that really commits, and runs it; docs/performance.md explains what is measured and why.
+//!
+//! What is compared runs in processes of its own (the hidden subcommands), so that neither pays for the other, and memory is its own.
 
-fn main() {}
+mod compose;
+mod engine;
+mod floor;
+mod machine;
+mod planning;
+mod population;
+mod process;
+mod reminders;
+mod report;
+mod sending;
+mod sink;
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::Parser;
+
+/// Measures what Homestretch promises about speed.
+#[derive(Debug, Parser)]
+#[command(version)]
+enum Command {
+    /// The reminder engine: planning, sending, memory
+    Reminders(Reminders),
+    /// A mail server that only counts; for the bench itself
+    #[command(hide = true)]
+    Sink,
+    /// Raw pipelined SMTP; for the bench itself
+    #[command(hide = true)]
+    Floor(floor::Floor),
+    /// Our SMTP without a database; for the bench itself
+    #[command(hide = true)]
+    Mailer(floor::Floor),
+    /// The worker's own delivery; for the bench itself
+    #[command(hide = true)]
+    Engine(engine::Arguments),
+    /// Writing mails and nothing else; for the bench itself
+    #[command(hide = true)]
+    Compose(engine::Arguments),
+}
+
+/// How much to measure.
+#[derive(Debug, clap::Args)]
+struct Reminders {
+    /// Mails in each round of sending
+    #[arg(long, default_value_t = 20_000)]
+    mails: u32,
+    /// Reminders that come due in each round of planning
+    #[arg(long, default_value_t = 20_000)]
+    due: u32,
+    /// Rounds; each measures everything once, in turn
+    #[arg(long, default_value_t = 5)]
+    rounds: u32,
+    /// Only planning, or only sending
+    #[arg(long, value_parser = ["planning", "sending"])]
+    only: Option<String>,
+    /// Where the JSON and the Markdown go
+    #[arg(long, default_value = "target/bench")]
+    out: PathBuf,
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    match Command::parse() {
+        Command::Reminders(wanted) => reminders::run(&wanted).await,
+        Command::Sink => sink::run().await,
+        Command::Floor(arguments) => floor::raw(&arguments).await,
+        Command::Mailer(arguments) => floor::mailer(&arguments).await,
+        Command::Engine(arguments) => engine::run(&arguments).await,
+        Command::Compose(arguments) => compose::run(&arguments).await,
+    }
+}
