@@ -117,7 +117,7 @@ impl Settings {
             secret,
             smtp,
             mail_from: text("HOMESTRETCH_MAIL_FROM").map(sender).transpose()?,
-            dkim: Dkim::read(&text)?,
+            dkim: Dkim::read(text)?,
             trusted_proxies: text("HOMESTRETCH_TRUSTED_PROXIES")
                 .map(|list| {
                     list.split(',')
