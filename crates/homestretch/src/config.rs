@@ -27,6 +27,7 @@ const NAMES: &[&str] = &[
     "HOMESTRETCH_TEST_DATABASE_URL",
     "HOMESTRETCH_CHROMIUM",
     "SMTP_URL",
+    "HOMESTRETCH_SMTP_CA",
 ];
 
 /// The settings as given; what a command needs and was not given is asked for by [`Settings::database_url`] and its like.
@@ -104,6 +105,10 @@ impl Settings {
         let smtp = text("SMTP_URL")
             .map(|value| Target::parse(value).map_err(|why| SettingError(format!("SMTP_URL: {why}."))))
             .transpose()?;
+        let smtp = match (smtp, text("HOMESTRETCH_SMTP_CA")) {
+            (Some(target), Some(file)) => Some(trusting(target, file)?),
+            (smtp, _) => smtp,
+        };
         let data = match text("HOMESTRETCH_DATA") {
             Some(folder) => absolute("HOMESTRETCH_DATA", folder)?,
             None => home(given, root)?,
@@ -249,6 +254,13 @@ fn origin(value: &str) -> Result<String, SettingError> {
     }
 }
 
+/// The target, trusting the authority in this file too.
+fn trusting(target: Target, file: &str) -> Result<Target, SettingError> {
+    let wrong = |why: &dyn fmt::Display| SettingError(format!("HOMESTRETCH_SMTP_CA: “{file}” cannot be used: {why}."));
+    let pem = std::fs::read_to_string(file).map_err(|why| wrong(&why))?;
+    target.trusting(pem).map_err(|why| wrong(&why))
+}
+
 fn sender(value: &str) -> Result<String, SettingError> {
     let address = value.rsplit_once('<').map_or(value, |(_, rest)| rest.trim_end_matches('>'));
     domain::person::Email::parse(address).map_err(|_| {
@@ -336,6 +348,16 @@ mod tests {
         let said = given(&[("DATABASE_URL", "mysql://user:hunter2@host/db")]).unwrap_err();
         assert!(said.starts_with("DATABASE_URL: it must begin with postgres://"), "{said}");
         assert!(!said.contains("hunter2"));
+    }
+
+    #[test]
+    fn an_authority_that_is_none_is_refused() {
+        for (file, says) in
+            [("/nowhere/ca.pem", "No such file"), (concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"), "no certificate in PEM")]
+        {
+            let said = given(&[("SMTP_URL", "smtps://mail.test"), ("HOMESTRETCH_SMTP_CA", file)]).unwrap_err();
+            assert!(said.starts_with("HOMESTRETCH_SMTP_CA: ") && said.contains(says), "{said}");
+        }
     }
 
     #[test]

@@ -14,7 +14,7 @@ use lettre::{
     transport::smtp::{
         Error,
         authentication::{Credentials, Mechanism},
-        client::{AsyncSmtpConnection, AsyncTokioStream, TlsParameters},
+        client::{AsyncSmtpConnection, AsyncTokioStream, Certificate, TlsParameters},
         commands::{Data, Ehlo, Mail, Rcpt, Rset},
         extension::ClientId,
         response::Response,
@@ -101,8 +101,8 @@ impl Connection {
             for recipient in recipients {
                 self.command(Phase::Rcpt, recipient).await?;
             }
-            self.command(Phase::Data, Data).await?;
-            return Ok(());
+            let reply = self.command(Phase::Data, Data).await?;
+            return self.invited(&reply);
         }
         let together = recipients.iter().fold(mail.to_string(), |all, recipient| all + &recipient.to_string()) + &Data.to_string();
         let mut refused = self.command(Phase::Mail, together).await.err();
@@ -118,10 +118,20 @@ impl Connection {
                 (Ok(_), Some(_)) if phase == Phase::Data => self.out_of_step = true,
                 (Err(failure), Some(_)) if failure.is_broken() => self.out_of_step = true,
                 (Err(failure), None) => refused = Some(failure),
+                (Ok(reply), None) if phase == Phase::Data => refused = self.invited(&reply).err(),
                 _ => {}
             }
         }
         refused.map_or(Ok(()), Err)
+    }
+
+    /// Whether `DATA` was answered with 354. After any other reply, however friendly, content would be read as commands.
+    fn invited(&mut self, reply: &Response) -> Result<(), Failure> {
+        if u16::from(reply.code()) == 354 {
+            return Ok(());
+        }
+        self.out_of_step = true;
+        Err(Failure::broken(Phase::Data, format!("the server answered DATA with {}", words(reply))))
     }
 
     /// Sends the announced mail. `intent` runs after the server's 354 and before the first byte of content; the content goes out only
@@ -134,6 +144,10 @@ impl Connection {
         // lettre puts a line end before the final dot; one of the mail's own would leave an empty line at its end.
         let content = content.strip_suffix(b"\r\n").unwrap_or(content);
         match within(self.patience.content, Phase::Dot, self.smtp.message(content)).await {
+            Ok(response) if u16::from(response.code()) != 250 => {
+                let reply = format!("the server answered neither yes nor no: {}", words(&response));
+                (Outcome::Unanswered { reply }, false)
+            }
             Ok(response) => (Outcome::Accepted { reply: words(&response) }, true),
             Err(failure) => {
                 let usable = !failure.is_broken();
@@ -167,7 +181,12 @@ async fn within<T>(patience: Duration, phase: Phase, step: impl Future<Output = 
 }
 
 fn tls(server: &MailServer) -> Result<TlsParameters, Failure> {
-    TlsParameters::new(server.host.clone()).map_err(|error| Failure::new(Phase::Encrypt, &error))
+    let wrong = |error| Failure::new(Phase::Encrypt, &error);
+    let mut parameters = TlsParameters::builder(server.host.clone());
+    if let Some(pem) = &server.authority {
+        parameters = parameters.add_root_certificate(Certificate::from_pem(pem.as_bytes()).map_err(wrong)?);
+    }
+    parameters.build().map_err(wrong)
 }
 
 fn is_loopback(ip: IpAddr) -> bool {

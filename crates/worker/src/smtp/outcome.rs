@@ -152,24 +152,67 @@ impl Failure {
             }
             (Phase::Dot, Kind::Broken) => Outcome::Unanswered { reply },
             (_, Kind::Broken | Kind::Transient) => Outcome::Postponed { phase, reply },
-            (Phase::Rcpt, Kind::Permanent(code)) if !about_the_address(code, &reply) => Outcome::Refused { phase, reply },
-            (Phase::Rcpt, Kind::Permanent(_)) => Outcome::Rejected { phase, reply, address: true },
+            (Phase::Rcpt, Kind::Permanent(code)) => match blame(code, &reply) {
+                Blame::Address => Outcome::Rejected { phase, reply, address: true },
+                Blame::Mail => Outcome::Rejected { phase, reply, address: false },
+                Blame::Moment => Outcome::Postponed { phase, reply },
+                Blame::Us => Outcome::Refused { phase, reply },
+            },
+            (Phase::Data | Phase::Dot, Kind::Permanent(code)) if blame(code, &reply) == Blame::Moment && code == 552 => {
+                Outcome::Postponed { phase, reply }
+            }
             (Phase::Data | Phase::Dot, Kind::Permanent(_)) => Outcome::Rejected { phase, reply, address: false },
         }
     }
 }
 
-/// Whether a 5xx after RCPT is about the address (gone, misspelt, full) and not about us ("relay access denied", "sign in first",
-/// a blocked sender), which every other recipient would meet as well. The enhanced code (RFC 3463) decides; without one, RFC 5321's
-/// own codes for mailboxes do.
-fn about_the_address(code: u16, reply: &str) -> bool {
+/// What a 5xx after RCPT is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Blame {
+    /// The address: gone, misspelt, disabled. Nothing should be sent to it again.
+    Address,
+    /// This mail to this address.
+    Mail,
+    /// What may be otherwise later, for this recipient only: a full mailbox, a policy that does not say whom it is about.
+    Moment,
+    /// Us: every other recipient would meet it as well.
+    Us,
+}
+
+/// The enhanced code (RFC 3463) decides; without one, RFC 5321's own codes for mailboxes do.
+///
+/// A policy (5.7.1, 554, 571) may be about one recipient, whose refusal must not hold up everybody, or about us, and then nobody's address is
+/// to blame: so neither is concluded, and that notice alone is tried again while it is wanted. That we may not relay is said in so many
+/// words.
+fn blame(code: u16, reply: &str) -> Blame {
+    let lower = reply.to_ascii_lowercase();
+    if lower.contains("relay") || lower.contains("rcpthosts") {
+        return Blame::Us;
+    }
     let enhanced = reply.split_whitespace().nth(1).and_then(|word| word.strip_prefix("5."));
-    match enhanced.and_then(|rest| rest.split_once('.')) {
-        // x.1.7 and x.1.8 are about the sender's address.
-        Some(("1", detail)) => !matches!(detail, "7" | "8"),
-        Some(("2", _)) => true,
-        Some((subject, detail)) if subject.parse::<u8>().is_ok() && detail.parse::<u16>().is_ok() => false,
-        _ => matches!(code, 550..=553),
+    let enhanced = enhanced.and_then(|rest| rest.split_once('.')).and_then(|(subject, detail)| {
+        let detail = detail.trim_end_matches(|c: char| !c.is_ascii_digit());
+        Some((subject.parse::<u16>().ok()?, detail.parse::<u16>().ok()?))
+    });
+    match (enhanced, code) {
+        // The sender's address.
+        (Some((1, 7 | 8)), _) => Blame::Us,
+        (Some((1, _) | (2, 1)), _) => Blame::Address,
+        (Some((2, 2)), _) => Blame::Moment,
+        (Some((2, _)), _) => Blame::Mail,
+        // Exchange says 550 5.4.1 of a recipient that its directory does not know, and of a domain not set up yet.
+        (Some((4, _)), _) => Blame::Mail,
+        // Sign in first, wrong password, encrypt first: about the conversation.
+        (_, 530 | 535 | 538) | (Some((7, 0 | 8 | 9 | 10 | 11)), _) => Blame::Us,
+        (Some((7, _)), _) => Blame::Moment,
+        (Some(_), _) => Blame::Us,
+        // RFC 5321 4.5.3.1.10: at RCPT, 552 is 452.
+        (None, 552) => Blame::Moment,
+        (None, 550 | 551 | 553) => Blame::Address,
+        // RFC 7504: the host or the domain takes no mail.
+        (None, 521 | 556) => Blame::Mail,
+        (None, 554 | 571) => Blame::Moment,
+        (None, _) => Blame::Us,
     }
 }
 
@@ -191,20 +234,32 @@ mod tests {
     #[test]
     fn a_refused_recipient_is_told_from_a_refused_sender() {
         let table = [
-            (550, "550 5.1.1 no such user", true),
-            (550, "550 5.2.1 mailbox disabled", true),
-            (552, "552 5.2.2 mailbox full", true),
-            (550, "550 no such user here", true),
-            (553, "553 what is that", true),
-            (554, "554 5.7.1 relay access denied", false),
-            (550, "550 5.7.1 your address is blocked", false),
-            (550, "550 5.1.8 sender's domain does not exist", false),
-            (530, "530 5.7.0 sign in first", false),
-            (503, "503 bad sequence", false),
-            (554, "554 go away", false),
+            (550, "550 5.1.1 no such user", Blame::Address),
+            (550, "550 5.1.10 RESOLVER.ADR.RecipientNotFound", Blame::Address),
+            (556, "556 5.1.10 the domain takes no mail", Blame::Address),
+            (550, "550 5.2.1 the account is disabled", Blame::Address),
+            (550, "550 no such user here", Blame::Address),
+            (553, "553 what is that", Blame::Address),
+            (552, "552 5.2.2 mailbox full", Blame::Moment),
+            (550, "550 5.2.2 over quota", Blame::Moment),
+            (552, "552 over quota", Blame::Moment),
+            (552, "552 5.2.3 too long for this mailbox", Blame::Mail),
+            (550, "550 5.4.1 Recipient address rejected: Access denied", Blame::Mail),
+            (521, "521 this host takes no mail", Blame::Mail),
+            (550, "550 5.7.1 rejected by policy", Blame::Moment),
+            (554, "554 5.7.1 your address is blocked", Blame::Moment),
+            (571, "571 delivery not authorized", Blame::Moment),
+            (554, "554 go away", Blame::Moment),
+            (554, "554 5.7.1 <x@y.test>: Relay access denied", Blame::Us),
+            (550, "550 5.7.64 TenantAttribution; Relay Access Denied", Blame::Us),
+            (553, "553 sorry, that domain isn't in my list of allowed rcpthosts", Blame::Us),
+            (550, "550 5.1.8 sender's domain does not exist", Blame::Us),
+            (530, "530 5.7.0 sign in first", Blame::Us),
+            (530, "530 5.7.57 client not authenticated", Blame::Us),
+            (503, "503 bad sequence", Blame::Us),
         ];
         for (code, reply, expected) in table {
-            assert_eq!(about_the_address(code, reply), expected, "{reply}");
+            assert_eq!(blame(code, reply), expected, "{reply}");
         }
     }
 

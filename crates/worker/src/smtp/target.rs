@@ -2,6 +2,7 @@
 
 use std::{fmt, path::PathBuf, str::FromStr};
 
+use lettre::transport::smtp::client::Certificate;
 use secrecy::SecretString;
 
 /// Where mail goes.
@@ -25,6 +26,8 @@ pub struct MailServer {
     pub encrypted: bool,
     /// User and password, when the server wants them.
     pub login: Option<(String, SecretString)>,
+    /// An authority (PEM) trusted beside the public ones, for a server with a certificate of the clinic's own.
+    pub authority: Option<String>,
 }
 
 /// Why an `SMTP_URL` cannot be used. The text is for the operator and never repeats the value, which may hold a password.
@@ -84,7 +87,22 @@ impl Target {
             (false, true) => 587,
             (false, false) => 25,
         });
-        Ok(Self::Smtp(MailServer { host: host.to_owned(), port, encrypted, login }))
+        Ok(Self::Smtp(MailServer { host: host.to_owned(), port, encrypted, login, authority: None }))
+    }
+
+    /// Trusts this authority (PEM) too when it is a mail server's encryption that is to be checked.
+    ///
+    /// # Errors
+    /// [`TargetError`] when it is no certificate.
+    pub fn trusting(mut self, pem: String) -> Result<Self, TargetError> {
+        let read = Certificate::from_pem(pem.as_bytes());
+        if read.is_err() || !pem.contains("-----BEGIN CERTIFICATE-----") {
+            return Err(TargetError("it holds no certificate in PEM form (-----BEGIN CERTIFICATE-----)".to_owned()));
+        }
+        if let Self::Smtp(server) = &mut self {
+            server.authority = Some(pem);
+        }
+        Ok(self)
     }
 }
 
