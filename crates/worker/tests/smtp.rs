@@ -64,21 +64,26 @@ async fn signs_in_when_the_address_carries_a_user() {
 
 #[tokio::test]
 async fn a_refused_recipient_leaves_the_connection_usable() {
-    let server = Server::start().await.unwrap();
-    server.reject("gone@y.test");
-    let mailer = mailer(&server);
-    let gone = send(&mailer, "gone@y.test").await;
-    assert_eq!(gone, Outcome::Rejected { phase: Phase::Rcpt, reply: "550 5.1.1 No such user here".into(), address: true });
-    assert!(matches!(send(&mailer, "a@y.test").await, Outcome::Accepted { .. }));
-    assert_eq!(server.count(At::Greeting), 1);
+    for pipelining in [true, false] {
+        let server = Server::start().await.unwrap();
+        server.pipelining(pipelining);
+        server.reject("gone@y.test");
+        let mailer = mailer(&server);
+        let gone = send(&mailer, "gone@y.test").await;
+        assert_eq!(gone, Outcome::Rejected { phase: Phase::Rcpt, reply: "550 5.1.1 No such user here".into(), address: true });
+        assert!(matches!(send(&mailer, "a@y.test").await, Outcome::Accepted { .. }));
+        assert_eq!((server.count(At::Greeting), server.messages().len()), (1, 1));
+    }
 }
 
 #[tokio::test]
 async fn every_phase_that_fails_says_whether_the_server_can_have_the_mail() {
     let wrong = [At::Greeting, At::Hello, At::Mail, At::Rcpt, At::Data, At::Dot];
-    for phase in wrong {
+    // A server that takes MAIL, RCPT and DATA together, and one that wants them one by one.
+    for (phase, pipelining) in wrong.into_iter().flat_map(|phase| [(phase, true), (phase, false)]) {
         for answer in [refuse(451, "4.3.0 not now"), refuse(554, "5.7.1 not you"), Answer::Drop, Answer::Silence] {
             let server = Server::start().await.unwrap();
+            server.pipelining(pipelining);
             server.answer(phase, answer.clone());
             let outcome = send(&mailer(&server), "a@y.test").await;
             let fits = match (phase, &answer) {
@@ -89,7 +94,7 @@ async fn every_phase_that_fails_says_whether_the_server_can_have_the_mail() {
                 (At::Dot, Answer::Drop | Answer::Silence) => matches!(outcome, Outcome::Unanswered { .. }),
                 _ => matches!(outcome, Outcome::Postponed { .. }),
             };
-            assert!(fits, "{phase:?} {answer:?}: {outcome:?}");
+            assert!(fits, "{phase:?} {answer:?} {pipelining}: {outcome:?}");
             assert!(server.messages().is_empty());
         }
     }
