@@ -393,3 +393,97 @@ async fn the_clinic_asks_why_a_mail_did_or_did_not_come() {
     assert_eq!(patient.get("/notices").await.status, 404);
     assert_eq!(patient.post(&format!("/notices/{id}/resend"), &[("seen", "1")]).await.status, 404);
 }
+
+fn form(fields: &[(&'static str, &str)]) -> Vec<(&'static str, String)> {
+    let mut all = vec![("reminders", "on".to_owned())];
+    all.extend((0..7).map(|day| ("day", day.to_string())));
+    all.extend(fields.iter().map(|(name, value)| (*name, (*value).to_owned())));
+    all
+}
+
+#[tokio::test]
+async fn a_patient_asks_what_became_of_the_mail() {
+    let house = House::open().await;
+    let wei = house.patient("Wei Ling", &["08:00", "12:00"]).await;
+    let mut browser = house.signed_in(&wei).await;
+    let fresh = browser.get("/reminders").await;
+    has(&fresh, &["Nothing was due in the last 14 days", "08:00 · 7-minute session", "Kuala Lumpur, where it is 07:00 now"]);
+    house.at("08:00").await;
+    let page = browser.get("/reminders").await;
+    has(&page, &["Mon 2 Mar, 08:00", "Reminder. Sent at 08:00 to wei@home.test.", "08:00 · Sent"]);
+    let programs = house.site.clinic.tenant(move |tx| async move { store::program::of_patient(&tx, wei.id).await }).await;
+    house.site.clinic.log(&wei, &programs[0], date(2026, 3, 2), None).await;
+    house.at("12:00").await;
+    let asked = browser.get("/reminders?date=2026-03-02").await;
+    has(&asked, &["Monday 2 March", "Sent at 08:00 to wei@home.test", "Not needed: you logged your session at 12:00"]);
+    has(&browser.get("/reminders?date=2026-03-01").await, &["Your clinic did not know you yet"]);
+    has(&browser.get("/reminders?date=2026-05-01").await, &["Your program ended on 12 April"]);
+    let wrong = browser.get("/reminders?date=soon").await;
+    assert_eq!(wrong.status, 422);
+    has(&wrong, &["Give the day as year, month and day"]);
+
+    // What the mail server says is for the clinic; the patient reads that it failed.
+    house.server.reject(wei.email.as_str());
+    house.site.clock.set("2026-03-03T08:00:00+08:00");
+    worker::tick(&house.engine, house.now()).await.unwrap();
+    let failed = browser.get("/reminders").await;
+    has(&failed, &["came back", "It could not be delivered to wei@home.test. Your clinic can see why."]);
+    lacks(&failed, &["550"]);
+}
+
+#[tokio::test]
+async fn a_patient_asks_for_a_test_and_not_for_a_flood() {
+    let house = House::open().await;
+    let wei = house.patient("Wei Ling", &["08:00"]).await;
+    let mut browser = house.signed_in(&wei).await;
+    has(&browser.get("/reminders").await, &["We send one mail to wei@home.test", "Send a test"]);
+    assert_eq!(browser.post("/reminders/test", &[]).await.location(), "/reminders");
+    has(
+        &browser.get("/reminders").await,
+        &["A test is on its way to wei@home.test", "You asked for a test at 07:00", "ask for another at 07:05"],
+    );
+    assert_eq!(browser.post("/reminders/test", &[]).await.status, 303);
+    assert_eq!(house.site.db.row("select count(*) from notice").await, "1");
+    for hour in ["07:05", "07:10", "07:15", "07:20", "07:25"] {
+        house.at(hour).await;
+        browser.post("/reminders/test", &[]).await;
+    }
+    has(&browser.get("/reminders").await, &["You asked for 5 tests within a day", "Tue 3 Mar, 07:00"]);
+    house.at("07:30").await;
+    assert_eq!(house.server.to("wei@home.test").len(), 5);
+    has(&browser.get("/reminders").await, &["Test. Sent at 07:25 to wei@home.test."]);
+
+    house.site.db.execute("insert into suppression select clinic_id, 'wei@home.test', 'all', '550 gone', now() from patient").await;
+    house.site.clock.advance(SignedDuration::from_hours(48));
+    let dead = browser.get("/reminders").await;
+    has(&dead, &["No test can be sent, because mail to wei@home.test came back"]);
+    lacks(&dead, &["/reminders/test"]);
+    browser.post("/reminders/test", &[]).await;
+    assert_eq!(house.site.db.row("select count(*) from notice where kind = 'test'").await, "5");
+}
+
+#[tokio::test]
+async fn the_reminders_move_with_the_patient() {
+    let house = House::open().await;
+    let wei = house.patient("Wei Ling", &["08:00"]).await;
+    let mut browser = house.signed_in(&wei).await;
+    let unknown = browser.post_owned("/reminders", form(&[("time", "08:00"), ("zone", "Mars/Olympus")])).await;
+    assert_eq!(unknown.status, 422);
+    has(&unknown, &["Choose a time zone from the list", "Nothing was saved yet"]);
+    // A wrong hour keeps the zone as it was, too.
+    assert_eq!(browser.post_owned("/reminders", form(&[("time", "25:00"), ("zone", "Asia/Tokyo")])).await.status, 422);
+    assert_eq!(house.site.db.row("select zone from patient").await, "Asia/Kuala_Lumpur");
+
+    assert_eq!(browser.post_owned("/reminders", form(&[("time", "08:00"), ("zone", "America/New_York")])).await.status, 303);
+    has(&browser.get("/reminders").await, &["now those of New York", "New York, where it is 18:00 now"]);
+    assert_eq!(
+        house.site.db.row("select p.zone, r.zone, r.due_at at time zone 'UTC' from patient p, reminder_rule r").await,
+        "America/New_York|America/New_York|2026-03-02 13:00:00"
+    );
+    // Off is saved with the zone as well.
+    let mut off = form(&[("zone", "Europe/London")]);
+    off[0].1 = "off".to_owned();
+    assert_eq!(browser.post_owned("/reminders", off).await.status, 303);
+    assert_eq!(house.site.db.row("select zone from patient").await, "Europe/London");
+    has(&browser.get("/reminders").await, &["You have stopped reminders to wei@home.test"]);
+}

@@ -17,6 +17,7 @@ pub mod physio;
 pub mod router;
 pub mod state;
 pub mod visit;
+mod zones;
 
 pub use error::{PageError, PageResult};
 pub use router::{app, app_with};

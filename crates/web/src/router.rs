@@ -81,6 +81,7 @@ fn routes() -> Router<AppState> {
         .route("/logs/{id}", get(patient::log::page).post(patient::log::correct))
         .route("/progress", get(patient::progress::page))
         .route("/reminders", get(patient::reminders::page).post(patient::reminders::save))
+        .route("/reminders/test", post(patient::reminders::test))
         // physiotherapists
         .route("/patients", get(physio::caseload::page).post(physio::invite::create))
         .route("/patients/new", get(physio::invite::new))

@@ -11,4 +11,5 @@ mod pain;
 mod person;
 mod program;
 mod reminder;
+mod reminder_story;
 mod session_log;

@@ -61,6 +61,11 @@ impl Asked {
             held_since: self.held_since,
         }
     }
+
+    /// When the last session of a date was logged.
+    pub fn logged_at(&self, date: Date) -> Option<Timestamp> {
+        self.logs.iter().filter(|log| log.date == date).map(|log| log.at).max()
+    }
 }
 
 /// Reads the facts for civil dates from `from` to `to` (inclusive). The same handful of statements whatever the dates.

@@ -13,6 +13,7 @@ use store::clinic::{self, Settings};
 use crate::{
     AppState, PageResult,
     extract::{Form, Now, Owner, Pages},
+    zones,
 };
 
 /// `GET /settings`
@@ -82,7 +83,7 @@ impl Typed {
         SettingsPage {
             name: field(&self.name),
             zone: field(&self.zone),
-            zones: jiff::tz::db().available().map(|name| name.to_string()).filter(|name| is_place(name)).collect(),
+            zones: zones::names().to_vec(),
             phone: field(&self.phone),
             whatsapp: field(&self.whatsapp),
             quiet_from: field(&self.quiet_from),
@@ -154,12 +155,6 @@ fn number(typed: &str, least: u8, most: u8) -> Result<u8, String> {
         Ok(number) if (least..=most).contains(&number) => Ok(number),
         _ => Err(format!("Please give a number from {least} to {most}.")),
     }
-}
-
-fn is_place(zone: &str) -> bool {
-    let region = zone.split('/').next().unwrap_or_default();
-    zone == "UTC"
-        || ["Africa", "America", "Antarctica", "Asia", "Atlantic", "Australia", "Europe", "Indian", "Pacific"].contains(&region)
 }
 
 #[cfg(test)]

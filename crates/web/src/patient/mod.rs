@@ -6,6 +6,7 @@
 mod answers;
 mod known;
 pub mod log;
+mod mail_words;
 pub mod progress;
 pub mod reminders;
 pub mod session;

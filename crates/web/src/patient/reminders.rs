@@ -1,10 +1,11 @@
-//! `/reminders`: the patient's own hours.
+//! `/reminders`: the patient's own hours and zone, the days ahead, a test, and what became of the mail so far.
 
 use axum::extract::State;
 use domain::{
-    person::Language,
+    person::{Language, Zone},
     program::{Program, Weekdays},
-    reminder::{MAX_TIMES, QuietHours, ReminderRule, RuleError, next_due},
+    reminder::{MAX_TIMES, QuietHours, ReminderRule, RuleError},
+    reminder_story::{self, Address, Fate, Nothing, Told},
 };
 use jiff::{
     SignedDuration, Timestamp, ToSpan,
@@ -13,33 +14,79 @@ use jiff::{
 use render::{
     Field, Flash, Nav, formats,
     forms::Choice,
-    pages::patient::{DayChoice, Reminders},
+    pages::patient::{DayChoice, PreviewDay, Reminders},
     words::say,
 };
-use store::{StoreError, Tx, patient, program, reminder};
+use serde::Deserialize;
+use store::{
+    StoreError, Tx,
+    notice::{self, Asked, Notice},
+    outbox::{self, Kind, Owed},
+    patient, reminder,
+};
 
-use super::{answers::Given, words};
+use super::{answers::Given, mail_words::Teller, words};
 use crate::{
     AppState, PageResult,
-    extract::{Form, Now, Pages, Patient},
+    extract::{Form, Now, Pages, Patient, Query},
+    zones,
 };
 
 /// Offered where no hour has been chosen yet.
 const FIRST_HOUR: &str = "08:00";
 /// How far ahead a pause may reach.
 const LONGEST_PAUSE_DAYS: i64 = 366;
+/// The days ahead that are shown.
+const AHEAD_DAYS: i32 = 7;
+/// The days back that are listed.
+const BACK_DAYS: i32 = 14;
+/// Between two tests.
+const TEST_EVERY: SignedDuration = SignedDuration::from_mins(5);
+/// Tests within a day.
+const TESTS_A_DAY: usize = 5;
+
+/// The day asked about, as typed.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Wanted {
+    date: String,
+}
 
 /// `GET /reminders`.
 ///
 /// # Errors
 /// The store's own.
-pub async fn page(patient: Patient, Now(now): Now, State(app): State<AppState>, pages: Pages) -> PageResult {
-    let page =
-        app.store.tenant(patient.scope, move |tx| async move { Ok::<_, StoreError>(load(&tx, &patient, now).await?.0) }).await?;
-    pages.at(Nav::Reminders).show(&page)
+pub async fn page(
+    patient: Patient,
+    Now(now): Now,
+    State(app): State<AppState>,
+    Query(wanted): Query<Wanted>,
+    pages: Pages,
+) -> PageResult {
+    let language = patient.language;
+    let page = app
+        .store
+        .tenant(patient.scope, move |tx| async move {
+            let (mut page, _) = load(&tx, &patient, now).await?;
+            page.date = Field::holding(wanted.date.trim());
+            if !wanted.date.trim().is_empty() {
+                match wanted.date.trim().parse::<Date>().ok().filter(|date| (1900..=9000).contains(&date.year())) {
+                    None => page.date.error = Some(words(language, "reminders-ask-error")),
+                    Some(date) => {
+                        let asked = notice::story(&tx, patient.id, date, date).await?;
+                        let story = reminder_story::tell(&asked.case(now), date);
+                        page.told = Some(Teller { language, asked: &asked }.day_told(&story));
+                    }
+                }
+            }
+            Ok::<_, StoreError>(page)
+        })
+        .await?;
+    let pages = pages.at(Nav::Reminders);
+    if page.date.error.is_some() { pages.refuse(&page) } else { pages.show(&page) }
 }
 
-/// `POST /reminders`: on with hours, days and a pause, or off.
+/// `POST /reminders`: on with hours, days and a pause, or off; and the zone they are in.
 ///
 /// # Errors
 /// The store's own.
@@ -51,42 +98,146 @@ pub async fn save(
     Form(given): Form<Vec<(String, String)>>,
 ) -> PageResult {
     let (given, language) = (Given(given), patient.language);
-    let refused = app
+    let saved = app
         .store
         .tenant(patient.scope, move |tx| async move {
-            let (mut page, kept) = load(&tx, &patient, now).await?;
-            match read(patient.language, &given, &kept, patient.zone.date(now), &mut page) {
-                Choosing::Off => reminder::unsubscribe(&tx, patient.id, now).await?,
+            let (mut page, mut kept) = load(&tx, &patient, now).await?;
+            let moved = zone(language, given.one("zone"), &kept.zone, &mut page);
+            if let Some(zone) = &moved {
+                kept.zone = zone.clone();
+            }
+            let choosing = read(language, &given, &kept, kept.zone.date(now), &mut page);
+            if page.zone.error.is_some() || matches!(choosing, Choosing::Refused) {
+                page.problem.get_or_insert_with(|| words(language, "reminders-problem"));
+                return Ok(Err(Box::new(page)));
+            }
+            // Zone and hours change together or not at all.
+            if let Some(zone) = &moved {
+                patient::set_zone(&tx, patient.id, zone, now).await?;
+            }
+            match choosing {
                 Choosing::On(rule) => {
                     reminder::resubscribe(&tx, patient.id).await?;
                     reminder::save_rules(&tx, patient.id, &rule, now).await?;
                 }
-                Choosing::Refused => return Ok(Some(page)),
+                Choosing::Off => reminder::unsubscribe(&tx, patient.id, now).await?,
+                Choosing::Refused => {}
             }
-            Ok::<_, StoreError>(None)
+            Ok::<_, StoreError>(Ok(moved))
         })
         .await?;
-    match refused {
-        Some(page) => pages.at(Nav::Reminders).refuse(&page),
-        None => Ok(pages.go_saying("/reminders", &Flash::good(words(language, "reminders-saved")))),
+    let pages = pages.at(Nav::Reminders);
+    let said = match saved {
+        Err(page) => return pages.refuse(&*page),
+        Ok(None) => words(language, "reminders-saved"),
+        Ok(Some(zone)) => say(language, "reminders-saved-zone", &[("zone", zones::place(zone.name()).into())]),
+    };
+    Ok(pages.go_saying("/reminders", &Flash::good(said)))
+}
+
+/// `POST /reminders/test`: one mail as a reminder would look.
+///
+/// # Errors
+/// The store's own.
+pub async fn test(patient: Patient, Now(now): Now, State(app): State<AppState>, pages: Pages) -> PageResult {
+    let language = patient.language;
+    let flash = app
+        .store
+        .tenant(patient.scope, move |tx| async move {
+            let today = patient.zone.date(now);
+            let asked = notice::story(&tx, patient.id, today.saturating_sub(1.day()), today).await?;
+            let (Tests::Possible, Some(address)) = (Tests::of(&asked, now), asked.patient.email.clone()) else {
+                return Ok(Flash::warn(test_words(language, &asked, now)));
+            };
+            outbox::enqueue(&tx, patient.scope.clinic, Owed::Test(patient.id), &address, now).await?;
+            let args = [("address", address.as_str().to_owned().into())];
+            Ok::<_, StoreError>(Flash::good(say(language, "reminders-test-sent", &args)))
+        })
+        .await?;
+    Ok(pages.go_saying("/reminders", &flash))
+}
+
+/// Whether a test may be asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Tests {
+    Possible,
+    NoAddress,
+    CameBack,
+    /// One was asked for a moment ago, at that instant.
+    Soon(Timestamp),
+    /// As many as fit into a day; the first of them was then.
+    Many(Timestamp),
+}
+
+impl Tests {
+    fn of(asked: &Asked, now: Timestamp) -> Self {
+        match asked.address {
+            Address::Missing => return Self::NoAddress,
+            Address::CameBack => return Self::CameBack,
+            Address::Open | Address::Unsubscribed => {}
+        }
+        let day = SignedDuration::from_hours(24);
+        let mut tests: Vec<Timestamp> =
+            asked.notices.iter().filter(|notice| notice.kind == Kind::Test).map(|notice| notice.due_at).collect();
+        tests.retain(|at| now.duration_since(*at) < day);
+        match (tests.iter().max(), tests.iter().min()) {
+            (Some(last), _) if now.duration_since(*last) < TEST_EVERY => Self::Soon(*last),
+            (_, Some(first)) if tests.len() >= TESTS_A_DAY => Self::Many(*first),
+            _ => Self::Possible,
+        }
+    }
+}
+
+/// What a test would do, or why there can be none.
+fn test_words(language: Language, asked: &Asked, now: Timestamp) -> String {
+    let zone = &asked.patient.zone;
+    let address = || asked.patient.email.as_ref().map_or("", |email| email.as_str()).to_owned();
+    let at = |at: Timestamp| formats::hour(language, zone.time(at));
+    match Tests::of(asked, now) {
+        Tests::Possible => say(language, "reminders-test-what", &[("address", address().into())]),
+        Tests::NoAddress => words(language, "reminders-test-address"),
+        Tests::CameBack => say(language, "reminders-test-dead", &[("address", address().into())]),
+        Tests::Soon(last) => {
+            say(language, "reminders-test-soon", &[("time", at(last).into()), ("again", at(last + TEST_EVERY).into())])
+        }
+        Tests::Many(first) => {
+            let again = first + SignedDuration::from_hours(24);
+            let again = format!("{}, {}", formats::day_with_weekday(language, zone.date(again)), at(again));
+            say(language, "reminders-test-many", &[("count", TESTS_A_DAY.into()), ("again", again.into())])
+        }
     }
 }
 
 async fn load(tx: &Tx, patient: &Patient, now: Timestamp) -> Result<(Reminders, ReminderRule), StoreError> {
-    let (language, today) = (patient.language, patient.zone.date(now));
-    let address = patient::find(tx, patient.id).await?.email;
-    let reminder::Reminders { rule, unsubscribed } = reminder::rules_for(tx, patient.id).await?;
-    let programs = program::of_patient(tx, patient.id).await?;
-    let off = unsubscribed || rule.times.is_empty();
+    let language = patient.language;
+    // The page tells of two weeks back and one ahead, in the zone that holds now.
+    let zone = patient::find(tx, patient.id).await?.zone;
+    let today = zone.date(now);
+    let (first, last) = (today.saturating_sub(BACK_DAYS.days()), today.saturating_add(AHEAD_DAYS.days()));
+    let asked = notice::story(tx, patient.id, first, last).await?;
+    let sender = notice::sender(tx).await?;
+    let rule = asked.rule.clone();
+    let teller = Teller { language, asked: &asked };
+    let off = asked.address == Address::Unsubscribed || rule.times.is_empty();
     let mut times: Vec<Field> = rule.times.iter().map(|time| Field::holding(formats::hour(Language::En, *time))).collect();
     if times.is_empty() {
         times.push(Field::holding(FIRST_HOUR));
     }
     times.resize_with(MAX_TIMES, Field::default);
     let quiet = (rule.quiet.from != rule.quiet.to).then_some(rule.quiet);
+    let (preview, preview_none) = preview(&teller, today, now);
+    let address = asked.patient.email.as_ref().map(|address| address.as_str().to_owned());
+    let about = |key| say(language, key, &[("address", address.clone().unwrap_or_default().into())]);
+    let state = match asked.address {
+        Address::Missing => Some(words(language, "reminders-no-address")),
+        Address::CameBack => Some(about("reminders-dead-address")),
+        Address::Unsubscribed => Some(about("reminders-stopped")),
+        Address::Open if sender.held_since.is_some() => Some(words(language, "reminders-held")),
+        Address::Open if sender.paused.is_some() => Some(words(language, "reminders-delayed")),
+        Address::Open => None,
+    };
     let page = Reminders {
-        address: address.map(|address| address.as_str().to_owned()),
-        dead: reminder::is_dead(tx, patient.id).await?,
+        state,
         off,
         problem: None,
         reminders: Field::holding(if off { "off" } else { "on" }),
@@ -98,12 +249,38 @@ async fn load(tx: &Tx, patient: &Patient, now: Timestamp) -> Result<(Reminders, 
             .paused_until
             .filter(|until| *until >= today)
             .map_or_else(Field::default, |until| Field::holding(until.to_string())),
-        zone: rule.zone.name().replace('_', " "),
+        zone_name: zones::place(zone.name()),
+        zone_time: formats::hour(language, zone.time(now)),
+        zone: Field::holding(zone.name()),
+        zones_common: zones::common(language, &zone, now),
+        zones: zones::all(),
         quiet_from: quiet.map(|quiet| formats::hour(language, quiet.from)),
         quiet_to: quiet.map(|quiet| formats::hour(language, quiet.to)),
-        preview: if off { Vec::new() } else { preview(language, &rule, &programs, now) },
+        preview,
+        preview_none,
+        test: test_words(language, &asked, now),
+        can_test: Tests::of(&asked, now) == Tests::Possible,
+        sent: asked.notices.iter().map(|notice: &Notice| teller.listed(notice)).collect(),
+        date: Field::default(),
+        told: None,
+        address,
     };
     Ok((page, rule))
+}
+
+/// The zone chosen, if it is another than the present one. What is wrong goes onto the page.
+fn zone(language: Language, typed: &str, present: &Zone, page: &mut Reminders) -> Option<Zone> {
+    if typed.is_empty() {
+        return None;
+    }
+    page.zone = Field::holding(typed);
+    match Zone::parse(typed) {
+        Ok(zone) => (zone.name() != present.name()).then_some(zone),
+        Err(_) => {
+            page.zone.error = Some(words(language, "reminders-error-zone"));
+            None
+        }
+    }
 }
 
 fn days(language: Language, chosen: Weekdays) -> Vec<DayChoice> {
@@ -118,19 +295,52 @@ fn days(language: Language, chosen: Weekdays) -> Vec<DayChoice> {
         .collect()
 }
 
-/// The reminders of the next seven days: those on days with a session.
-fn preview(language: Language, rule: &ReminderRule, programs: &[Program], now: Timestamp) -> Vec<String> {
-    let end = now.saturating_add(SignedDuration::from_hours(7 * 24)).unwrap_or(now);
-    let mut lines = Vec::new();
-    let mut at = now;
-    while let Some(due) = next_due(rule, at).filter(|due| due.at <= end) {
-        at = due.at;
-        if programs.iter().any(|program| program.slots_on(due.date) > 0) {
-            let (day, time) = (formats::day_long(language, due.date), formats::hour(language, due.time));
-            lines.push(say(language, "reminders-preview-item", &[("day", day.into()), ("time", time.into())]));
+/// The next seven days, each with its reminders or why there is none; or the one reason why there is none at all.
+fn preview(teller: &Teller<'_>, today: Date, now: Timestamp) -> (Vec<PreviewDay>, Option<String>) {
+    let (language, case) = (teller.language, teller.asked.case(now));
+    let mut days = Vec::new();
+    for ahead in 0..AHEAD_DAYS {
+        let date = today.saturating_add(ahead.days());
+        let story = reminder_story::tell(&case, date);
+        if let Some(why @ (Nothing::NoAddress | Nothing::CameBack | Nothing::Unsubscribed | Nothing::NoHours)) = story.nothing {
+            let why = teller.nothing(why, date);
+            return (Vec::new(), Some(say(language, "reminders-preview-none", &[("why", why.into())])));
         }
+        let minutes = minutes_on(case.programs, date);
+        let lines: Vec<String> =
+            story.times.iter().filter_map(|(time, told)| ahead_line(teller, *time, told, date, minutes)).collect();
+        let why = match story.nothing {
+            Some(why) => Some(teller.nothing(why, date)),
+            None => lines.is_empty().then(|| words(language, "reminders-preview-over")),
+        };
+        days.push(PreviewDay { day: formats::day_with_weekday(language, date), lines, why });
     }
-    lines
+    (days, None)
+}
+
+/// A time that is still ahead, or what became of it today. One that passed without a reminder is nothing to look forward to.
+fn ahead_line(teller: &Teller<'_>, time: Time, told: &Told, date: Date, minutes: u32) -> Option<String> {
+    let language = teller.language;
+    let at = formats::hour(language, time);
+    let what = match told {
+        Told::Planned(_) => {
+            let args = [("time", at.into()), ("minutes", minutes.into())];
+            return Some(say(language, "reminders-preview-item", &args));
+        }
+        Told::Nothing(Nothing::ChosenLater(_) | Nothing::Unrecorded) => return None,
+        Told::Nothing(why) => teller.nothing(*why, date),
+        Told::Queued { fate: Fate::Sent { .. }, .. } => words(language, "mail-sent"),
+        Told::Queued { fate: Fate::Skipped(_) | Fate::Dead { .. }, .. } => words(language, "mail-not-sent"),
+        Told::Queued { fate: Fate::Unknown { .. }, .. } => words(language, "mail-unknown"),
+        Told::Queued { fate: Fate::Waiting { .. } | Fate::Sending, .. } => words(language, "mail-waiting"),
+    };
+    Some(say(language, "reminders-preview-gone", &[("time", at.into()), ("what", what.into())]))
+}
+
+/// The minutes of everything due on a date.
+fn minutes_on(programs: &[Program], date: Date) -> u32 {
+    let due = programs.iter().filter(|program| program.slots_on(date) > 0).filter_map(|program| program.version_on(date));
+    due.map(domain::program::Version::minutes).sum()
 }
 
 enum Choosing {

@@ -10,7 +10,7 @@ mod today;
 
 pub use form::{EFFORTS, ExerciseView, LogForm, Session, Sign};
 pub use history::{Fact, Log, LogLine, Progress};
-pub use reminders::{DayChoice, Reminders};
+pub use reminders::{DayChoice, PreviewDay, Reminders};
 pub use today::{DayTile, LateDay, ProgramCard, Saved, Today, TodayExercise};
 
 use domain::adherence::Day;
