@@ -15,7 +15,7 @@ use domain::{
     program::ProgramStatus,
 };
 use homestretch::demo::{
-    mail,
+    history, mail,
     seed::{self, ACCOUNTS, PASSWORD},
     stories::{STORIES, WEI_LING},
 };

@@ -1,6 +1,7 @@
 //! `homestretch demo`: a sample clinic to try everything on, with a private database, the web server and the worker in one process.
 
 mod days;
+pub mod history;
 mod library;
 pub mod mail;
 pub mod seed;
@@ -86,6 +87,9 @@ async fn with_database(settings: &Settings, url: &str, listener: tokio::net::Tcp
     })?;
     let store = serve::open(url).await?;
     let seeded = seed::ensure(&store, clock::now(), &tell).await?;
+    if seeded.days_ago.is_none() {
+        history::live(&store, clock::now()).await.context("making the mail of the last days")?;
+    }
 
     let secret = match settings.own_secret() {
         Some(secret) => secret,

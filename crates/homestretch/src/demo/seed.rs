@@ -71,7 +71,7 @@ pub async fn ensure(store: &Store, now: Timestamp, say: &dyn Fn(&str)) -> Result
 }
 
 /// The clinic, if it is there and complete. The owner's password is set last of all, so it says that the rest is there.
-async fn existing(store: &Store) -> Result<Option<ClinicId>> {
+pub(super) async fn existing(store: &Store) -> Result<Option<ClinicId>> {
     let owner = Email::parse(OWNER.1)?;
     let (places, complete) = store
         .signin(move |tx| async move {
