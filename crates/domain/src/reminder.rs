@@ -210,6 +210,12 @@ pub fn next_due(rule: &ReminderRule, after: Timestamp) -> Option<Due> {
     found
 }
 
+/// Whether a later time of the rule comes at the very same instant, as a gap can bring about; that one is sent.
+fn has_twin(rule: &ReminderRule, due: &Due) -> bool {
+    let later = |other: &Due| other.at == due.at && (other.date, other.time) > (due.date, due.time);
+    [Some(due.date), due.date.tomorrow().ok()].into_iter().flatten().any(|date| rule.dues_on(date).any(|other| later(&other)))
+}
+
 /// Whether a due reminder is still wanted at the moment of sending.
 pub fn decide(rule: &ReminderRule, due: &Due, standing: &Standing, now: Timestamp) -> Decision {
     if standing.unsubscribed {
@@ -219,7 +225,7 @@ pub fn decide(rule: &ReminderRule, due: &Due, standing: &Standing, now: Timestam
         return Decision::Wait;
     }
     // After an outage a patient gets one reminder, the newest, not a pile.
-    let superseded = next_due(rule, due.at).is_some_and(|next| next.at <= now);
+    let superseded = next_due(rule, due.at).is_some_and(|next| next.at <= now) || has_twin(rule, due);
     if now.duration_since(due.at) > GRACE || superseded {
         return Decision::Skip(NoticeSkip::Expired);
     }

@@ -4,11 +4,13 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
 mod adherence;
+mod almanac;
 mod attention;
 mod dose;
 mod fixtures;
 mod pain;
 mod person;
+mod planning;
 mod program;
 mod reminder;
 mod reminder_story;

@@ -124,7 +124,7 @@ pub(super) struct Dues {
 impl Dues {
     pub(super) fn push(&mut self, due: Option<Due>) {
         self.at.push(due.map_or(time::OffsetDateTime::UNIX_EPOCH, |due| from_instant(due.at)));
-        self.date.push(due.map_or(time::Date::MIN, |due| from_date(due.date)));
+        self.date.push(due.map_or(time::OffsetDateTime::UNIX_EPOCH.date(), |due| from_date(due.date)));
     }
 }
 
