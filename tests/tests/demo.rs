@@ -184,6 +184,18 @@ async fn a_start_that_was_cut_short_says_what_to_do() {
     assert!(error.to_string().contains("bin/demo --fresh"), "{error}");
 }
 
+#[tokio::test]
+async fn there_is_mail_to_look_at_and_none_of_it_goes_out_again() {
+    let (db, now) = (Db::new().await, at(SUNDAY));
+    seed::ensure(&db.store, now, &quiet).await.unwrap();
+    history::live(&db.store, now).await.unwrap();
+    let states = db.rows("select distinct state from notice order by state").await;
+    assert_eq!(states, ["dead", "pending", "sent", "skipped", "unknown"]);
+    // What the demo owes from its first minute on is still owed, and nothing of the days before.
+    assert_eq!(db.rows("select kind from notice where state = 'pending' order by kind").await, ["invitation", "program_assigned"]);
+    assert_eq!(db.row(&format!("select count(*) from reminder_rule where due_at <= '{now}'")).await, "0");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn starting_owes_no_mail_for_the_past() {
     let db = Db::new().await;

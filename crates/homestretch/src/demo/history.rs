@@ -16,7 +16,7 @@ use store::{
 use super::seed;
 
 /// How far back it goes.
-const DAYS: i64 = 3;
+const DAYS: i64 = 5;
 /// As many as the demo has, and more.
 const MANY: u32 = 100;
 
@@ -31,8 +31,8 @@ pub async fn live(store: &Store, now: Timestamp) -> Result<()> {
     let mut hours = store.tenant(scope, move |tx| async move { begin(&tx, clinic, start, now).await }).await?;
     hours.sort_unstable();
     hours.dedup();
-    // One of yesterday's was handed over when the mail server went silent.
-    let silent = hours.iter().rev().find(|at| now.duration_since(**at) > SignedDuration::from_hours(20)).copied();
+    // The mail server goes silent on the first mail of an earlier day; one patient's answer is never heard.
+    let mut silent = false;
     for at in hours {
         let planned = store.worker(move |tx| async move { reminder::plan(&tx, MANY, at).await }).await?;
         tracing::debug!(%at, planned.queued, "reminders of the past");
@@ -47,7 +47,8 @@ pub async fn live(store: &Store, now: Timestamp) -> Result<()> {
                 Ok::<_, StoreError>(settled)
             })
             .await?;
-        store.worker(move |tx| async move { record(&tx, settled, silent == Some(at), at).await }).await?;
+        let may = !silent && at > start + SignedDuration::from_hours(24) && now.duration_since(at) > SignedDuration::from_hours(20);
+        silent |= store.worker(move |tx| async move { record(&tx, settled, may, at).await }).await?;
     }
     Ok(())
 }
@@ -108,9 +109,12 @@ fn queued_as(notice: NoticeId, who: PatientId) -> String {
     format!("250 2.0.0 Ok: queued as {:010X}", number & 0xFF_FFFF_FFFF)
 }
 
-async fn record(tx: &Tx, mut settled: Vec<(Claimed, Settlement)>, silent: bool, at: Timestamp) -> Result<(), StoreError> {
+/// Records it all. Where the mail server may go silent it does so on the first mail; whether it did.
+async fn record(tx: &Tx, mut settled: Vec<(Claimed, Settlement)>, may: bool, at: Timestamp) -> Result<bool, StoreError> {
     let sent = |settlement: &Settlement| matches!(settlement, Settlement::Sent { .. });
-    if silent && let Some((_, settlement)) = settled.iter_mut().find(|(_, settlement)| sent(settlement)) {
+    let mut silent = false;
+    if may && let Some((_, settlement)) = settled.iter_mut().find(|(_, settlement)| sent(settlement)) {
+        silent = true;
         *settlement = Settlement::Unknown { reply: "the connection closed before the mail server’s reply".to_owned() };
     }
     let handed_over = |settlement: &Settlement| sent(settlement) || matches!(settlement, Settlement::Unknown { .. });
@@ -121,5 +125,5 @@ async fn record(tx: &Tx, mut settled: Vec<(Claimed, Settlement)>, silent: bool, 
         .collect();
     outbox::intend(tx, &intents, at).await?;
     outbox::settle(tx, &settled, at + SignedDuration::from_secs(1)).await?;
-    Ok(())
+    Ok(silent)
 }
