@@ -116,7 +116,10 @@ fn any_time() -> impl Strategy<Value = Time> {
         .prop_map(|minute| time((minute / 60) as i8, (minute % 60) as i8, 0, 0))
 }
 
-fn any_case() -> impl Strategy<Value = (Wish, Timestamp, Vec<(i64, bool)>, Vec<(u32, i64)>)> {
+/// A wish, when it is made, the clock's jumps in minutes and whether mail goes out after each, and each day's sessions.
+type Case = (Wish, Timestamp, Vec<(i64, bool)>, Vec<(u32, i64)>);
+
+fn any_case() -> impl Strategy<Value = Case> {
     let steps = proptest::collection::vec((prop_oneof![4 => 1i64..300, 1 => Just(2160), 2 => -600i64..0], any::<bool>()), 5..40);
     // For each day: how many sessions, and from which minute of the whole time on one is logged.
     let sessions = proptest::collection::vec((0u32..3, 0i64..DAYS * 1440 * 2), DAYS as usize + 4);
