@@ -16,7 +16,8 @@ use testkit::{
 };
 use worker::{Composer, Engine, Mailer, Target, TickReport, smtp::Patience};
 
-const PATIENCE: Duration = Duration::from_millis(300);
+/// Long enough for a busy machine; rows wait beside each other, so it costs little.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 fn seven() -> Timestamp {
     at("2026-03-02T07:00:00+08:00")
@@ -74,6 +75,135 @@ impl Story {
         }
         line
     }
+}
+
+async fn verdict_of(phase: Phase, answer: Answer, pipelining: bool) -> String {
+    let server = Server::start_with(Setup { pipelining, starttls: None, ..Setup::default() }).await.unwrap();
+    if phase == Phase::Auth {
+        server.require_login("me", "secret");
+    }
+    server.answer(phase, answer);
+    let story = Story::begin(server, false).await;
+    story.patient("farah@example.test").await;
+    let report = story.tick(eight()).await;
+    let first = story.verdict(&report).await;
+    // Whatever it was, afterwards the server behaves: what may go out again does, once, and nothing else.
+    story.server.behave();
+    story.tick(eight() + SignedDuration::from_mins(10)).await;
+    let accepted = story.server.accepted();
+    assert!(accepted.values().all(|times| *times <= 1), "{phase:?}: accepted {accepted:?}");
+    if first.starts_with("pending") {
+        assert_eq!(story.db.row("select state from notice").await, "sent", "{phase:?} {first}");
+        assert_eq!(accepted.values().sum::<u32>(), 1);
+    }
+    let sent = story.db.rows("select id from notice where state = 'sent'").await;
+    assert!(sent.iter().all(|id| story.server.promised().contains_key(id)), "sent without a promise at {phase:?}");
+    first
+}
+
+fn table() -> Vec<(Phase, Answer, &'static str)> {
+    use Answer::{Drop, Half, KeepAndDrop, Late, Lines, Silence};
+    let refuse = Answer::refuse;
+    let garbage = || Answer::Say("\u{1}what?".to_owned());
+    let long = || Answer::Say(format!("250 {}", "x".repeat(100_000)));
+    let late = || Late(PATIENCE * 2);
+    let hello = "pending hello:retry, accepted 0, paused";
+    let auth = "pending auth:retry, accepted 0, paused";
+    let mail = "pending mail:retry, accepted 0";
+    let rcpt = "pending rcpt:retry, accepted 0";
+    let data = "pending data:retry, accepted 0";
+    let sent = "sent dot:sent, accepted 1";
+    let unknown = "unknown dot:unknown, accepted 0";
+    let hidden = "unknown dot:unknown, accepted 1";
+    vec![
+        (Phase::Greeting, refuse(421, "4.3.2 too many"), hello),
+        (Phase::Greeting, refuse(554, "5.7.1 no service"), hello),
+        (Phase::Greeting, Drop, hello),
+        (Phase::Greeting, Silence, hello),
+        (Phase::Greeting, garbage(), hello),
+        (Phase::Greeting, Half, hello),
+        (Phase::Hello, refuse(550, "5.7.1 no"), hello),
+        (Phase::Hello, Drop, hello),
+        (Phase::Hello, Silence, hello),
+        (Phase::Auth, refuse(535, "5.7.8 wrong password"), auth),
+        (Phase::Auth, refuse(454, "4.7.0 not now"), auth),
+        (Phase::Auth, Drop, auth),
+        (Phase::Auth, Silence, auth),
+        (Phase::Mail, refuse(451, "4.3.0 not now"), mail),
+        (Phase::Mail, refuse(550, "5.7.1 sender refused"), "pending mail:retry, accepted 0, paused"),
+        (Phase::Mail, Drop, mail),
+        (Phase::Mail, Silence, mail),
+        (Phase::Mail, garbage(), mail),
+        (Phase::Rcpt, refuse(450, "4.7.1 greylisted"), rcpt),
+        (Phase::Rcpt, refuse(450, "4.2.1 too much mail for this one"), rcpt),
+        (Phase::Rcpt, refuse(452, "4.2.2 mailbox full"), rcpt),
+        (Phase::Rcpt, refuse(552, "5.2.2 mailbox full"), rcpt),
+        (Phase::Rcpt, refuse(421, "4.7.0 try later"), rcpt),
+        (Phase::Rcpt, refuse(550, "5.1.1 no such user\nsee\nhttps://x.test"), "dead rcpt:dead, accepted 0, suppressed"),
+        (Phase::Rcpt, refuse(550, "5.4.1 Access denied"), "dead rcpt:dead, accepted 0"),
+        (Phase::Rcpt, refuse(550, "5.7.1 policy"), rcpt),
+        (Phase::Rcpt, refuse(554, "5.7.1 Relay access denied"), "pending rcpt:retry, accepted 0, paused"),
+        (Phase::Rcpt, Drop, rcpt),
+        (Phase::Rcpt, Silence, rcpt),
+        (Phase::Rcpt, Half, rcpt),
+        (Phase::Rcpt, garbage(), rcpt),
+        (Phase::Rcpt, long(), rcpt),
+        (Phase::Rcpt, Lines(5), sent),
+        (Phase::Data, refuse(451, "4.3.0 not now"), data),
+        (Phase::Data, refuse(554, "5.3.0 no"), "dead data:dead, accepted 0"),
+        (Phase::Data, Answer::Say("250 2.0.0 well".to_owned()), data),
+        (Phase::Data, Drop, data),
+        (Phase::Data, Silence, data),
+        (Phase::Content, Drop, unknown),
+        (Phase::Content, Silence, unknown),
+        (Phase::Content, refuse(552, "5.3.4 too big"), "dead dot:dead, accepted 0"),
+        (Phase::Dot, refuse(451, "4.3.0 not now"), "pending dot:retry, accepted 0"),
+        (Phase::Dot, refuse(552, "5.2.2 mailbox full"), "pending dot:retry, accepted 0"),
+        (Phase::Dot, refuse(554, "5.7.1 spam"), "dead dot:dead, accepted 0"),
+        (Phase::Dot, Drop, unknown),
+        (Phase::Dot, Silence, unknown),
+        (Phase::Dot, garbage(), unknown),
+        (Phase::Dot, KeepAndDrop, hidden),
+        (Phase::Dot, Answer::keep(Silence), hidden),
+        (Phase::Dot, Answer::keep(Half), hidden),
+        (Phase::Dot, Answer::keep(late()), hidden),
+        (Phase::Dot, Answer::keep(garbage()), hidden),
+        (Phase::Dot, Answer::keep(Answer::Say("354 go on".to_owned())), hidden),
+        (Phase::Dot, Lines(5), sent),
+        (Phase::Dot, Late(Duration::from_millis(20)), sent),
+    ]
+}
+
+async fn run_table(pipelining: bool) {
+    let mut rows = table().into_iter();
+    let (mut running, mut wrong) = (tokio::task::JoinSet::new(), Vec::new());
+    loop {
+        // Most of a row is waiting, so several wait together.
+        while running.len() < 8
+            && let Some((phase, answer, expected)) = rows.next()
+        {
+            running.spawn(async move {
+                let name = format!("{phase:?} {:.60}", format!("{answer:?}"));
+                (name, expected, verdict_of(phase, answer, pipelining).await)
+            });
+        }
+        let Some(row) = running.join_next().await else { break };
+        let (name, expected, verdict) = row.unwrap();
+        if verdict != expected {
+            wrong.push(format!("{name}: expected “{expected}”, was “{verdict}”"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[tokio::test]
+async fn each_phase_fails_in_its_own_way_with_commands_in_groups() {
+    run_table(true).await;
+}
+
+#[tokio::test]
+async fn each_phase_fails_in_its_own_way_with_one_command_at_a_time() {
+    run_table(false).await;
 }
 
 #[tokio::test]
