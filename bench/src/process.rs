@@ -81,7 +81,7 @@ pub fn family(head: u32) -> Result<f64> {
     Ok(all)
 }
 
-/// The mail server that only counts, in a process of its own.
+/// A mail server in a process of its own.
 pub struct Sink {
     child: tokio::process::Child,
     said: Lines<BufReader<tokio::process::ChildStdout>>,
@@ -90,10 +90,10 @@ pub struct Sink {
 }
 
 impl Sink {
-    /// Starts it.
-    pub async fn start() -> Result<Self> {
+    /// Starts one: `mail-server` or `sink`.
+    pub async fn start(which: &str) -> Result<Self> {
         let mut child = tokio::process::Command::new(std::env::current_exe()?)
-            .arg("sink")
+            .arg(which)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .kill_on_drop(true)
@@ -118,7 +118,7 @@ impl Sink {
         Ok(self.ask("count").await?.parse()?)
     }
 
-    /// Writes the last mail into a file; gives its length.
+    /// Writes the last mail into a file; gives its length. Only a `sink` keeps it.
     pub async fn last(&mut self, file: &std::path::Path) -> Result<u64> {
         Ok(self.ask(&format!("last {}", file.display())).await?.parse()?)
     }

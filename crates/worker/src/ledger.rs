@@ -9,8 +9,10 @@ use store::{
 
 use crate::{clock::Clock, group::Group};
 
-/// Groups on their way to the database at once: while one waits for the disk, another one is sent there.
-const AT_ONCE: usize = 2;
+/// Groups of intents on their way to the database at once: while one waits for the disk, another one is sent there.
+const INTENTS_AT_ONCE: usize = 2;
+/// Groups of results. No mail waits for them, so they may be fewer and larger.
+const SETTLEMENTS_AT_ONCE: usize = 1;
 /// For how long a result is tried to be recorded while the database is away. What is not recorded will look unknown.
 const KEEP_TRYING: Duration = Duration::from_secs(10 * 60);
 /// The longest wait between two tries.
@@ -38,7 +40,7 @@ enum Recorded {
 
 impl Ledger {
     pub(crate) fn new(store: Store) -> Self {
-        Self { store, intents: Group::new(AT_ONCE), settlements: Group::new(AT_ONCE) }
+        Self { store, intents: Group::new(INTENTS_AT_ONCE), settlements: Group::new(SETTLEMENTS_AT_ONCE) }
     }
 
     /// Commits the intent to send a mail; only when this says `true` may its dot be sent.
