@@ -7,7 +7,8 @@ use std::{
     process::{Command, Output},
 };
 
-use jiff::{SignedDuration, Timestamp};
+use homestretch::clock;
+use jiff::SignedDuration;
 use store::outbox::{self, Owed};
 use testkit::{Db, people, smtp::Server};
 
@@ -64,7 +65,7 @@ fn restore(db: &Db, file: &Path) {
 #[tokio::test]
 async fn after_a_restore_nobody_is_reminded_twice() {
     let (db, mail) = (Db::new().await, Server::start().await.unwrap());
-    let now = Timestamp::now();
+    let now = clock::now();
     let clinic = people::clinic(&db, now - SignedDuration::from_hours(48)).await;
     // The program runs by the real clock: quiet hours are put where they are not, whenever this test runs.
     db.execute(&format!(
@@ -140,7 +141,7 @@ async fn after_a_restore_nobody_is_reminded_twice() {
 #[tokio::test]
 async fn releasing_at_once_says_what_was_on_its_way() {
     let (db, mail) = (Db::new().await, Server::start().await.unwrap());
-    let now = Timestamp::now();
+    let now = clock::now();
     let clinic = people::clinic(&db, now).await;
     let who = clinic.patient("Farah Aziz", "farah@example.test").await;
     for (id, state, lease) in [("1", "sending", "-1"), ("2", "claimed", "90")] {

@@ -10,7 +10,8 @@ use std::{
     time::Duration,
 };
 
-use jiff::{SignedDuration, Timestamp};
+use homestretch::clock;
+use jiff::SignedDuration;
 use store::outbox::{self, Owed};
 use testkit::{Db, people, smtp::Server};
 use worker::telemetry;
@@ -19,7 +20,7 @@ use worker::telemetry;
 async fn a_worker_tells_what_became_of_each_mail_and_not_of_whom() {
     let (db, mail) = (Db::new().await, Server::start().await.unwrap());
     mail.reject("daniel@example.test");
-    let now = Timestamp::now();
+    let now = clock::now();
     let clinic = people::clinic(&db, now - SignedDuration::from_hours(48)).await;
     for (name, email) in [("Farah Aziz", "farah@example.test"), ("Daniel Tan", "daniel@example.test")] {
         let who = clinic.patient(name, email).await;
