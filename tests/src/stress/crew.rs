@@ -154,10 +154,27 @@ impl Crew {
         }
     }
 
-    /// How many notices a place's worker holds in this state, those left behind by earlier ones not counted.
-    pub(super) async fn holds(&self, slot: usize, state: &str) -> Result<bool> {
+    /// Takes the place of a worker that holds a notice in this state, the first from `first` on; what was left behind by earlier ones
+    /// does not count.
+    pub(super) async fn holder(&self, state: &str, first: usize) -> Result<Option<(usize, OwnedMutexGuard<Slot>)>> {
+        let sql = format!(
+            "select distinct h.worker, n.token from notice n join stress_note h on h.token = n.token and h.became = 'claimed'
+             where n.state = '{state}'"
+        );
+        let rows = self.cluster.rows(DATABASE, &sql).await?;
         let known = self.known();
-        Ok(self.tokens(slot).await?.iter().any(|(token, held)| held == state && !known.contains(token)))
+        let holding =
+            rows.into_iter().filter_map(|row| <[String; 2]>::try_from(row).ok()).filter(|[_, token]| !known.contains(token));
+        let holding: HashSet<String> = holding.map(|[worker, _]| worker).collect();
+        for at in 0..self.slots.len() {
+            let slot = (first + at) % self.slots.len();
+            if holding.contains(&role(slot))
+                && let Ok(place) = self.slots[slot].clone().try_lock_owned()
+            {
+                return Ok(Some((slot, place)));
+            }
+        }
+        Ok(None)
     }
 
     /// What a place's worker, just killed, leaves behind.

@@ -19,7 +19,7 @@ use super::{
 use crate::cluster::Stop;
 
 /// How long is waited for the moment at which a worker is to be killed.
-const AMBUSH: Duration = Duration::from_millis(1500);
+const AMBUSH: Duration = Duration::from_millis(2000);
 /// A worker that was told to end has this long.
 const DRAIN: Duration = Duration::from_secs(30);
 
@@ -135,7 +135,12 @@ impl Deeds {
             }
             match deed {
                 Deed::Kill(moment) => {
-                    let (slot, place) = crew.take(first).await;
+                    let wanted = match moment {
+                        Moment::Any | Moment::Start => None,
+                        Moment::Claimed => Some("claimed"),
+                        Moment::Sending => Some("sending"),
+                    };
+                    let (slot, place) = ambush(crew, wanted, first).await?;
                     kill(crew, slot, place, moment, &self.tally).await?;
                 }
                 Deed::PowerCut => {
@@ -154,13 +159,13 @@ impl Deeds {
                     }
                 }
                 Deed::Freeze => {
-                    let (slot, place) = crew.take(first).await;
+                    let (slot, place) = ambush(crew, Some("claimed"), first).await?;
                     let wait = Duration::from_millis(self.dice.random_range(7000..14000)) * 20 / crew.speed();
                     let (crew, tally) = (crew.clone(), self.tally.clone());
                     aside.spawn(async move { freeze(&crew, slot, place, wait, &tally).await });
                 }
                 Deed::Drain => {
-                    let (slot, place) = crew.take(first).await;
+                    let (slot, place) = ambush(crew, Some("sending"), first).await?;
                     let (crew, tally, apart) = (crew.clone(), self.tally.clone(), apart.clone());
                     aside.spawn(async move {
                         let _with = apart.read().await;
@@ -192,18 +197,13 @@ impl Deeds {
 }
 
 async fn kill(crew: &Crew, slot: usize, mut place: OwnedMutexGuard<Slot>, moment: Moment, tally: &Mutex<Tally>) -> Result<()> {
-    match moment {
-        Moment::Any => {}
-        Moment::Start => {
-            // Somebody fresh: the one there now is sent home first.
-            if let Some(worker) = place.worker.take() {
-                worker.kill().await?;
-            }
-            record_and_restart_in(crew, slot, &mut place, tally).await?;
-            tokio::time::sleep(Duration::from_millis(60)).await;
+    if matches!(moment, Moment::Start) {
+        // Somebody fresh: the one there now is killed first.
+        if let Some(worker) = place.worker.take() {
+            worker.kill().await?;
         }
-        Moment::Claimed => await_state(crew, slot, "claimed").await?,
-        Moment::Sending => await_state(crew, slot, "sending").await?,
+        record_and_restart_in(crew, slot, &mut place, tally).await?;
+        tokio::time::sleep(Duration::from_millis(60)).await;
     }
     if let Some(worker) = place.worker.take() {
         worker.kill().await?;
@@ -211,12 +211,18 @@ async fn kill(crew: &Crew, slot: usize, mut place: OwnedMutexGuard<Slot>, moment
     record_and_restart(crew, slot, place, tally).await
 }
 
-async fn await_state(crew: &Crew, slot: usize, state: &str) -> Result<()> {
+/// Takes the place of a worker that holds a notice in this state, waiting a while for one; else whoever is there.
+async fn ambush(crew: &Crew, wanted: Option<&str>, first: usize) -> Result<(usize, OwnedMutexGuard<Slot>)> {
     let begun = Instant::now();
-    while begun.elapsed() < AMBUSH && !crew.holds(slot, state).await? {
+    while let Some(state) = wanted
+        && begun.elapsed() < AMBUSH
+    {
+        if let Some(found) = crew.holder(state, first).await? {
+            return Ok(found);
+        }
         tokio::time::sleep(Duration::from_millis(4)).await;
     }
-    Ok(())
+    Ok(crew.take(first).await)
 }
 
 async fn record_and_restart(crew: &Crew, slot: usize, mut place: OwnedMutexGuard<Slot>, tally: &Mutex<Tally>) -> Result<()> {
@@ -240,7 +246,6 @@ async fn record_and_restart_in(crew: &Crew, slot: usize, place: &mut Slot, tally
 }
 
 async fn freeze(crew: &Crew, slot: usize, mut place: OwnedMutexGuard<Slot>, wait: Duration, tally: &Mutex<Tally>) -> Result<()> {
-    await_state(crew, slot, "claimed").await?;
     let Some(worker) = &mut place.worker else { return Ok(()) };
     if !worker.is_alive() {
         return crew.start_in(slot, &mut place).await;
@@ -257,7 +262,6 @@ async fn freeze(crew: &Crew, slot: usize, mut place: OwnedMutexGuard<Slot>, wait
 }
 
 async fn drain(crew: &Crew, slot: usize, mut place: OwnedMutexGuard<Slot>, tally: &Mutex<Tally>) -> Result<()> {
-    await_state(crew, slot, "sending").await?;
     let Some(mut worker) = place.worker.take() else { return Ok(()) };
     // A worker that was started while the database was away has ended by itself, as it should.
     if worker.is_alive() {

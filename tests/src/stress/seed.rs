@@ -1,4 +1,4 @@
-//! Clinics, patients with programs, and reminders that come due within the first three quarters of an hour; account notices beside them.
+//! Clinics, patients with programs, and reminders that come due within the first minutes; account notices beside them.
 
 use anyhow::Result;
 
@@ -11,12 +11,12 @@ const CLINICS: u32 = 3;
 /// Mail domains the addresses are spread over.
 const DOMAINS: u32 = 12;
 
-/// Fills a migrated database. What is expected stands in `stress_due`; every change of a notice's state is noted in `stress_note`, with
+/// Fills a migrated database; the reminders come due within `minutes` of [`BEGIN`]. What is expected stands in `stress_due`; every change of a notice's state is noted in `stress_note`, with
 /// the database user of the worker that made it.
 ///
 /// # Errors
 /// What the database refuses.
-pub async fn sow(cluster: &Cluster, database: &str, due: u32) -> Result<()> {
+pub async fn sow(cluster: &Cluster, database: &str, due: u32, minutes: u32) -> Result<()> {
     // Two patients in three have one reminder, the third has two.
     let patients = (due * 3).div_ceil(4).max(1);
     let notices = (due / 20).max(3);
@@ -43,7 +43,7 @@ pub async fn sow(cluster: &Cluster, database: &str, due: u32) -> Result<()> {
            from stress_person s join exercise e on e.clinic_id = s.clinic_id;
          create table stress_due as
            select clinic_id, patient_id, date '2026-03-02' as civil_date,
-             time '10:01' + make_interval(mins => (n * 7 + second * 20) % 45) as civil_time
+             time '10:01' + make_interval(mins => (n * 7 + second * {minutes} / 3) % {minutes}) as civil_time
            from stress_person cross join generate_series(0, 1) second
            where second = 0 or n % 3 = 0 order by second, n limit {due};
          insert into reminder_rule (clinic_id, id, patient_id, local_time, weekdays, zone, quiet_from, quiet_to, due_at, due_date, created_at)
