@@ -72,7 +72,7 @@ pub(crate) async fn prepare(engine: &Engine, notices: Vec<Claimed>, claimed_at: 
 }
 
 async fn read(engine: &Engine, notices: Vec<Claimed>) -> Result<Arc<Facts>, StoreError> {
-    engine.store.worker(move |tx| async move { outbox::facts::read(&tx, &notices).await }).await.map(Arc::new)
+    engine.store.queue(move |tx| async move { outbox::facts::read(&tx, &notices).await }).await.map(Arc::new)
 }
 
 fn later(error: &StoreError, now: Timestamp) -> Settlement {

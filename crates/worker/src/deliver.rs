@@ -170,7 +170,7 @@ impl Delivery {
         let (engine, clock, want, busy) = (self.engine.clone(), self.clock.clone(), self.want, self.lanes.busy(now));
         self.filling.spawn(async move {
             let at = clock.now();
-            let claimed = engine.store.worker(move |tx| async move { outbox::claim(&tx, want, &busy, at).await }).await?;
+            let claimed = engine.store.queue(move |tx| async move { outbox::claim(&tx, want, &busy, at).await }).await?;
             if claimed.is_empty() {
                 return Ok(Vec::new());
             }

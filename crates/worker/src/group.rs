@@ -1,11 +1,12 @@
 //! Group commit: many callers each have one thing to write down, and one of them writes for all who wait.
 //!
-//! While one group is being committed the next one gathers; nobody waits for a timer, and a caller that is alone is written at once. This
-//! is what lets every mail have its own intent committed before its dot without a commit of its own.
+//! While one group is being committed the next one gathers, and a small group waits a moment for more. This is what lets every mail have its
+//! own intent committed before its dot without a commit of its own.
 
 use std::{
     future::Future,
     sync::{Mutex, PoisonError},
+    time::Duration,
 };
 
 use tokio::sync::{Semaphore, oneshot};
@@ -17,12 +18,15 @@ const LARGEST: usize = 512;
 pub(crate) struct Group<T, R> {
     waiting: Mutex<Vec<(T, oneshot::Sender<R>)>>,
     turns: Semaphore,
+    /// A group of fewer waits as long as this for more.
+    patience: (usize, Duration),
 }
 
 impl<T, R> Group<T, R> {
-    /// A group of which `at_once` may be on their way to the database at the same time.
-    pub(crate) fn new(at_once: usize) -> Self {
-        Self { waiting: Mutex::new(Vec::new()), turns: Semaphore::new(at_once) }
+    /// Groups of which `at_once` may be on their way to the database at the same time; one of fewer than `enough` waits `patience` for
+    /// more.
+    pub(crate) fn new(at_once: usize, enough: usize, patience: Duration) -> Self {
+        Self { waiting: Mutex::new(Vec::new()), turns: Semaphore::new(at_once), patience: (enough, patience) }
     }
 
     /// Has `item` written by `write`, together with whatever else waits, and returns what `write` said about it: `write` gets the items
@@ -39,6 +43,10 @@ impl<T, R> Group<T, R> {
         // Somebody before us may have written ours along with theirs; then the others have their own turns to come.
         if let Ok(result) = told.try_recv() {
             return Some(result);
+        }
+        let (enough, patience) = self.patience;
+        if self.lock().len() < enough {
+            tokio::time::sleep(patience).await;
         }
         let (items, tellers): (Vec<T>, Vec<oneshot::Sender<R>>) = {
             let mut waiting = self.lock();
@@ -72,7 +80,7 @@ mod tests {
     #[tokio::test]
     async fn everybody_gets_the_own_answer_and_few_write() {
         for at_once in [1, 2] {
-            let group = Arc::new(Group::new(at_once));
+            let group = Arc::new(Group::new(at_once, 4, Duration::from_millis(1)));
             let writes = Arc::new(AtomicUsize::new(0));
             let mut tasks = tokio::task::JoinSet::new();
             for item in 0..200_usize {
@@ -95,7 +103,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_writer_that_goes_away_leaves_the_others_without_an_answer() {
-        let group = Arc::new(Group::<u8, u8>::new(1));
+        let group = Arc::new(Group::<u8, u8>::new(1, 1, Duration::ZERO));
         let (started, has_started) = oneshot::channel();
         let other = group.clone();
         let writer = tokio::spawn(async move {

@@ -9,10 +9,11 @@ use store::{
 
 use crate::{clock::Clock, group::Group};
 
-/// Groups of intents on their way to the database at once: while one waits for the disk, another one is sent there.
-const INTENTS_AT_ONCE: usize = 2;
-/// Groups of results. No mail waits for them, so they may be fewer and larger.
-const SETTLEMENTS_AT_ONCE: usize = 1;
+/// A group of fewer intents waits a moment for more: half the connections.
+const INTENTS: (usize, Duration) = (8, Duration::from_millis(1));
+/// No mail waits for its result to be recorded, so these groups may be larger. What a crash takes along from here will look unknown, so
+/// they may not wait long.
+const SETTLEMENTS: (usize, Duration) = (32, Duration::from_millis(5));
 /// For how long a result is tried to be recorded while the database is away. What is not recorded will look unknown.
 const KEEP_TRYING: Duration = Duration::from_secs(10 * 60);
 /// The longest wait between two tries.
@@ -40,14 +41,15 @@ enum Recorded {
 
 impl Ledger {
     pub(crate) fn new(store: Store) -> Self {
-        Self { store, intents: Group::new(INTENTS_AT_ONCE), settlements: Group::new(SETTLEMENTS_AT_ONCE) }
+        // One on its way at a time: the longer it takes, the more go with the next.
+        Self { store, intents: Group::new(1, INTENTS.0, INTENTS.1), settlements: Group::new(1, SETTLEMENTS.0, SETTLEMENTS.1) }
     }
 
     /// Commits the intent to send a mail; only when this says `true` may its dot be sent.
     pub(crate) async fn intend(&self, intent: Intent, clock: &Clock) -> bool {
         let write = async |intents: Vec<Intent>| {
             let (asked, now) = (intents.clone(), clock.now());
-            match self.store.worker(move |tx| async move { outbox::intend(&tx, &asked, now).await }).await {
+            match self.store.queue(move |tx| async move { outbox::intend(&tx, &asked, now).await }).await {
                 Ok(kept) => intents.iter().map(|intent| kept.contains(&intent.notice)).collect(),
                 Err(error @ StoreError::Unavailable(_)) => {
                     tracing::warn!(%error, "intents to send could not be recorded, so nothing is sent");
@@ -116,7 +118,7 @@ impl Ledger {
     async fn write(&self, settled: Vec<(Claimed, Settlement)>, now: jiff::Timestamp) -> Result<Vec<Recorded>, StoreError> {
         let settled = Arc::new(settled);
         let asked = settled.clone();
-        let ours = self.store.worker(move |tx| async move { outbox::settle(&tx, &asked, now).await }).await?;
+        let ours = self.store.queue(move |tx| async move { outbox::settle(&tx, &asked, now).await }).await?;
         let recorded = |ours: bool| if ours { Recorded::Yes } else { Recorded::NotOurs };
         Ok(settled.iter().map(|(notice, _)| recorded(ours.contains(&notice.id))).collect())
     }
