@@ -29,6 +29,10 @@ use crate::{
 /// Notices taken from the queue at a time, to begin with and at most. The better it goes, the more are taken ahead.
 const AT_LEAST: u32 = 64;
 const AT_MOST: u32 = 512;
+/// How long is looked at to know how fast it goes.
+const PACE: Duration = Duration::from_millis(100);
+/// Looks into the queue at a time: while one is being prepared, the other's notices are sent.
+const LOOKS: usize = 2;
 /// Results waiting for a database that is away; beyond that nothing new is sent.
 const UNRECORDED: usize = 2_000;
 /// How often it is looked whether something has become slow.
@@ -76,7 +80,6 @@ struct Delivery {
     engine: Arc<Engine>,
     clock: Clock,
     lanes: Lanes<Ready>,
-    /// At most one look into the queue at a time.
     filling: JoinSet<Result<Vec<Prepared>, StoreError>>,
     sending: JoinSet<(Claimed, Settlement)>,
     /// The lane of each attempt that is on its way.
@@ -151,22 +154,21 @@ impl Delivery {
 
     /// Takes more from the queue when what is waiting gets little.
     fn fill(&mut self) {
-        let plenty = self.lanes.waiting() >= (self.want / 2) as usize || self.recording.len() > UNRECORDED;
+        let plenty = self.lanes.waiting() >= self.want as usize || self.recording.len() > UNRECORDED;
         // While slow mails are still on their way the queue may have filled again for others.
         let nothing_new = self.emptied.is_some_and(|at| at.elapsed() < LOOK || self.lanes.sending() == 0);
-        if plenty || nothing_new || !self.filling.is_empty() {
+        if plenty || nothing_new || self.filling.len() >= LOOKS {
             return;
         }
         let now = Instant::now();
         let (began, sent) = self.since;
-        let took = now.duration_since(began).as_secs_f64().max(0.001);
-        // What goes out in about a fifth of a second.
-        let pace = (f64::from(sent) / took / 5.0).clamp(0.0, f64::from(AT_MOST));
-        // `pace` is within u32 by the clamp before.
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-        let pace = pace as u32;
-        self.want = pace.clamp(AT_LEAST, AT_MOST);
-        self.since = (now, 0);
+        let took = now.duration_since(began);
+        if took >= PACE {
+            // What goes out in about a quarter of a second.
+            let pace = u64::from(sent) * 250 / u64::try_from(took.as_millis()).unwrap_or(u64::MAX).max(1);
+            self.want = u32::try_from(pace).unwrap_or(AT_MOST).clamp(AT_LEAST, AT_MOST);
+            self.since = (now, 0);
+        }
         let (engine, clock, want, busy) = (self.engine.clone(), self.clock.clone(), self.want, self.lanes.busy(now));
         self.filling.spawn(async move {
             let at = clock.now();
