@@ -71,7 +71,7 @@ pub async fn postmaster(db: &Db) -> Result<u32> {
 pub struct Counted {
     /// Statements, those that begin and end transactions included.
     pub statements: f64,
-    /// Of these, commits.
+    /// Of these, changes of the queue, each a commit of its own: claims, intents, results.
     pub commits: f64,
     /// Blocks looked at, in memory or not.
     pub buffers: f64,
@@ -90,7 +90,7 @@ impl Counted {
     pub async fn read(db: &Db) -> Result<Self> {
         let row = db
             .row(
-                "select coalesce(sum(calls), 0), coalesce(sum(calls) filter (where query ilike 'commit'), 0),
+                "select coalesce(sum(calls), 0), coalesce(sum(calls) filter (where query ~ '^(update notice|with given)'), 0),
                    coalesce(sum(shared_blks_hit + shared_blks_read), 0), coalesce(sum(wal_bytes), 0)
                  from pg_stat_statements where dbid = (select oid from pg_database where datname = current_database())
                    and query not ilike '%pg_stat_statements%' and query not ilike 'checkpoint'",

@@ -112,7 +112,7 @@ pub async fn measure(mails: u32, rounds: u32, out: &Path, report: &mut Report) -
     report.goal("100,000 reminders at that pace", &hundred, 0, " s", Goal::AtMost(60.0));
     report.line("one commit on this disk, one connection", &database.one_commit, 0, " µs");
     report.line("mails a commit (claims, intents and results together)", &database.mails_a_commit, 1, "");
-    report.line("statements a mail, begin and commit included", &database.statements, 2, "");
+    report.line("statements a mail", &database.statements, 2, "");
     report.line("write-ahead log a mail", &database.wal, 0, " bytes");
     report.line("CPU a mail: floor's client", &floor.own, 0, " µs");
     report.line("CPU a mail: mail server, floor", &floor.server, 0, " µs");
