@@ -233,7 +233,8 @@ async fn a_failed_mail_is_sent_again_once_the_address_was_checked() {
     assert_eq!(house.site.db.row("select state from notice").await, "dead");
 
     // The clinic corrects the address; mail to that one never came back, so there is nothing to confirm.
-    house.site.db.execute("update patient set email = 'farah.aziz@home.test'").await;
+    let corrected = details("Farah Aziz", "Farah.Aziz@home.test");
+    assert_eq!(physio.post(&format!("/patients/{}/edit", who.id), &corrected).await.status, 303);
     let page = physio.get("/notices").await;
     has(&page, &["Send again to farah.aziz@home.test", "It goes to their present address, not to farah@home.test"]);
     lacks(&page, &["Check the address first"]);
@@ -392,6 +393,77 @@ async fn the_clinic_asks_why_a_mail_did_or_did_not_come() {
     let mut patient = house.signed_in(&farah).await;
     assert_eq!(patient.get("/notices").await.status, 404);
     assert_eq!(patient.post(&format!("/notices/{id}/resend"), &[("seen", "1")]).await.status, 404);
+}
+
+fn details<'a>(name: &'a str, email: &'a str) -> [(&'static str, &'a str); 5] {
+    [("name", name), ("email", email), ("language", "en"), ("zone", "Asia/Kuala_Lumpur"), ("region", "upper_back")]
+}
+
+#[tokio::test]
+async fn a_corrected_address_takes_along_what_waits_and_the_wish_for_no_reminders() {
+    let house = House::open().await;
+    let (farah, wei) = (house.patient("Farah Aziz", &["08:00"]).await, house.patient("Wei Ling", &["08:00"]).await);
+    let mut physio = house.physio().await;
+    let edit = format!("/patients/{}/edit", farah.id);
+    has(&physio.get(&format!("/patients/{}", farah.id)).await, &[edit.as_str()]);
+    has(&physio.get(&edit).await, &["Change details", "farah@home.test", "has not joined yet"]);
+
+    // What is wrong is said where it was typed, and nothing is changed.
+    let refused = physio.post(&edit, &details("", "nobody")).await;
+    assert_eq!(refused.status, 422);
+    has(&refused, &["Nothing was changed", "nobody"]);
+    let taken = physio.post(&edit, &details("Farah Aziz", "wei@home.test")).await;
+    assert_eq!(taken.status, 422);
+    has(&taken, &["Wei Ling has this address in your clinic already."]);
+    let mut mars = details("Farah Aziz", "farah@home.test");
+    mars[3].1 = "Mars/Olympus";
+    assert_eq!(physio.post(&edit, &mars).await.status, 422);
+    assert_eq!(
+        house.site.db.row("select email, zone from patient where name = 'Farah Aziz'").await,
+        "farah@home.test|Asia/Kuala_Lumpur"
+    );
+
+    // What waits goes to the new address; the wish for no reminders goes along.
+    house.owe(Owed::PatientInvitation(farah.id), &farah).await;
+    let id = farah.id;
+    let now = house.now();
+    house.site.clinic.tenant(move |tx| async move { store::reminder::unsubscribe(&tx, id, now).await }).await;
+    let mut moved = details("Farah A. Aziz", "farah.aziz@work.test");
+    moved[3].1 = "Asia/Tokyo";
+    assert_eq!(physio.post(&edit, &moved).await.location(), format!("/patients/{}", farah.id));
+    house.at("08:00").await;
+    assert_eq!(house.server.to("farah@home.test").len(), 0);
+    assert_eq!(house.server.to("farah.aziz@work.test").len(), 1, "the invitation alone");
+    assert_eq!(house.server.to("wei@home.test").len(), 1);
+    assert_eq!(
+        house.site.db.row("select name, zone from patient where email = 'farah.aziz@work.test'").await,
+        "Farah A. Aziz|Asia/Tokyo"
+    );
+    // Tokyo is an hour ahead: her eight o'clock was seven in Kuala Lumpur.
+    assert_eq!(
+        house.site.db.row(&format!("select due_at at time zone 'UTC' from reminder_rule where patient_id = '{}'", farah.id)).await,
+        "2026-03-02 23:00:00"
+    );
+
+    // Without an address nothing can be sent, and what waits says so.
+    house.owe(Owed::PatientInvitation(wei.id), &wei).await;
+    assert_eq!(physio.post(&format!("/patients/{}/edit", wei.id), &details("Wei Ling", "")).await.status, 303);
+    assert_eq!(
+        house.site.db.row("select reply from notice where state = 'dead'").await,
+        "the patient has no email address any more"
+    );
+
+    // Nobody else's.
+    let other = clinic_called(&house.site.db, "Hillside Physio", "hillside.test", house.now()).await;
+    let stranger = other.patient("Somebody Else", "else@home.test").await;
+    for foreign in [stranger.id, PatientId::new()] {
+        let path = format!("/patients/{foreign}/edit");
+        assert_eq!(physio.get(&path).await.status, 404);
+        assert_eq!(physio.post(&path, &details("Mine", "mine@home.test")).await.status, 404);
+    }
+    let joined = house.patient("Priya Nair", &[]).await;
+    let mut patient = house.signed_in(&joined).await;
+    assert_eq!(patient.post(&format!("/patients/{}/edit", joined.id), &details("Me", "me@home.test")).await.status, 404);
 }
 
 fn form(fields: &[(&'static str, &str)]) -> Vec<(&'static str, String)> {

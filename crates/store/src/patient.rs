@@ -163,6 +163,62 @@ pub async fn rename(tx: &Tx, id: PatientId, name: &PersonName) -> Result<(), Sto
     if found == 0 { Err(StoreError::NotFound) } else { Ok(()) }
 }
 
+/// Corrects a record's name, address, language, region and zone to what `wanted` has; its other fields are left out of account.
+///
+/// With another address, what waits to be sent goes there. That the patient wants no reminders is about the clinic and holds for the new
+/// address too; that mail to the old one came back is not. Without an address nothing can be sent, and what waits says so.
+///
+/// # Errors
+/// [`StoreError::NotFound`] outside the scope; [`StoreError::Conflict`] when somebody of the clinic has the address.
+pub async fn correct(tx: &Tx, before: &Patient, wanted: &Patient, now: Timestamp) -> Result<(), StoreError> {
+    let (clinic, id) = (tx.clinic().0, before.id.0);
+    let address = |email: &Option<Email>| email.as_ref().map(|email| email.as_str().to_owned());
+    let (old, new) = (address(&before.email), address(&wanted.email));
+    let found = tx
+        .run(
+            "update patient set name = $3, email = $4, language = $5, region = $6 where clinic_id = $1 and id = $2",
+            [
+                clinic.into(),
+                id.into(),
+                wanted.name.as_str().into(),
+                new.clone().into(),
+                wanted.language.tag().into(),
+                wanted.region.tag().into(),
+            ],
+        )
+        .await?;
+    if found == 0 {
+        return Err(StoreError::NotFound);
+    }
+    if old != new {
+        match new {
+            Some(new) => {
+                tx.run(
+                    "insert into suppression (clinic_id, email, scope, reason, created_at)
+                     select clinic_id, $3, scope, reason, created_at from suppression
+                     where clinic_id = $1 and email = $2 and scope = 'reminders' on conflict (clinic_id, email, scope) do nothing",
+                    [clinic.into(), old.into(), new.clone().into()],
+                )
+                .await?;
+                tx.run(
+                    "update notice set recipient = $3 where clinic_id = $1 and patient_id = $2 and state = 'pending'",
+                    [clinic.into(), id.into(), new.into()],
+                )
+                .await?;
+            }
+            None => {
+                tx.run(
+                    "update notice set state = 'dead', reply = 'the patient has no email address any more', settled_at = $3
+                     where clinic_id = $1 and patient_id = $2 and state = 'pending'",
+                    [clinic.into(), id.into(), from_instant(now).into()],
+                )
+                .await?;
+            }
+        }
+    }
+    if before.zone != wanted.zone { set_zone(tx, before.id, &wanted.zone, now).await } else { Ok(()) }
+}
+
 /// The patient lives in another zone from now on: the record and the reminders change together. A time of day that lies behind in the
 /// new zone, but had not come in the old one, is caught up with while it is fresh; one that was mailed already is not mailed again
 /// when it comes a second time.

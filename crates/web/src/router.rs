@@ -89,6 +89,7 @@ fn routes() -> Router<AppState> {
         .route("/patients/{id}/report.csv", get(physio::report_csv::file))
         .route("/attention/{id}/acknowledge", post(physio::attention::acknowledge))
         .route("/attention/{id}/snooze", post(physio::attention::snooze))
+        .route("/patients/{id}/edit", get(physio::details::edit).post(physio::details::save))
         .route("/patients/{id}/invite", post(physio::invite::again))
         .route("/patients/{id}/programs/new", get(physio::builder::new))
         .route("/patients/{id}/programs", post(physio::builder::create))

@@ -25,21 +25,49 @@ use crate::{
 };
 
 /// The constraint that lets one address stand once in a clinic.
-const ADDRESS_TAKEN: &str = "patient_clinic_id_email_key";
+pub(super) const ADDRESS_TAKEN: &str = "patient_clinic_id_email_key";
 
 /// A new patient as typed.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct Typed {
-    name: String,
-    email: String,
-    zone: String,
-    language: String,
-    region: String,
+    pub(super) name: String,
+    pub(super) email: String,
+    pub(super) zone: String,
+    pub(super) language: String,
+    pub(super) region: String,
+}
+
+/// What is around the fields: an invitation, or a record to be corrected.
+pub(super) struct Frame {
+    pub(super) crumbs: Vec<Crumb>,
+    pub(super) title: String,
+    pub(super) lead: String,
+    pub(super) action: String,
+    pub(super) submit: String,
+    pub(super) back: String,
+    pub(super) email_hint: String,
+    /// Above a refused form: what was not done.
+    pub(super) refused: &'static str,
+}
+
+impl Frame {
+    fn invitation() -> Self {
+        Self {
+            crumbs: vec![Crumb::to("Patients", "/patients"), Crumb::here("Invite a patient")],
+            title: "Invite a patient".into(),
+            lead: "They get an email with a link to choose a password. The link holds for 14 days.".into(),
+            action: "/patients".into(),
+            submit: "Send the invitation".into(),
+            back: "/patients".into(),
+            email_hint: "Without one, give the program on paper and log for the patient.".into(),
+            refused: "Nobody was invited",
+        }
+    }
 }
 
 #[derive(Debug, Default)]
-struct Faults {
+pub(super) struct Faults {
     name: Option<String>,
     email: Option<String>,
     zone: Option<String>,
@@ -54,7 +82,7 @@ impl Faults {
     }
 
     /// The address belongs to somebody of the clinic.
-    fn taken(by: &Patient) -> Self {
+    pub(super) fn taken(by: &Patient) -> Self {
         Self {
             email: Some(format!("{} has this address in your clinic already.", by.name.as_str())),
             taken: Some(Taken { href: format!("/patients/{}", by.id), name: by.name.as_str().to_owned() }),
@@ -64,7 +92,7 @@ impl Faults {
 }
 
 impl Typed {
-    fn parse(&self, staff: &Staff, now: Timestamp) -> Result<Patient, Faults> {
+    pub(super) fn parse(&self, staff: &Staff, now: Timestamp) -> Result<Patient, Faults> {
         let mut faults = Faults::default();
         let name = PersonName::parse(&self.name).map_err(|error| faults.name = Some(error.to_string()));
         let email = match self.email.trim() {
@@ -102,13 +130,20 @@ impl Typed {
         })
     }
 
-    fn page(&self, faults: Faults) -> Invite {
+    pub(super) fn page(&self, frame: Frame, faults: Faults) -> Invite {
         let count = faults.count();
+        let Frame { crumbs, title, lead, action, submit, back, email_hint, refused } = frame;
         let Faults { name, email, zone, language, region, taken } = faults;
         let field = |value: &str, error: Option<String>| Field { value: value.to_owned(), error };
         Invite {
-            crumbs: vec![Crumb::to("Patients", "/patients"), Crumb::here("Invite a patient")],
-            problem: (count > 0).then(|| words::problem("Nobody was invited", count)),
+            crumbs,
+            title,
+            lead,
+            action,
+            submit,
+            back,
+            email_hint,
+            problem: (count > 0).then(|| words::problem(refused, count)),
             name: field(&self.name, name),
             email: field(&self.email, email),
             taken,
@@ -149,7 +184,7 @@ pub async fn new(staff: Staff, pages: Pages) -> PageResult {
         region: Region::UpperBack.tag().to_owned(),
         ..Typed::default()
     };
-    pages.at(Nav::Patients).show(&typed.page(Faults::default()))
+    pages.at(Nav::Patients).show(&typed.page(Frame::invitation(), Faults::default()))
 }
 
 /// Makes the record on the physiotherapist's own caseload and queues the invitation.
@@ -163,7 +198,7 @@ pub async fn create(
     let pages = pages.at(Nav::Patients);
     let made = match typed.parse(&staff, now) {
         Ok(made) => made,
-        Err(faults) => return pages.refuse(&typed.page(faults)),
+        Err(faults) => return pages.refuse(&typed.page(Frame::invitation(), faults)),
     };
     let to = format!("/patients/{}", made.id);
     let said = match &made.email {
@@ -177,7 +212,7 @@ pub async fn create(
         (Err(error), Some(email)) if error.conflicts_with(ADDRESS_TAKEN) => {
             let by = app.store.tenant(staff.scope, move |tx| async move { patient::by_email(&tx, &email).await }).await?;
             let by = by.ok_or(StoreError::NotFound)?;
-            pages.refuse(&typed.page(Faults::taken(&by)))
+            pages.refuse(&typed.page(Frame::invitation(), Faults::taken(&by)))
         }
         (Err(error), _) => Err(error.into()),
     }

@@ -3,6 +3,7 @@
 pub mod attention;
 pub mod builder;
 pub mod caseload;
+pub mod details;
 pub mod invite;
 pub mod library;
 pub mod notices;

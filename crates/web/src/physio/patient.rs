@@ -144,6 +144,7 @@ impl Record {
             earlier: over.into_iter().map(card).collect(),
             new_program: format!("/patients/{id}/programs/new"),
             mail: format!("/notices?patient={id}"),
+            edit: format!("/patients/{id}/edit"),
             no_report: report.is_none().then(|| self.no_report()),
             period: self.period.as_ref().map_or_else(
                 || render::pages::physio::patient::Period {

@@ -21,6 +21,18 @@ pub struct Taken {
 pub struct Invite {
     /// The way here.
     pub crumbs: Vec<Crumb>,
+    /// What the page is called.
+    pub title: String,
+    /// A sentence below it.
+    pub lead: String,
+    /// Where it is posted.
+    pub action: String,
+    /// What its button says.
+    pub submit: String,
+    /// Where "Cancel" leads.
+    pub back: String,
+    /// What follows from another address, where there is one already.
+    pub email_hint: String,
     /// A sentence above a refused form.
     pub problem: Option<String>,
     /// The name.
@@ -49,6 +61,12 @@ impl Page for Invite {
     fn samples() -> Vec<Self> {
         let form = Self {
             crumbs: vec![Crumb::to("Patients", "/patients"), Crumb::here("Invite a patient")],
+            title: "Invite a patient".into(),
+            lead: "They get an email with a link to choose a password. The link holds for 14 days.".into(),
+            action: "/patients".into(),
+            submit: "Send the invitation".into(),
+            back: "/patients".into(),
+            email_hint: "Without one, give the program on paper and log for the patient.".into(),
             problem: None,
             name: Field::default(),
             email: Field::default(),

@@ -30,6 +30,8 @@ pub struct PatientPage {
     pub new_program: String,
     /// Where the patient's mail is looked at.
     pub mail: String,
+    /// Where name, address, language and zone are corrected.
+    pub edit: String,
     /// Which days the report is about.
     pub period: Period,
     /// The figures; `None` before there is anything to report.

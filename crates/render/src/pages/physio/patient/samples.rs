@@ -95,6 +95,7 @@ fn full() -> PatientPage {
         }],
         new_program: "/patients/0199/programs/new".into(),
         mail: "/notices?patient=0199".into(),
+        edit: "/patients/0199/edit".into(),
         period: Period {
             action: "/patients/0199".into(),
             from: Field::holding("2026-10-12"),

@@ -1,0 +1,90 @@
+//! `/patients/{id}/edit`: a patient's name, address, language and zone, corrected. The form is the invitation's.
+
+use axum::extract::State;
+use render::{Crumb, Flash, Nav};
+use store::{
+    StoreError,
+    patient::{self, Patient},
+};
+
+use super::invite::{ADDRESS_TAKEN, Faults, Frame, Typed};
+use crate::{
+    AppState, PageResult,
+    extract::{CaseloadPatient, Form, Now, Pages},
+};
+
+fn frame(patient: &Patient) -> Frame {
+    let page = format!("/patients/{}", patient.id);
+    let first = patient.name.called();
+    Frame {
+        crumbs: vec![
+            Crumb::to("Patients", "/patients"),
+            Crumb::to(patient.name.as_str(), page.clone()),
+            Crumb::here("Change details"),
+        ],
+        title: "Change details".into(),
+        lead: "Takes effect at once. Reminders follow the time zone.".into(),
+        action: format!("{page}/edit"),
+        submit: "Save".into(),
+        back: page,
+        email_hint: match (&patient.email, patient.joined_at) {
+            (_, Some(_)) => {
+                format!(
+                    "Where mail goes from now on, what waits to be sent included. {first} signs in with the address the account was made with."
+                )
+            }
+            (Some(_), None) => {
+                format!("Where mail goes from now on. {first} has not joined yet: send the invitation again afterwards.")
+            }
+            (None, None) => "Without one, give the program on paper and log for the patient.".into(),
+        },
+        refused: "Nothing was changed",
+    }
+}
+
+/// The form, filled.
+pub async fn edit(CaseloadPatient { patient, .. }: CaseloadPatient, pages: Pages) -> PageResult {
+    let typed = Typed {
+        name: patient.name.as_str().to_owned(),
+        email: patient.email.as_ref().map(|email| email.as_str().to_owned()).unwrap_or_default(),
+        zone: patient.zone.name().to_owned(),
+        language: patient.language.tag().to_owned(),
+        region: patient.region.tag().to_owned(),
+    };
+    pages.at(Nav::Patients).show(&typed.page(frame(&patient), Faults::default()))
+}
+
+/// Saves it.
+pub async fn save(
+    State(app): State<AppState>,
+    at: CaseloadPatient,
+    Now(now): Now,
+    pages: Pages,
+    Form(typed): Form<Typed>,
+) -> PageResult {
+    let CaseloadPatient { staff, patient: before, .. } = at;
+    let pages = pages.at(Nav::Patients);
+    let wanted = match typed.parse(&staff, now) {
+        Ok(wanted) => wanted,
+        Err(faults) => return pages.refuse(&typed.page(frame(&before), faults)),
+    };
+    let (to, email) = (format!("/patients/{}", before.id), wanted.email.clone());
+    let old = before.clone();
+    match app.store.tenant(staff.scope, move |tx| async move { patient::correct(&tx, &old, &wanted, now).await }).await {
+        Ok(()) => Ok(pages.go_saying(&to, &Flash::good("Saved."))),
+        Err(error) if error.conflicts_with(ADDRESS_TAKEN) && email.is_some() => {
+            let by = app
+                .store
+                .tenant(staff.scope, move |tx| async move {
+                    match &email {
+                        Some(email) => patient::by_email(&tx, email).await,
+                        None => Ok(None),
+                    }
+                })
+                .await?
+                .ok_or(StoreError::NotFound)?;
+            pages.refuse(&typed.page(frame(&before), Faults::taken(&by)))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
