@@ -1,7 +1,7 @@
 //! The patient's pages.
 //!
 //! [`today`] and [`session`] open for a one-tap link too; everything else wants a password. What a patient typed into the log form is
-//! read in [`answers`], and nowhere else.
+//! read in `answers`, and nowhere else.
 
 mod answers;
 mod known;

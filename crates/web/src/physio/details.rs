@@ -26,6 +26,7 @@ fn frame(patient: &Patient) -> Frame {
         lead: "Takes effect at once. Reminders follow the time zone.".into(),
         action: format!("{page}/edit"),
         submit: "Save".into(),
+        icon: "check",
         back: page,
         email_hint: match (&patient.email, patient.joined_at) {
             (_, Some(_)) => {

@@ -45,6 +45,7 @@ pub(super) struct Frame {
     pub(super) lead: String,
     pub(super) action: String,
     pub(super) submit: String,
+    pub(super) icon: &'static str,
     pub(super) back: String,
     pub(super) email_hint: String,
     /// Above a refused form: what was not done.
@@ -59,6 +60,7 @@ impl Frame {
             lead: "They get an email with a link to choose a password. The link holds for 14 days.".into(),
             action: "/patients".into(),
             submit: "Send the invitation".into(),
+            icon: "mail",
             back: "/patients".into(),
             email_hint: "Without one, give the program on paper and log for the patient.".into(),
             refused: "Nobody was invited",
@@ -132,7 +134,7 @@ impl Typed {
 
     pub(super) fn page(&self, frame: Frame, faults: Faults) -> Invite {
         let count = faults.count();
-        let Frame { crumbs, title, lead, action, submit, back, email_hint, refused } = frame;
+        let Frame { crumbs, title, lead, action, submit, icon, back, email_hint, refused } = frame;
         let Faults { name, email, zone, language, region, taken } = faults;
         let field = |value: &str, error: Option<String>| Field { value: value.to_owned(), error };
         Invite {
@@ -141,6 +143,7 @@ impl Typed {
             lead,
             action,
             submit,
+            icon,
             back,
             email_hint,
             problem: (count > 0).then(|| words::problem(refused, count)),

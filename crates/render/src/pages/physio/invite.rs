@@ -29,6 +29,8 @@ pub struct Invite {
     pub action: String,
     /// What its button says.
     pub submit: String,
+    /// The button's icon.
+    pub icon: &'static str,
     /// Where "Cancel" leads.
     pub back: String,
     /// What follows from another address, where there is one already.
@@ -65,6 +67,7 @@ impl Page for Invite {
             lead: "They get an email with a link to choose a password. The link holds for 14 days.".into(),
             action: "/patients".into(),
             submit: "Send the invitation".into(),
+            icon: "mail",
             back: "/patients".into(),
             email_hint: "Without one, give the program on paper and log for the patient.".into(),
             problem: None,
