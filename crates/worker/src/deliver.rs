@@ -1,7 +1,7 @@
 //! Delivering: claim what is to be sent, look again whether it is still wanted, hand it over, and record what became of it.
 //!
 //! One loop keeps the sending going: it takes notices from the queue a little ahead of the sending, lets each mail domain have its share
-//! of the connections ([`crate::lanes`]), and never waits for one mail. No transaction is held while the mail server is spoken to. Each
+//! of the connections (see `lanes`), and never waits for one mail. No transaction is held while the mail server is spoken to. Each
 //! attempt runs in a task of its own, so that whoever waits for it may go away without cutting it between the intent and the reply.
 
 use std::{
