@@ -559,3 +559,47 @@ async fn the_reminders_move_with_the_patient() {
     assert_eq!(house.site.db.row("select zone from patient").await, "Europe/London");
     has(&browser.get("/reminders").await, &["You have stopped reminders to wei@home.test"]);
 }
+
+#[tokio::test]
+async fn the_wish_for_no_reminders_outlasts_a_time_without_an_address() {
+    let house = House::open().await;
+    let farah = house.patient("Farah Aziz", &["08:00"]).await;
+    let (id, now) = (farah.id, house.now());
+    house.site.clinic.tenant(move |tx| async move { store::reminder::unsubscribe(&tx, id, now).await }).await;
+    house.at("08:00").await;
+    let mut physio = house.physio().await;
+    for address in ["", "new@home.test"] {
+        let saved = physio.post(&format!("/patients/{id}/edit"), &details("Farah Aziz", address)).await;
+        assert_eq!(saved.status, 303);
+    }
+    house.site.clock.set("2026-03-03T08:00:00+08:00");
+    worker::tick(&house.engine, house.now()).await.unwrap();
+    assert_eq!(house.server.to("new@home.test").len(), 0);
+}
+
+#[tokio::test]
+async fn an_emptied_zone_leaves_the_patient_where_they_are() {
+    let house = House::open().await;
+    let farah = house.site.clinic.patient_in("Farah Aziz", "farah@home.test", "America/New_York").await;
+    let mut physio = house.physio().await;
+    let saved = physio.post(&format!("/patients/{}/edit", farah.id), &[("name", "Farah Aziz"), ("zone", " ")]).await;
+    assert_eq!(saved.status, 303);
+    assert_eq!(house.site.db.row("select zone, region from patient").await, "America/New_York|upper_back");
+}
+
+#[tokio::test]
+async fn mail_that_came_back_leads_to_the_address_that_can_be_changed() {
+    let house = House::open().await;
+    let farah = house.patient("Farah Aziz", &["08:00"]).await;
+    house.server.reject(farah.email.as_str());
+    house.at("08:00").await;
+    let mut physio = house.physio().await;
+    let link = format!("href=\"/patients/{}/edit\"", farah.id);
+    has(&physio.get("/notices").await, &["Change the address", &link]);
+    let hers = format!("/notices?patient={}", farah.id);
+    assert_eq!(physio.get(&hers).await.text.matches(&link).count(), 2, "beside the mail, and where the address is said to be dead");
+    assert_eq!(physio.post(&format!("/patients/{}/edit", farah.id), &details("Farah Aziz", "new@home.test")).await.status, 303);
+    lacks(&physio.get(&hers).await, &["Change the address"]);
+    physio.post(&format!("/patients/{}/edit", farah.id), &details("Farah Aziz", "")).await;
+    has(&physio.get(&hers).await, &["Add an address", &link]);
+}

@@ -194,10 +194,15 @@ pub async fn correct(tx: &Tx, before: &Patient, wanted: &Patient, now: Timestamp
         match new {
             Some(new) => {
                 tx.run(
+                    // Where there was no address in between, the wish stands with those that this patient's reminders went to.
                     "insert into suppression (clinic_id, email, scope, reason, created_at)
-                     select clinic_id, $3, scope, reason, created_at from suppression
-                     where clinic_id = $1 and email = $2 and scope = 'reminders' on conflict (clinic_id, email, scope) do nothing",
-                    [clinic.into(), old.into(), new.clone().into()],
+                     select s.clinic_id, $3, s.scope, s.reason, s.created_at from suppression s
+                     where s.clinic_id = $1 and s.scope = 'reminders'
+                       and case when $2 <> '' then s.email = $2 else s.email in (
+                         select n.recipient from notice n
+                         where n.clinic_id = $1 and n.patient_id = $4 and n.kind = 'session_reminder') end
+                     order by s.created_at limit 1 on conflict (clinic_id, email, scope) do nothing",
+                    [clinic.into(), old.unwrap_or_default().into(), new.clone().into(), id.into()],
                 )
                 .await?;
                 tx.run(

@@ -65,7 +65,15 @@ pub async fn save(
 ) -> PageResult {
     let CaseloadPatient { staff, patient: before, .. } = at;
     let pages = pages.at(Nav::Patients);
-    let wanted = match typed.parse(&staff, now) {
+    // What was left empty stays as it is: an emptied zone is no wish to move to the clinic's.
+    let or = |typed: &str, own: &str| if typed.trim().is_empty() { own.to_owned() } else { typed.to_owned() };
+    let whole = Typed {
+        zone: or(&typed.zone, before.zone.name()),
+        language: or(&typed.language, before.language.tag()),
+        region: or(&typed.region, before.region.tag()),
+        ..typed.clone()
+    };
+    let wanted = match whole.parse(&staff, now) {
         Ok(wanted) => wanted,
         Err(faults) => return pages.refuse(&typed.page(frame(&before), faults)),
     };

@@ -223,6 +223,11 @@ impl View<'_> {
         let ask = asked.as_ref().map(|asked| shown::Ask {
             patient: asked.patient.id.to_string(),
             blocked: self.blocked(asked),
+            change: match asked.address {
+                Address::CameBack => Some(view::change(asked.patient.id, "Change the address")),
+                Address::Missing => Some(view::change(asked.patient.id, "Add an address")),
+                Address::Open | Address::Unsubscribed => None,
+            },
             date: Field { value: date.map_or_else(|| self.wanted.date.clone(), |date| date.to_string()), error: date_error },
             told: date
                 .map(|date| words::day(asked, &reminder_story::tell(&asked.case(self.now), date), &self.story_other(asked, date))),

@@ -69,6 +69,8 @@ pub struct Ask {
     pub patient: String,
     /// What keeps mail from the patient's address at present.
     pub blocked: Option<Banner>,
+    /// Where that can be put right.
+    pub change: Option<Link>,
     /// The day asked about, as `2026-11-23`.
     pub date: Field,
     /// The answer.
@@ -117,6 +119,17 @@ pub struct Row {
     pub resend: Option<ResendForm>,
     /// Why no other attempt can be made.
     pub no_resend: Option<String>,
+    /// Where the patient's address is changed, when it is the address that stands in the way.
+    pub change: Option<Link>,
+}
+
+/// A page that helps.
+#[derive(Debug, Clone, Serialize)]
+pub struct Link {
+    /// "Change the address".
+    pub label: String,
+    /// The page.
+    pub href: String,
 }
 
 /// One attempt to send.
@@ -174,7 +187,9 @@ impl Page for Notices {
             attempts: Vec::new(),
             resend: None,
             no_resend: None,
+            change: None,
         };
+        let change = Link { label: "Change the address".into(), href: "/patients/0199/edit".into() };
         let dead = Row {
             id: "0198".into(),
             who_href: None,
@@ -198,6 +213,7 @@ impl Page for Notices {
                 checked_error: "Tick this first.".into(),
                 label: "Send again to weiling@demo.test".into(),
             }),
+            change: Some(change.clone()),
             ..sent.clone()
         };
         let late = Row { no_resend: Some("Too late to send it again.".into()), resend: None, ..dead.clone() };
@@ -221,7 +237,7 @@ impl Page for Notices {
             newest: None,
         };
         let [told, none] = DayTold::samples();
-        let ask = Ask { patient: "0199".into(), blocked: None, date: Field::holding("2026-11-23"), told: Some(told) };
+        let ask = Ask { patient: "0199".into(), blocked: None, change: None, date: Field::holding("2026-11-23"), told: Some(told) };
         let away = Banner {
             title: "The mail server is away".into(),
             text: "Mail waits and goes out when it answers again.".into(),
@@ -233,7 +249,7 @@ impl Page for Notices {
             Self {
                 title: "Mail to Wei Ling".into(),
                 crumbs: vec![Crumb::to("Wei Ling", "/patients/0199"), Crumb::here("Mail")],
-                asked: Some(Ask { blocked: Some(away), ..ask.clone() }),
+                asked: Some(Ask { blocked: Some(away), change: Some(change), ..ask.clone() }),
                 keep: vec![("patient".into(), "0199".into())],
                 ..page.clone()
             },

@@ -1,7 +1,7 @@
 //! From the queue's rows to the page.
 
 use domain::{
-    ids::NoticeId,
+    ids::{NoticeId, PatientId},
     person::Zone,
     reminder::{GRACE, NoticeSkip},
 };
@@ -13,7 +13,7 @@ use render::{
     pages::{
         physio::{
             caseload::{Empty, Filter},
-            notices::{AttemptLine, Banner, ResendForm, Row},
+            notices::{AttemptLine, Banner, Link, ResendForm, Row},
         },
         story::Line,
     },
@@ -233,6 +233,13 @@ impl View<'_> {
         let lines: Vec<AttemptLine> =
             attempts.iter().filter(|attempt| attempt.notice == notice.id).map(|attempt| self.attempt(attempt)).collect();
         let (resend, no_resend) = self.again(notice);
+        let link = notice.patient.as_ref().filter(|_| notice.state == State::Dead).and_then(|(id, ..)| {
+            match (&notice.present, &notice.blocked) {
+                (Some(_), Some(_)) => Some(change(*id, "Change the address")),
+                (None, _) => Some(change(*id, "Add an address")),
+                (Some(_), None) => None,
+            }
+        });
         Row {
             id: notice.id.to_string(),
             who,
@@ -252,6 +259,7 @@ impl View<'_> {
             attempts: if lines.len() > 1 || notice.resent.is_some() { lines } else { Vec::new() },
             resend,
             no_resend,
+            change: link,
         }
     }
 
@@ -323,6 +331,11 @@ impl View<'_> {
             })
             .collect()
     }
+}
+
+/// The way to the patient's record.
+pub(super) fn change(patient: PatientId, label: &str) -> Link {
+    Link { label: label.to_owned(), href: format!("/patients/{patient}/edit") }
 }
 
 /// How a state looks.
