@@ -4,7 +4,8 @@
 //! what they sent, [`error`] turns every failure into a page. A handler is a scoped extractor, a parsed form, one verb of the domain
 //! or the store, and a page or a redirect.
 //!
-//! To add a page: its view-model in `render`, a handler beside its like, one line in `router.rs`.
+//! To add a page: its view-model in `render`, a handler beside its like, one line in `router.rs`, and one in the matrix of
+//! `tests/tests/matrix/table.rs` that says who may.
 
 pub mod account;
 pub mod assets;
@@ -12,6 +13,7 @@ pub mod auth;
 pub mod error;
 pub mod extract;
 mod health;
+pub mod map;
 pub mod patient;
 pub mod physio;
 pub mod router;
@@ -20,5 +22,5 @@ pub mod visit;
 mod zones;
 
 pub use error::{PageError, PageResult};
-pub use router::{app, app_with};
+pub use router::{addresses, app, app_with};
 pub use state::{AppState, Clock, Config, StartError};

@@ -8,7 +8,6 @@ use axum::{
     http::StatusCode,
     middleware::from_fn_with_state,
     response::{IntoResponse, Response},
-    routing::{get, post},
 };
 use tower::ServiceBuilder;
 use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer, timeout::TimeoutLayer};
@@ -18,7 +17,9 @@ use crate::{
     account::{clinic, forgot, mailed, own, places, sign_in, team, welcome},
     assets,
     auth::origin,
-    error, health, patient, physio, visit,
+    error, health,
+    map::{Address, Map, get, post},
+    patient, physio, visit,
 };
 
 /// The most a request's body may be, in bytes. Uploads have their own, larger limit on their own routes.
@@ -30,12 +31,12 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// The web server but for the listening. Serve it with
 /// `into_make_service_with_connect_info::<SocketAddr>()`, so that addresses are known.
 pub fn app(state: AppState) -> Router {
-    app_with(state, Router::new())
+    app_with(state, Map::new())
 }
 
 /// As [`app`], with pages of the caller's own inside the same layers (the demo's mail).
-pub fn app_with(state: AppState, more: Router<AppState>) -> Router {
-    let pages = routes().merge(more).fallback(async || PageError::NotFound).layer(
+pub fn app_with(state: AppState, more: Map) -> Router {
+    let pages = routes().into_router().merge(more.into_router()).fallback(async || PageError::NotFound).layer(
         // From the outside in.
         ServiceBuilder::new()
             .layer(from_fn_with_state(state.clone(), visit::begin))
@@ -46,13 +47,22 @@ pub fn app_with(state: AppState, more: Router<AppState>) -> Router {
             .layer(from_fn_with_state(state.clone(), origin::check))
             .layer(DefaultBodyLimit::max(BODY_LIMIT)),
     );
-    let watched = Router::new().route("/health/live", get(health::live)).route("/health/ready", get(health::ready));
-    watched.merge(pages).with_state(state)
+    watched().into_router().merge(pages).with_state(state)
+}
+
+/// Every address that [`app`] answers, with its methods: read from the maps that it is made of.
+pub fn addresses() -> Vec<Address> {
+    [watched(), routes()].iter().flat_map(Map::addresses).cloned().collect()
+}
+
+/// What whoever watches the installation asks; outside the layers, since it needs none of them.
+fn watched() -> Map {
+    Map::new().route("/health/live", get(health::live)).route("/health/ready", get(health::ready))
 }
 
 /// Every address there is. One line for one resource; handlers live in the module named.
-fn routes() -> Router<AppState> {
-    Router::new()
+fn routes() -> Map {
+    Map::new()
         .route("/assets/{hash}/{*name}", get(assets::serve))
         .route("/favicon.ico", get(assets::favicon))
         // anyone
@@ -102,7 +112,7 @@ fn routes() -> Router<AppState> {
         .route("/notices/{id}/resend", post(physio::notices::resend))
         .route("/exercises", get(physio::library::page).post(physio::library::create))
         .route("/exercises/new", get(physio::library::new))
-        .route("/exercises/import", post(physio::library::import).layer(DefaultBodyLimit::max(physio::library::IMPORT_LIMIT)))
+        .route("/exercises/import", post(physio::library::import).up_to(physio::library::IMPORT_LIMIT))
         .route("/exercises/{id}", get(physio::library::show).post(physio::library::update))
         .route("/exercises/{id}/edit", get(physio::library::edit))
         .route("/exercises/{id}/archive", post(physio::library::archive))

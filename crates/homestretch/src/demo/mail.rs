@@ -7,11 +7,10 @@ use std::{
 };
 
 use axum::{
-    Extension, Router,
+    Extension,
     extract::Path as Segment,
     http::{HeaderValue, header},
     response::{Html, IntoResponse as _},
-    routing::get,
 };
 use domain::person::{Language, Zone};
 use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
@@ -23,8 +22,9 @@ use render::{
 };
 use serde::Deserialize;
 use web::{
-    AppState, PageError, PageResult,
+    PageError, PageResult,
     extract::{Pages, Query},
+    map::{Map, get},
 };
 
 use super::seed::ZONE;
@@ -41,12 +41,12 @@ const MAIL_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-sr
 struct Folder(Arc<PathBuf>);
 
 /// The pages, for the mail in `folder` (`*.eml`, as the worker names them: the names sort by time).
-pub fn routes(folder: PathBuf) -> Router<AppState> {
-    Router::new()
+pub fn routes(folder: PathBuf) -> Map {
+    Map::new()
         .route("/demo/mail", get(list))
         .route("/demo/mail/{name}", get(one))
         .route("/demo/mail/{name}/html", get(html))
-        .layer(Extension(Folder(Arc::new(folder))))
+        .sharing(Folder(Arc::new(folder)))
 }
 
 #[derive(Debug, Default, Deserialize)]
