@@ -1,6 +1,7 @@
 //! Who may do what from where: the session's cookie, passwords, the origin of a change, addresses, throttles.
 
 pub mod address;
+mod argon;
 pub(crate) mod cookie;
 pub(crate) mod origin;
 pub mod password;
