@@ -1,0 +1,338 @@
+//! Two clinics whose every text is a word that stands nowhere else, and a session for each kind of person.
+//!
+//! A word is `Zq{scope}x{field}`: `Zqa1xnote` is the note of the first patient of A. Scopes: `a` everybody of clinic A, `as` its
+//! staff, `ateam` its owner, `a1` the patient and the staff, `a1h` of them all but a one-tap session, `a1s` the staff alone.
+
+use std::{
+    path::PathBuf,
+    sync::atomic::{AtomicU32, Ordering},
+};
+
+use axum::Router;
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
+use domain::{
+    ids::{AccountId, ClinicId, MembershipId},
+    person::{Email, PersonName, Role},
+};
+use jiff::civil::date;
+use render::links::Links;
+use store::{
+    StoreError, account,
+    link::{self, Purpose},
+    outbox::{self, Owed},
+    session::{self, Opening, Reach, SeatId},
+};
+use testkit::{
+    Db,
+    clock::Clock,
+    people::{self, Clinic, Somebody},
+};
+use uuid::Uuid;
+
+use crate::{
+    people::{Id, Person, Whose},
+    table::Takes,
+};
+
+const SECRET: [u8; 32] = [7; 32];
+pub const URL: &str = "http://localhost:8080";
+/// Monday morning in Kuala Lumpur.
+const NOW: &str = "2026-03-02T08:00:00+08:00";
+pub const TODAY: &str = "2026-03-02";
+
+/// Where somebody sits.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    account: AccountId,
+    clinic: ClinicId,
+    seat: SeatId,
+}
+
+/// What belongs to one patient, and one of everything that belongs to the patient's clinic.
+#[derive(Debug, Clone)]
+struct Things {
+    clinic: ClinicId,
+    patient: Somebody,
+    account: AccountId,
+    program: Uuid,
+    prescriptions: Vec<String>,
+    log: Uuid,
+    notice: Uuid,
+    exercise: Uuid,
+    template: Uuid,
+    /// A member of the team who was invited and has not joined.
+    invited: MembershipId,
+    /// A member of the team who has joined.
+    colleague: MembershipId,
+    /// A patient who was invited and has not joined.
+    newcomer: Somebody,
+    /// What the open finding about the patient's pain rests on.
+    finding: String,
+}
+
+pub struct World {
+    pub db: Db,
+    pub clock: Clock,
+    pub app: Router,
+    things: Vec<(Whose, Things)>,
+    places: Vec<(Person, Place)>,
+    folder: PathBuf,
+    asked: AtomicU32,
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+impl World {
+    pub async fn new() -> Self {
+        let db = Db::new().await;
+        let clock = Clock::at(NOW);
+        let (a, mut places) = Self::clinic(&db, "a", &clock).await;
+        let (b, others) = Self::clinic(&db, "b", &clock).await;
+        places.extend(others);
+
+        let config = web::Config { url: URL.to_owned(), secret: SECRET.to_vec().into(), demo: true, trusted_proxies: vec![] };
+        let state = web::AppState::new(db.store.clone(), config, clock.reader()).unwrap();
+        let folder = std::env::temp_dir().join(format!("homestretch-matrix-{}", Uuid::now_v7().simple()));
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join("20260302T000000.000Z-1.eml"), "Subject: Hello\r\nContent-Type: text/html\r\n\r\n<p>Hello</p>")
+            .unwrap();
+        let app = web::app_with(state, homestretch::demo::mail::routes(folder.clone()));
+
+        let mut world = Self { db, clock, app, things: vec![], places, folder, asked: AtomicU32::new(0) };
+        for (whose, clinic, scope) in [(Whose::A1, &a, "a1"), (Whose::A2, &a, "a2"), (Whose::B1, &b, "b1")] {
+            let things = world.patient(clinic, scope).await;
+            let place = Place { account: things.account, clinic: clinic.id, seat: SeatId::Patient(things.patient.id) };
+            for person in match whose {
+                Whose::A1 => &[Person::PatientA1, Person::OneTapA1][..],
+                Whose::A2 => &[Person::PatientA2],
+                Whose::B1 => &[],
+            } {
+                world.places.push((*person, place));
+            }
+            world.things.push((whose, things));
+        }
+        world.find_findings().await;
+        world
+    }
+
+    async fn clinic(db: &Db, key: &str, clock: &Clock) -> (Clinic, Vec<(Person, Place)>) {
+        let now = clock.now();
+        let clinic = people::clinic_called(db, &format!("Zq{key}xclinic"), &format!("{key}.test"), now).await;
+        let member = async |name: &str, joins: bool| {
+            let email = Email::parse(&format!("zq{key}{}xmail{name}@{key}.test", if joins { name } else { "team" })).unwrap();
+            let (id, name) = (clinic.id, PersonName::parse(&format!("Zq{key}teamx{name} Person")).unwrap());
+            let added = db.store.signin(move |tx| async move {
+                let account = account::find_or_create(&tx, &email, now).await?.id;
+                let member = account::add_member(&tx, id, account, Role::Physiotherapist, &name, now).await?;
+                if joins {
+                    account::join_staff(&tx, (id, member), account, &name, now).await?;
+                }
+                Ok::<_, StoreError>((account, member))
+            });
+            let (account, member) = added.await.unwrap();
+            Place { account, clinic: id, seat: SeatId::Staff(member) }
+        };
+        let (second, invited, disabled) =
+            (member("second", true).await, member("invited", false).await, member("disabled", false).await);
+        let SeatId::Staff(gone) = disabled.seat else { unreachable!() };
+        let id = clinic.id;
+        db.execute(&format!(
+            "update membership set joined_at = now(), disabled_at = now() where id = '{gone}';
+             update clinic set phone = 'Zq{key}xphone' where id = '{id}';
+             update membership set name = 'Zq{key}xphysio Person' where id = '{physio}';
+             update membership set name = 'Zq{key}sxsecond Person' where clinic_id = '{id}' and name like 'Zq{key}teamxsecond%';
+             update membership set name = 'Zq{key}sxowner Person' where id = '{owner}';
+             update account set email = 'zq{key}physioxmail@{key}.test' where id = '{physio_account}';
+             update account set email = 'zq{key}ownerxmail@{key}.test' where id = '{owner_account}';
+             update exercise set name = 'Zq{key}xexercise ' || name, instructions = 'Zq{key}xsteps ' || instructions where clinic_id = '{id}';
+             insert into exercise (clinic_id, id, name, equipment, instructions, created_at)
+               values ('{id}', gen_random_uuid(), 'Zq{key}sxown', 'Zq{key}sxequipment', 'Zq{key}sxhow', now());
+             update template set name = 'Zq{key}sxtemplate' where clinic_id = '{id}';
+             update template_item set note = 'Zq{key}sxitem' where clinic_id = '{id}';
+             insert into suppression values ('{id}', 'zq{key}sxstopped@{key}.test', 'all', 'Zq{key}sxbounced', now())",
+            physio = clinic.physio.membership,
+            owner = clinic.owner.membership,
+            physio_account = clinic.physio.account,
+            owner_account = clinic.owner.account,
+        ))
+        .await;
+        let staff = |of: &people::Staff| Place { account: of.account, clinic: id, seat: SeatId::Staff(of.membership) };
+        let places = if key == "a" {
+            vec![
+                (Person::PhysioA, staff(&clinic.physio)),
+                (Person::OwnerA, staff(&clinic.owner)),
+                (Person::SecondA, second),
+                (Person::InvitedA, invited),
+                (Person::DisabledA, disabled),
+            ]
+        } else {
+            vec![(Person::PhysioB, staff(&clinic.physio)), (Person::OwnerB, staff(&clinic.owner))]
+        };
+        (clinic, places)
+    }
+
+    /// A patient with a program that began a week ago, of which one day was logged with much pain.
+    async fn patient(&self, clinic: &Clinic, scope: &str) -> Things {
+        let now = self.clock.now();
+        let patient = clinic.patient(&format!("Zq{scope}xname Person"), &format!("zq{scope}xmail@home.test")).await;
+        let account = clinic.join(&patient).await;
+        let program = clinic.program_for(&patient, date(2026, 2, 23), 6).await;
+        let log = clinic.log(&patient, &program, date(2026, 2, 27), Some(9)).await;
+        clinic.remind(&patient, &["08:00"], now).await;
+        let newcomer = clinic.patient(&format!("Zq{scope}xnewcomer Person"), &format!("zq{scope}xnewmail@home.test")).await;
+        let (id, program_id, email, of) = (patient.id, program.id, patient.email.clone(), clinic.id);
+        clinic
+            .tenant(move |tx| async move { outbox::enqueue(&tx, of, Owed::ProgramAssigned(id, program_id), &email, now).await })
+            .await;
+        self.db
+            .execute(&format!(
+                "update program set name = 'Zq{scope}xprogram' where id = '{program}';
+                 update prescription set note = 'Zq{scope}xpnote' where program_id = '{program}';
+                 insert into program_pause values ('{of}', gen_random_uuid(), '{program}', '{id}', '2026-02-24', '2026-02-24',
+                   'Zq{scope}hxreason', false, 'Zq{scope}sxresumed', now());
+                 update session_log set note = 'Zq{scope}hxnote' where id = '{log}';
+                 update consent set wording = 'Zq{scope}xconsent' where patient_id = '{id}';
+                 insert into attention_mark values ('{of}', gen_random_uuid(), '{id}', 'not_started', 'old', 'Zq{scope}sxmark', null, '{by}', now());
+                 update notice set state = 'dead', attempts = 1, reply = 'Zq{scope}sxreply', settled_at = now() where patient_id = '{id}';
+                 insert into delivery_attempt select clinic_id, gen_random_uuid(), id, now(), 'rcpt', 'rejected', 'Zq{scope}sxattempt'
+                   from notice where patient_id = '{id}'",
+                program = program.id,
+                by = clinic.physio.membership,
+            ))
+            .await;
+        let one = async |sql: &str| -> Uuid { self.db.row(sql).await.parse().unwrap() };
+        let member = async |joined: &str| {
+            let sql = format!(
+                "select id from membership where clinic_id = '{of}' and role = 'physiotherapist' and disabled_at is null
+                 and joined_at is {joined} order by id desc limit 1"
+            );
+            MembershipId(one(&sql).await)
+        };
+        Things {
+            clinic: of,
+            account,
+            program: program.id.0,
+            prescriptions: program.versions[0].prescriptions.iter().map(|row| row.id.to_string()).collect(),
+            log: log.0,
+            notice: one(&format!("select id from notice where patient_id = '{id}'")).await,
+            exercise: one(&format!("select id from exercise where clinic_id = '{of}' and source = 'own'")).await,
+            template: one(&format!("select id from template where clinic_id = '{of}' limit 1")).await,
+            invited: member("null").await,
+            colleague: member("not null").await,
+            newcomer,
+            finding: String::new(),
+            patient,
+        }
+    }
+
+    /// The physiotherapist's page says by which key the finding about the pain is set aside.
+    async fn find_findings(&mut self) {
+        for at in 0..self.things.len() {
+            let (whose, things) = &self.things[at];
+            let person = if *whose == Whose::B1 { Person::PhysioB } else { Person::PhysioA };
+            let page = self.ask(person, "GET", &format!("/patients/{}", things.patient.id), None).await;
+            let (_, rest) = page.text.split_once("name=\"kind\" value=\"pain_high\"").expect("the pain is a finding");
+            let (_, rest) = rest.split_once("name=\"key\" value=\"").unwrap();
+            self.things[at].1.finding = rest.split('"').next().unwrap().to_owned();
+        }
+    }
+
+    fn things(&self, whose: Whose) -> &Things {
+        &self.things.iter().find(|(of, _)| *of == whose).unwrap().1
+    }
+
+    /// A fresh session; `None` for nobody.
+    pub async fn session(&self, person: Person) -> Option<String> {
+        let (_, place) = self.places.iter().find(|(of, _)| *of == person)?;
+        let reach = if person == Person::OneTapA1 { Reach::Today } else { Reach::Full };
+        Some(BASE64_URL_SAFE_NO_PAD.encode(self.open(*place, reach).await))
+    }
+
+    async fn open(&self, place: Place, reach: Reach) -> [u8; 32] {
+        let now = self.clock.now();
+        let Place { account, clinic, seat } = place;
+        let opening = Opening { account, clinic, seat, reach, until: None, user_agent: None };
+        self.db.store.signin(move |tx| async move { session::open(&tx, opening, now).await }).await.unwrap()
+    }
+
+    /// The id of a session of theirs, made for this.
+    async fn session_id(&self, place: Place) -> String {
+        let token = self.open(place, Reach::Full).await;
+        let hash: String = session::digest(&token).iter().map(|byte| format!("{byte:02x}")).collect();
+        self.db.row(&format!("select id from session where token_hash = '\\x{hash}'")).await
+    }
+
+    async fn link(&self, purpose: Purpose, email: &Email) -> String {
+        let (email, now) = (email.clone(), self.clock.now());
+        self.db.store.signin(move |tx| async move { link::issue(&tx, purpose, &email, now).await }).await.unwrap()
+    }
+
+    /// The text that stands for an id in an address; `None` when there is none of the kind.
+    pub async fn id(&self, takes: Takes, person: Person, id: Id) -> Option<String> {
+        let whose = match id {
+            Id::Malformed => return Some("not-an-id".to_owned()),
+            Id::Random if takes.is_token() => return Some(BASE64_URL_SAFE_NO_PAD.encode([9; 61])),
+            Id::Random => return Some(Uuid::now_v7().to_string()),
+            known => person.names(known)?,
+        };
+        let things = self.things(whose);
+        let signed = |address: String| address.rsplit('/').next().unwrap().to_owned();
+        let links = Links::new(URL, &SECRET).unwrap();
+        Some(match takes {
+            Takes::Nothing => String::new(),
+            Takes::Patient => things.patient.id.to_string(),
+            Takes::Program => things.program.to_string(),
+            Takes::Log => things.log.to_string(),
+            Takes::Notice => things.notice.to_string(),
+            Takes::Exercise => things.exercise.to_string(),
+            Takes::Template => things.template.to_string(),
+            Takes::Invited => things.invited.to_string(),
+            Takes::Colleague => things.colleague.to_string(),
+            Takes::Session => {
+                let patient = Place { account: things.account, clinic: things.clinic, seat: SeatId::Patient(things.patient.id) };
+                let own = self.places.iter().find(|(of, _)| *of == person).map(|(_, place)| *place);
+                self.session_id(if id == Id::Own { own.unwrap_or(patient) } else { patient }).await
+            }
+            Takes::Welcome => self.link(Purpose::InvitePatient(things.clinic, things.newcomer.id), &things.newcomer.email).await,
+            Takes::Reset => self.link(Purpose::ResetPassword(things.account), &things.patient.email).await,
+            Takes::OneTap => signed(links.one_tap(things.clinic, things.patient.id, self.clock.now())),
+            Takes::Unsubscribe => signed(links.unsubscribe(things.clinic, things.patient.id, self.clock.now())),
+            Takes::Asset => "css/base.css".to_owned(),
+            Takes::DemoMail => "20260302T000000.000Z-1.eml".to_owned(),
+        })
+    }
+
+    /// A form with its blanks filled in, so that nothing but the question who may can refuse it. A thing that is nobody's is spoken of
+    /// as one's own would be.
+    pub fn fill(&self, form: &str, person: Person, id: Id) -> String {
+        let things = self.things(person.names(id).or_else(|| person.names(Id::Own)).unwrap());
+        let own = self.things(person.names(Id::Own).unwrap());
+        let number = self.asked.fetch_add(1, Ordering::Relaxed);
+        let done: Vec<String> = things.prescriptions.iter().map(|id| format!("outcome-{id}=done")).collect();
+        form.replace("{today}", TODAY)
+            .replace("{new}", &Uuid::now_v7().to_string())
+            .replace("{exercise}", &own.exercise.to_string())
+            .replace("{finding}", &things.finding.replace(' ', "+").replace(':', "%3A"))
+            .replace("{done}", &done.join("&"))
+            .replace("{n}", &number.to_string())
+    }
+
+    /// The address of another seat of theirs, as the form of `/places` has it.
+    pub fn place(&self, person: Person) -> String {
+        match self.places.iter().find(|(of, _)| *of == person).map(|(_, place)| place.seat) {
+            Some(SeatId::Staff(id)) => format!("staff-{id}"),
+            Some(SeatId::Patient(id)) => format!("patient-{id}"),
+            None => "staff-nobody".to_owned(),
+        }
+    }
+
+    /// An address of the network that nobody has asked from yet.
+    pub fn next_address(&self) -> [u8; 4] {
+        let [_, a, b, c] = self.asked.fetch_add(1, Ordering::Relaxed).to_be_bytes();
+        [10, a, b, c]
+    }
+}
