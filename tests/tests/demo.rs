@@ -45,7 +45,7 @@ async fn everybody(store: &Store, now: Timestamp) -> Vec<Standing> {
         .unwrap();
     assert_eq!(clinic.role, Role::Owner);
     store
-        .tenant(Scope { clinic: clinic.clinic, actor: Actor::System }, move |tx| async move {
+        .tenant(Scope::new(clinic.clinic, Actor::System), move |tx| async move {
             let patients = store::reports::caseload::patients(&tx, None, "").await?;
             standing::of(&tx, patients, now).await
         })

@@ -113,9 +113,9 @@ impl House {
                values ('{clinic}', '{patient}', '{account}', '{member}', 'Wei Ling', 'weiling@demo.test', 'Asia/Kuala_Lumpur', '{now}', '{now}')"
         ))
         .await;
-        let scope = Scope { clinic, actor: Actor::Staff(member) };
+        let scope = Scope::new(clinic, Actor::Staff(member));
         let program = store
-            .tenant(scope, move |tx| async move {
+            .tenant(&scope, move |tx| async move {
                 let starter = store::exercise::install_starter(&tx, now).await?;
                 let exercises = store::exercise::by_ids(&tx, &starter.exercises).await?;
                 let prescriptions = starter
@@ -638,7 +638,7 @@ async fn the_morning_before_a_revision_is_logged_by_the_plan_it_was_done_by() {
     let house = House::new().await;
     let fields = house.done(Uuid::now_v7(), "2026-11-22");
     let (mut program, now) = (house.program.clone(), house.clock.now());
-    let scope = Scope { clinic: house.clinic, actor: Actor::System };
+    let scope = Scope::new(house.clinic, Actor::System);
     let plan = Plan {
         weekdays: Weekdays::all(),
         times_a_day: 1,
@@ -649,7 +649,7 @@ async fn the_morning_before_a_revision_is_logged_by_the_plan_it_was_done_by() {
     };
     house
         .store
-        .tenant(scope, move |tx| async move {
+        .tenant(&scope, move |tx| async move {
             let version = program.revise(plan, date(2026, 11, 22), date(2026, 11, 22)).unwrap().clone();
             store::program::add_version(&tx, &program, &version, now).await
         })

@@ -512,9 +512,9 @@ async fn the_loop_drains_when_told_to_stop_and_survives_a_database_that_is_away(
 async fn what_is_rolled_back_is_not_owed() {
     let story = Story::begin().await;
     let farah = story.clinic.patient("Farah Aziz", "farah@example.test").await;
-    let scope = store::Scope { clinic: story.clinic.id, actor: store::Actor::System };
+    let scope = store::Scope::new(story.clinic.id, store::Actor::System);
     let (clinic, id, email) = (story.clinic.id, farah.id, farah.email.clone());
-    let outcome = story.db.store.tenant(scope, move |tx| async move {
+    let outcome = story.db.store.tenant(&scope, move |tx| async move {
         outbox::enqueue(&tx, clinic, Owed::PatientInvitation(id), &email, eight()).await?;
         Err::<(), _>(StoreError::Refused("changed my mind".into()))
     });

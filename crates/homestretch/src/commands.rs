@@ -263,8 +263,8 @@ async fn create_clinic(settings: &Settings, name: &str, owner: &str, zone: &str)
             Ok::<_, StoreError>((clinic, token))
         })
         .await?;
-    let scope = Scope { clinic, actor: Actor::System };
-    store.tenant(scope, move |tx| async move { store::exercise::install_starter(&tx, now).await }).await?;
+    let scope = Scope::new(clinic, Actor::System);
+    store.tenant(&scope, move |tx| async move { store::exercise::install_starter(&tx, now).await }).await?;
     println!("{} is set up. Its id is {clinic}.", name.as_str());
     println!("The owner accepts here, within 14 days: {}/welcome/{token}", settings.url);
     store.close().await;
@@ -275,11 +275,11 @@ async fn import(settings: &Settings, file: &PathBuf, clinic: ClinicId) -> Result
     let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
     let list = store::exercise::parse_exercise_list(&bytes).map_err(|why| anyhow!("{}: {why}", file.display()))?;
     let store = serve::open(settings.database_url()?).await?;
-    let scope = Scope { clinic, actor: Actor::System };
+    let scope = Scope::new(clinic, Actor::System);
     let now = clock::now();
     let total = list.len();
     let done = store
-        .tenant(scope, move |tx| async move {
+        .tenant(&scope, move |tx| async move {
             // An unknown clinic has no settings: said before anything is written.
             store::clinic::settings(&tx).await?;
             store::exercise::import(&tx, &list, now).await

@@ -8,10 +8,12 @@
 
 pub mod account;
 pub mod attention;
+pub mod audit;
 pub mod clinic;
 pub mod convert;
 pub mod error;
 pub mod exercise;
+mod line;
 pub mod link;
 pub mod notice;
 pub mod outbox;
@@ -19,10 +21,12 @@ pub mod patient;
 pub mod program;
 pub mod reminder;
 pub mod reports;
+mod scope;
 pub mod session;
 pub mod session_log;
 pub mod template;
 pub mod tenant;
 
 pub use error::StoreError;
-pub use tenant::{Actor, Scope, Store, Tx};
+pub use scope::{Actor, Arrival, Scope};
+pub use tenant::{Store, Tx};

@@ -1,21 +1,26 @@
 //! Signed-in browsers: opened at sign-in, looked up at every request, ended by the person, a new password or the clock.
 //!
 //! A session is a seat: one account in one clinic as one member of staff or one patient. Everything here runs in
-//! [`Store::signin`](crate::Store::signin), before a clinic is known.
+//! [`Store::signin`](crate::Store::signin), before a clinic is known, but the look-up itself: see
+//! [`Store::admit`](crate::Store::admit) and the function `open_session` in migrations/0006.
+
+use std::fmt::Write as _;
 
 use domain::{
     ids::{AccountId, ClinicId, MembershipId, PatientId},
     person::{Email, Language, Role, Zone},
 };
 use jiff::{SignedDuration, Timestamp};
-use sea_orm::FromQueryResult;
+use sea_orm::{FromQueryResult, QueryResult};
 use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::{
-    StoreError, Tx,
+    Actor, Arrival, Scope, StoreError, Tx,
     convert::{from_instant, to_instant},
+    line::Line,
+    scope::Trail,
 };
 
 /// How long a member of staff may be away before the session ends.
@@ -99,6 +104,8 @@ impl Seat {
 /// A live session and everything a request needs to know about who is there.
 #[derive(Debug, Clone)]
 pub struct SignedIn {
+    /// The key to the clinic's rows, for this request.
+    pub scope: Scope,
     /// The session's own id (not its token).
     pub session: Uuid,
     /// Whose account.
@@ -221,13 +228,12 @@ pub async fn open(tx: &Tx, opening: Opening<'_>, now: Timestamp) -> Result<[u8; 
 }
 
 #[derive(FromQueryResult)]
-struct Row {
+pub(crate) struct Row {
     id: Uuid,
     account_id: Uuid,
     email: String,
     language: String,
     reach: String,
-    seen_at: OffsetDateTime,
     clinic_id: Uuid,
     clinic_name: String,
     clinic_zone: String,
@@ -243,51 +249,30 @@ struct Row {
     seats: i64,
 }
 
-/// Who comes with this token, if its session lives: not past its end, not idle for too long, its seat neither disabled nor taken
-/// away. Notes that it was seen.
-///
-/// # Errors
-/// [`StoreError::Corrupt`] for a row the domain refuses.
-pub async fn look_up(tx: &Tx, token: &[u8], now: Timestamp) -> Result<Option<SignedIn>, StoreError> {
-    let row: Option<Row> = tx
-        .one(
-            "select s.id, s.account_id, a.email, a.language, s.reach, s.seen_at, s.clinic_id, c.name as clinic_name, c.zone as clinic_zone,
-               c.phone, c.whatsapp, s.membership_id, m.role, m.name as staff_name, s.patient_id, p.name as patient_name,
-               p.zone as patient_zone, p.language as patient_language,
-               (select count(*) from membership x where x.account_id = s.account_id and x.joined_at is not null and x.disabled_at is null)
-                 + (select count(*) from patient y where y.account_id = s.account_id) as seats
-             from session s
-             join account a on a.id = s.account_id
-             join clinic c on c.id = s.clinic_id
-             left join membership m on m.clinic_id = s.clinic_id and m.id = s.membership_id and m.account_id = s.account_id
-               and m.joined_at is not null and m.disabled_at is null
-             left join patient p on p.clinic_id = s.clinic_id and p.id = s.patient_id and p.account_id = s.account_id
-             where s.token_hash = $1 and s.expires_at > $2
-               and s.seen_at > case when s.membership_id is null then $3 else $4 end
-               and (m.id is not null or p.id is not null)",
-            [
-                digest(token).into(),
-                from_instant(now).into(),
-                from_instant(now - PATIENT_IDLE).into(),
-                from_instant(now - STAFF_IDLE).into(),
-            ],
-        )
-        .await?;
-    let Some(row) = row else { return Ok(None) };
-    if row.seen_at < from_instant(now - SEEN_EVERY) {
-        tx.run("update session set seen_at = $2 where id = $1", [row.id.into(), from_instant(now).into()]).await?;
-    }
-    signed_in(row).map(Some)
+/// The question who comes with a token. It goes without parameters, together with BEGIN: a digest in hexadecimal and instants.
+pub(crate) fn opening_words(arrival: &Arrival) -> String {
+    let digest = digest(&arrival.token).iter().fold(String::new(), |mut digits, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(digits, "{byte:02x}");
+        digits
+    });
+    let now = arrival.now;
+    let (staff, patient, seen) = (now - STAFF_IDLE, now - PATIENT_IDLE, now - SEEN_EVERY);
+    format!("select * from open_session('\\x{digest}', '{now}', '{staff}', '{patient}', '{seen}')")
 }
 
-fn signed_in(row: Row) -> Result<SignedIn, StoreError> {
+/// The answer.
+pub(crate) fn admitted(rows: &[QueryResult]) -> Result<Option<Row>, StoreError> {
+    Ok(rows.first().map(|row| Row::from_query_result(row, "")).transpose()?)
+}
+
+pub(crate) fn signed_in(row: Row, arrival: &Arrival, line: Option<Line>) -> Result<SignedIn, StoreError> {
     let Row {
         id,
         account_id,
         email,
         language,
         reach,
-        seen_at: _,
         clinic_id,
         clinic_name,
         clinic_zone,
@@ -316,7 +301,13 @@ fn signed_in(row: Row) -> Result<SignedIn, StoreError> {
         },
         _ => return Err(StoreError::corrupt("session", "membership_id", id, "neither a member of staff nor a patient")),
     };
+    let actor = match &seat {
+        Seat::Staff { membership, .. } => Actor::Staff(*membership),
+        Seat::Patient { patient, .. } => Actor::Patient(*patient),
+    };
+    let trail = Trail::new(arrival, account_id.into(), line);
     Ok(SignedIn {
+        scope: Scope::within(clinic_id.into(), actor, trail),
         session: id,
         account: account_id.into(),
         email: Email::parse(&email).map_err(|why| StoreError::corrupt("account", "email", account_id, why))?,

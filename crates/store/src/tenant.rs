@@ -1,77 +1,62 @@
 //! Transactions: the only way into the database, each bound to a role and, for a clinic's work, to one clinic and one person.
 //!
-//! The work runs in a spawned task, so that a request dropped half-way cannot leave a connection inside a transaction: the task
-//! finishes or rolls back whoever is still listening. The pool also rolls back whatever a connection brings along when it is
-//! taken. (sqlx hands a connection back "idle in transaction" when a BEGIN is dropped; the next write would be acknowledged and
-//! lost, and the clinic's id would leak into somebody else's request.)
+//! The work runs in a spawned task and so does its connection (see the module `line`), so that a request dropped half-way cannot leave
+//! a connection inside a transaction: the task finishes or rolls back whoever is still listening.
+//!
+//! A page asks three things of the database: who is there (which also opens the clinic's transaction), what it shows, and to write
+//! down who looked (which also commits). See [`Store::admit`], [`Store::tenant`], [`Store::settle`].
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use domain::ids::{ClinicId, MembershipId, PatientId};
 use jiff::Timestamp;
-use sea_orm::{
-    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend, FromQueryResult, Statement,
-    TransactionTrait, Value,
-};
+use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, FromQueryResult, Statement, Value};
 use tokio::sync::OnceCell;
 use uuid::Uuid;
 
-use crate::{StoreError, convert::to_instant};
+use crate::{
+    StoreError,
+    audit::{Deed, Note, Subject},
+    convert::to_instant,
+    line::{Line, Lines, SETTINGS},
+    scope::{Actor, Arrival, Scope, held},
+    session::{self, SignedIn},
+};
 
 /// The migrations, embedded. Checksums are kept in the database.
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations");
 
-/// What every connection is told when it is opened.
-const SETTINGS: [(&str, &str); 4] = [
-    // A transaction that nobody works on is ended by the server.
-    ("idle_in_transaction_session_timeout", "60s"),
-    ("statement_timeout", "30s"),
-    // Nobody reads notices and warnings on these connections.
-    ("client_min_messages", "error"),
-    ("timezone", "UTC"),
-];
-
-/// Who is at work inside a clinic.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Actor {
-    /// An owner or a physiotherapist: sees the clinic.
-    Staff(MembershipId),
-    /// A patient: sees their own rows alone.
-    Patient(PatientId),
-    /// The program itself (setting up a clinic, composing a mail): sees the clinic.
-    System,
-}
-
-/// One clinic and who is at work in it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Scope {
-    /// The clinic.
-    pub clinic: ClinicId,
-    /// The person.
-    pub actor: Actor,
-}
-
-/// The database, by its pools of connections. Cheap to clone.
+/// The database, by its connections. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Store {
+    /// As whoever DATABASE_URL names: for migrations and readiness, never for a clinic's rows.
     pool: DatabaseConnection,
+    app: Lines,
+    signin: Lines,
+    worker: Lines,
     /// Connections that are the worker's from their first moment: see [`Store::queue`]. Opened when first asked for.
     queue: Arc<OnceCell<DatabaseConnection>>,
     options: ConnectOptions,
 }
 
 /// An open transaction, or for [`Store::queue`] the queue's own connections. Cheap to clone; a transaction is committed when the work it
-/// was given to ends well and no clone is left.
+/// was given to ends well.
 #[derive(Clone)]
 pub struct Tx {
-    line: Line,
+    line: Way,
     scope: Option<Scope>,
+    /// For the audit, at the commit.
+    notes: Arc<Mutex<Vec<Note>>>,
 }
 
 /// What statements go through.
 #[derive(Clone)]
-enum Line {
-    Transaction(Arc<DatabaseTransaction>),
+enum Way {
+    Transaction(Line),
     /// Each statement is a transaction of its own.
     Queue(DatabaseConnection),
 }
@@ -100,17 +85,18 @@ impl Store {
             .test_before_acquire(false)
             .sqlx_logging(false)
             .set_application_name("homestretch")
-            .map_sqlx_postgres_opts(|options| options.options(SETTINGS))
-            .map_sqlx_postgres_before_acquire(|connection, _| {
-                Box::pin(async move {
-                    // Ends whatever a dropped request left open. A ROLLBACK alone would write a warning into the server's log each
-                    // time there is nothing to roll back. A connection that cannot do this is dead or in a failed transaction:
-                    // `false` makes the pool open another.
-                    Ok(sqlx::Executor::execute(connection, "START TRANSACTION; ROLLBACK").await.is_ok())
-                })
-            });
-        let pool = Database::connect(options.clone()).await?;
-        Ok(Self { pool, queue: Arc::default(), options })
+            .map_sqlx_postgres_opts(|options| options.options(SETTINGS));
+        let mut own = options.clone();
+        own.max_connections(2).test_before_acquire(true);
+        Ok(Self {
+            pool: Database::connect(own).await?,
+            app: Lines::new(url, "homestretch_app", connections)?,
+            // Apart, so that a page which holds a transaction and asks for a sign-in cannot wait for itself.
+            signin: Lines::new(url, "homestretch_signin", connections.div_ceil(2).max(2))?,
+            worker: Lines::new(url, "homestretch_worker", connections)?,
+            queue: Arc::default(),
+            options,
+        })
     }
 
     /// The queue's own connections. They are in the worker's role from the start and never inside a transaction, so a statement is one
@@ -205,27 +191,119 @@ impl Store {
     pub async fn close(self) {
         // An error here means that the connections are gone already.
         let _ = self.pool.close().await;
+        for lines in [&self.app, &self.signin, &self.worker] {
+            lines.close().await;
+        }
         if let Some(queue) = self.queue.get() {
             let _ = queue.clone().close().await;
         }
     }
 
-    /// Works inside one clinic, under row-level security.
+    /// Who comes with this token, if its session lives: not past its end, not idle for too long, its seat neither disabled nor taken
+    /// away. One round trip, which also opens the clinic's transaction; with [`Arrival::stay`] it stays open for the first work in the
+    /// scope that [`SignedIn`] carries.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] for a row the domain refuses; those of the database.
+    pub async fn admit(&self, arrival: Arrival) -> Result<Option<SignedIn>, StoreError> {
+        let (line, rows) = Line::open(&self.app, session::opening_words(&arrival)).await?;
+        let admitted = session::admitted(&rows);
+        match admitted {
+            Ok(Some(row)) if arrival.stay => session::signed_in(row, &arrival, Some(line)).map(Some),
+            Ok(Some(row)) => {
+                // When it was last seen is kept.
+                line.commit(String::new()).await?;
+                session::signed_in(row, &arrival, None).map(Some)
+            }
+            Ok(None) => line.roll_back().await.map(|()| None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Works inside one clinic, under row-level security. What was noted for the audit is written with the COMMIT.
     ///
     /// # Errors
     /// What `work` returns, and the store's own errors of beginning and committing. Any error rolls everything back.
-    pub async fn tenant<T, E, F, Fut>(&self, scope: Scope, work: F) -> Result<T, E>
+    pub async fn tenant<T, E, F, Fut>(&self, scope: impl Into<Scope>, work: F) -> Result<T, E>
     where
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
         F: FnOnce(Tx) -> Fut + Send + 'static,
         Fut: Future<Output = Result<T, E>> + Send + 'static,
     {
-        let patient = match scope.actor {
-            Actor::Patient(patient) => patient.0.to_string(),
-            Actor::Staff(_) | Actor::System => String::new(),
-        };
-        self.run("homestretch_app", Some(scope), patient, work).await
+        self.work(scope.into(), work, false).await
+    }
+
+    /// As [`Store::tenant`], for a first look before the work: within a request that holds its transaction it goes on in that one and
+    /// leaves it open.
+    ///
+    /// # Errors
+    /// As [`Store::tenant`].
+    pub async fn look<T, E, F, Fut>(&self, scope: impl Into<Scope>, work: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+        F: FnOnce(Tx) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<T, E>> + Send + 'static,
+    {
+        self.work(scope.into(), work, true).await
+    }
+
+    async fn work<T, E, F, Fut>(&self, scope: Scope, work: F, look: bool) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+        F: FnOnce(Tx) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<T, E>> + Send + 'static,
+    {
+        let app = self.app.clone();
+        finished(tokio::spawn(async move {
+            let (line, stays) = match scope.take_line() {
+                Some(line) => (line, look),
+                None => (Line::open(&app, scope.settings()).await?.0, false),
+            };
+            let tx = Tx::over(Way::Transaction(line.clone()), Some(scope.clone()));
+            let notes = tx.notes.clone();
+            let done = match work(tx).await {
+                Ok(done) => done,
+                Err(error) => {
+                    // The error says more than a rollback that fails too.
+                    let _ = line.roll_back().await;
+                    return Err(error);
+                }
+            };
+            let notes = std::mem::take(&mut *held(&notes));
+            if stays {
+                scope.park(line, notes);
+            } else {
+                line.commit(scope.closing_words(notes)).await?;
+            }
+            Ok(done)
+        }))
+        .await
+    }
+
+    /// The end of a request: commits the transaction that it still holds, and writes what is left to note. Nothing to do for most.
+    ///
+    /// # Errors
+    /// Those of the database; what was looked at must then not be shown.
+    pub async fn settle(&self, scope: &Scope) -> Result<(), StoreError> {
+        let (line, words) = (scope.take_line(), scope.closing_words(Vec::new()));
+        match line {
+            None if words.is_empty() => Ok(()),
+            None => Line::open(&self.app, scope.settings()).await?.0.commit(words).await,
+            Some(line) => line.commit(words).await,
+        }
+    }
+
+    /// The end of a request that was refused: what it noted did not happen; that it was refused is written down. `detail` is the
+    /// pattern of the address, not the address itself.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn refuse(&self, scope: &Scope, detail: &str) -> Result<(), StoreError> {
+        scope.refused(detail);
+        self.settle(scope).await
     }
 
     /// Works before a clinic is known: accounts, sessions, links.
@@ -239,7 +317,7 @@ impl Store {
         F: FnOnce(Tx) -> Fut + Send + 'static,
         Fut: Future<Output = Result<T, E>> + Send + 'static,
     {
-        self.run("homestretch_signin", None, String::new(), work).await
+        across(self.signin.clone(), work).await
     }
 
     /// Works on the mail queue, across clinics.
@@ -253,7 +331,7 @@ impl Store {
         F: FnOnce(Tx) -> Fut + Send + 'static,
         Fut: Future<Output = Result<T, E>> + Send + 'static,
     {
-        self.run("homestretch_worker", None, String::new(), work).await
+        across(self.worker.clone(), work).await
     }
 
     /// Works on the mail queue, across clinics, with statements that each commit by themselves. For work that is one statement, or
@@ -270,56 +348,51 @@ impl Store {
     {
         let store = self.clone();
         // As in `run`: whoever asked may go away, the statement goes on.
-        let task = tokio::spawn(async move { work(Tx { line: Line::Queue(store.queue_pool().await?), scope: None }).await });
+        let task = tokio::spawn(async move { work(Tx::over(Way::Queue(store.queue_pool().await?), None)).await });
         match task.await {
             Ok(outcome) => outcome,
             Err(error) => Err(StoreError::Other(format!("a statement ended early: {error}")).into()),
         }
     }
+}
 
-    async fn run<T, E, F, Fut>(&self, role: &'static str, scope: Option<Scope>, patient: String, work: F) -> Result<T, E>
-    where
-        T: Send + 'static,
-        E: From<StoreError> + Send + 'static,
-        F: FnOnce(Tx) -> Fut + Send + 'static,
-        Fut: Future<Output = Result<T, E>> + Send + 'static,
-    {
-        let pool = self.pool.clone();
-        let task = tokio::spawn(async move {
-            let inner = pool.begin().await.map_err(StoreError::from)?;
-            let clinic = scope.map(|scope| scope.clinic.0.to_string()).unwrap_or_default();
-            inner
-                .query_one_raw(Statement::from_sql_and_values(
-                    DbBackend::Postgres,
-                    "select set_config('role', $1, true), set_config('app.clinic_id', $2, true), set_config('app.patient_id', $3, true)",
-                    [role.into(), clinic.into(), patient.into()],
-                ))
-                .await
-                .map_err(StoreError::from)?;
-            let inner = Arc::new(inner);
-            let done = work(Tx { line: Line::Transaction(inner.clone()), scope }).await?;
-            match Arc::try_unwrap(inner) {
-                Ok(inner) => inner.commit().await.map_err(StoreError::from)?,
-                Err(_) => return Err(StoreError::Other("a transaction was kept beyond its work".into()).into()),
+/// Works in a role that no policy binds to one clinic.
+async fn across<T, E, F, Fut>(lines: Lines, work: F) -> Result<T, E>
+where
+    T: Send + 'static,
+    E: From<StoreError> + Send + 'static,
+    F: FnOnce(Tx) -> Fut + Send + 'static,
+    Fut: Future<Output = Result<T, E>> + Send + 'static,
+{
+    finished(tokio::spawn(async move {
+        let (line, _) = Line::open(&lines, String::new()).await?;
+        match work(Tx::over(Way::Transaction(line.clone()), None)).await {
+            Ok(done) => line.commit(String::new()).await.map(|()| done).map_err(E::from),
+            Err(error) => {
+                let _ = line.roll_back().await;
+                Err(error)
             }
-            Ok(done)
-        });
-        match task.await {
-            Ok(outcome) => outcome,
-            Err(error) => Err(StoreError::Other(format!("a transaction ended early: {error}")).into()),
         }
+    }))
+    .await
+}
+
+async fn finished<T, E: From<StoreError>>(task: tokio::task::JoinHandle<Result<T, E>>) -> Result<T, E> {
+    match task.await {
+        Ok(outcome) => outcome,
+        Err(error) => Err(StoreError::Other(format!("a transaction ended early: {error}")).into()),
     }
 }
 
 impl Tx {
     /// The clinic at work in; the nil id outside a tenant's transaction (which then matches no row).
     pub fn clinic(&self) -> ClinicId {
-        self.scope.map_or(ClinicId(Uuid::nil()), |scope| scope.clinic)
+        self.scope.as_ref().map_or(ClinicId(Uuid::nil()), |scope| scope.clinic)
     }
 
     /// Who is at work; [`Actor::System`] outside a tenant's transaction.
     pub fn actor(&self) -> Actor {
-        self.scope.map_or(Actor::System, |scope| scope.actor)
+        self.scope.as_ref().map_or(Actor::System, |scope| scope.actor)
     }
 
     /// The member of staff at work, if it is one.
@@ -330,16 +403,25 @@ impl Tx {
         }
     }
 
+    /// To be written into the clinic's audit when this transaction commits: who is at work did this. What the program itself does is
+    /// nobody's looking.
+    pub fn note(&self, deed: Deed, subject: Subject, patient: Option<PatientId>) {
+        held(&self.notes).push(Note { deed, subject, patient, detail: None });
+    }
+
+    fn over(line: Way, scope: Option<Scope>) -> Self {
+        Self { line, scope, notes: Arc::default() }
+    }
+
     /// All rows of a statement. Parameters are `$1…` in order.
     pub(crate) async fn all<R: FromQueryResult>(
         &self,
         sql: &str,
         values: impl IntoIterator<Item = Value>,
     ) -> Result<Vec<R>, StoreError> {
-        let asked = statement(sql, values);
         let rows = match &self.line {
-            Line::Transaction(inner) => inner.query_all_raw(asked).await?,
-            Line::Queue(pool) => pool.query_all_raw(asked).await?,
+            Way::Transaction(line) => line.rows(sql, values.into_iter().collect()).await?,
+            Way::Queue(pool) => pool.query_all_raw(statement(sql, values)).await?,
         };
         Ok(rows.iter().map(|row| R::from_query_result(row, "")).collect::<Result<_, _>>()?)
     }
@@ -351,22 +433,19 @@ impl Tx {
         sql: &str,
         values: impl IntoIterator<Item = Value>,
     ) -> Result<Option<R>, StoreError> {
-        let asked = statement(sql, values);
         let row = match &self.line {
-            Line::Transaction(inner) => inner.query_one_raw(asked).await?,
-            Line::Queue(pool) => pool.query_one_raw(asked).await?,
+            Way::Transaction(line) => line.rows(sql, values.into_iter().collect()).await?.into_iter().next(),
+            Way::Queue(pool) => pool.query_one_raw(statement(sql, values)).await?,
         };
         Ok(row.map(|row| R::from_query_result(&row, "")).transpose()?)
     }
 
     /// Runs a statement and says how many rows it touched.
     pub(crate) async fn run(&self, sql: &str, values: impl IntoIterator<Item = Value>) -> Result<u64, StoreError> {
-        let asked = statement(sql, values);
-        let done = match &self.line {
-            Line::Transaction(inner) => inner.execute_raw(asked).await?,
-            Line::Queue(pool) => pool.execute_raw(asked).await?,
-        };
-        Ok(done.rows_affected())
+        match &self.line {
+            Way::Transaction(line) => line.count(sql, values.into_iter().collect()).await,
+            Way::Queue(pool) => Ok(pool.execute_raw(statement(sql, values)).await?.rows_affected()),
+        }
     }
 }
 

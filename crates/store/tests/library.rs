@@ -26,7 +26,7 @@ async fn clinic(db: &Db, name: &str) -> Scope {
     raw.execute(sqlx::query("insert into clinic (id, name, created_at) values ($1, $2, now())").bind(clinic.0).bind(name))
         .await
         .unwrap();
-    Scope { clinic, actor: Actor::System }
+    Scope::new(clinic, Actor::System)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -34,12 +34,12 @@ async fn a_new_clinic_has_the_five_exercises_and_the_program_made_of_them_howeve
     let db = Db::new().await;
     let scope = clinic(&db, "Riverside").await;
     for _ in 0..2 {
-        let starter = db.store.tenant(scope, |tx| async move { exercise::install_starter(&tx, now()).await }).await.unwrap();
+        let starter = db.store.tenant(&scope, |tx| async move { exercise::install_starter(&tx, now()).await }).await.unwrap();
         assert_eq!(starter.exercises.len(), 5);
     }
     let (found, templates) = db
         .store
-        .tenant(scope, |tx| async move {
+        .tenant(&scope, |tx| async move {
             let found = exercise::search(&tx, &Search { limit: 50, ..Search::default() }).await?;
             Ok::<_, StoreError>((found, template::list(&tx).await?))
         })
@@ -61,11 +61,11 @@ async fn a_new_clinic_has_the_five_exercises_and_the_program_made_of_them_howeve
 async fn the_library_is_searched_by_words_region_and_equipment_and_an_archived_exercise_is_gone_from_it() {
     let db = Db::new().await;
     let scope = clinic(&db, "Riverside").await;
-    db.store.tenant(scope, |tx| async move { exercise::install_starter(&tx, now()).await }).await.unwrap();
+    db.store.tenant(&scope, |tx| async move { exercise::install_starter(&tx, now()).await }).await.unwrap();
     let names = |search: Search| {
-        let store = db.store.clone();
+        let (store, scope) = (db.store.clone(), scope.clone());
         async move {
-            let found = store.tenant(scope, move |tx| async move { exercise::search(&tx, &search).await }).await.unwrap();
+            let found = store.tenant(&scope, move |tx| async move { exercise::search(&tx, &search).await }).await.unwrap();
             found.exercises.into_iter().map(|exercise| exercise.name).collect::<Vec<_>>()
         }
     };
@@ -79,7 +79,7 @@ async fn the_library_is_searched_by_words_region_and_equipment_and_an_archived_e
 
     let angels = db
         .store
-        .tenant(scope, |tx| async move {
+        .tenant(&scope, |tx| async move {
             let found = exercise::search(&tx, &Search { words: "angels".into(), limit: 1, ..Search::default() }).await?;
             let id = found.exercises[0].id;
             exercise::archive(&tx, id, now()).await?;
@@ -90,7 +90,7 @@ async fn the_library_is_searched_by_words_region_and_equipment_and_an_archived_e
     assert_eq!(names(Search { words: "angels".into(), ..all.clone() }).await, Vec::<String>::new());
     assert_eq!(names(Search { archived: true, ..all.clone() }).await, ["Wall angels"]);
     // programs that have it can still read it
-    let kept = db.store.tenant(scope, move |tx| async move { exercise::by_ids(&tx, &[angels]).await }).await.unwrap();
+    let kept = db.store.tenant(&scope, move |tx| async move { exercise::by_ids(&tx, &[angels]).await }).await.unwrap();
     assert_eq!(kept[&angels].name, "Wall angels");
 }
 
@@ -105,14 +105,14 @@ async fn importing_a_file_twice_doubles_nothing_and_another_clinic_sees_none_of_
     let list = exercise::parse_exercise_list(file).unwrap();
     for expected in [Imported { added: 2, already: 1 }, Imported { added: 0, already: 3 }] {
         let list = list.clone();
-        let done = db.store.tenant(scope, move |tx| async move { exercise::import(&tx, &list, now()).await }).await.unwrap();
+        let done = db.store.tenant(&scope, move |tx| async move { exercise::import(&tx, &list, now()).await }).await.unwrap();
         assert_eq!(done, expected);
     }
     let count = |scope| {
         let store = db.store.clone();
         async move {
             store
-                .tenant(scope, |tx| async move { exercise::search(&tx, &Search { limit: 1, ..Search::default() }).await })
+                .tenant(&scope, |tx| async move { exercise::search(&tx, &Search { limit: 1, ..Search::default() }).await })
                 .await
                 .unwrap()
                 .total
@@ -125,10 +125,10 @@ async fn importing_a_file_twice_doubles_nothing_and_another_clinic_sees_none_of_
 async fn a_template_is_changed_as_a_whole_and_its_name_is_its_own_until_it_is_archived() {
     let db = Db::new().await;
     let scope = clinic(&db, "Riverside").await;
-    let starter = db.store.tenant(scope, |tx| async move { exercise::install_starter(&tx, now()).await }).await.unwrap();
+    let starter = db.store.tenant(&scope, |tx| async move { exercise::install_starter(&tx, now()).await }).await.unwrap();
     let id = starter.template;
     db.store
-        .tenant(scope, move |tx| async move {
+        .tenant(&scope, move |tx| async move {
             let mut relief = template::find(&tx, id).await?;
             relief.items.truncate(2);
             relief.items.reverse();
@@ -146,15 +146,15 @@ async fn a_template_is_changed_as_a_whole_and_its_name_is_its_own_until_it_is_ar
         twin.name = "UPPER BACK relief".into();
         template::create(&tx, &twin).await
     };
-    let refused = db.store.tenant(scope, twin).await.unwrap_err();
+    let refused = db.store.tenant(&scope, twin).await.unwrap_err();
     assert!(refused.conflicts_with(template::NAME_TAKEN), "{refused}");
     db.store
-        .tenant(scope, move |tx| async move {
+        .tenant(&scope, move |tx| async move {
             let mut relief = template::find(&tx, id).await?;
             relief.archived_at = Some(now());
             template::update(&tx, &relief).await
         })
         .await
         .unwrap();
-    db.store.tenant(scope, twin).await.unwrap();
+    db.store.tenant(&scope, twin).await.unwrap();
 }

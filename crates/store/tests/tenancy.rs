@@ -77,7 +77,10 @@ async fn the_programs_roles_own_nothing_and_pass_no_policy() {
              from pg_roles where rolname like 'homestretch\\_%' order by 1",
         )
         .await;
-    assert_eq!(roles, ["homestretch_app|f|f|f|0", "homestretch_signin|f|f|f|0", "homestretch_worker|f|f|f|0"]);
+    assert_eq!(
+        roles,
+        ["homestretch_app|f|f|f|0", "homestretch_audit|f|f|f|0", "homestretch_signin|f|f|f|0", "homestretch_worker|f|f|f|0"]
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -101,17 +104,17 @@ async fn a_statement_that_forgets_the_clinic_sees_only_its_own() {
 async fn another_clinics_patient_is_as_unknown_as_nobody() {
     let db = Db::new().await;
     let [(a, first), (_, second), (_, other)] = two_clinics(&db).await;
-    let staff = Scope { clinic: a, actor: Actor::System };
-    let own = Scope { clinic: a, actor: Actor::Patient(first) };
+    let staff = Scope::new(a, Actor::System);
+    let own = Scope::new(a, Actor::Patient(first));
     for (scope, id, there) in [
-        (staff, first, true),
-        (staff, second, true),
-        (staff, other, false),
-        (staff, PatientId::new(), false),
-        (own, first, true),
-        (own, second, false),
+        (staff.clone(), first, true),
+        (staff.clone(), second, true),
+        (staff.clone(), other, false),
+        (staff.clone(), PatientId::new(), false),
+        (own.clone(), first, true),
+        (own.clone(), second, false),
     ] {
-        let found = db.store.tenant(scope, move |tx| async move { patient::find(&tx, id).await }).await;
+        let found = db.store.tenant(&scope, move |tx| async move { patient::find(&tx, id).await }).await;
         match (there, found) {
             (true, Ok(found)) => assert_eq!(found.id, id),
             (false, Err(StoreError::NotFound)) => {}
@@ -124,10 +127,10 @@ async fn another_clinics_patient_is_as_unknown_as_nobody() {
 async fn a_write_into_another_clinic_is_refused_and_changes_nothing() {
     let db = Db::new().await;
     let [(a, _), _, (_, other)] = two_clinics(&db).await;
-    let scope = Scope { clinic: a, actor: Actor::System };
+    let scope = Scope::new(a, Actor::System);
     let now = testkit::clock::at("2026-11-22T01:00:00Z");
     // An id of the other clinic's, in this clinic's scope: no row is touched.
-    db.store.tenant(scope, move |tx| async move { patient::mark_invited(&tx, other, now).await }).await.unwrap();
+    db.store.tenant(&scope, move |tx| async move { patient::mark_invited(&tx, other, now).await }).await.unwrap();
     assert_eq!(db.row(&format!("select invited_at from patient where id = '{other}'")).await, "");
 }
 
@@ -141,7 +144,7 @@ async fn a_request_dropped_half_way_leaves_no_transaction_and_no_clinic_behind()
         let store = db.store.clone();
         let request = tokio::spawn(async move {
             store
-                .tenant(Scope { clinic: a, actor: Actor::System }, move |tx| async move {
+                .tenant(Scope::new(a, Actor::System), move |tx| async move {
                     let _ = begun.send(());
                     let _ = may_go_on.await;
                     patient::find(&tx, PatientId::new()).await.map(|_| ())
@@ -156,8 +159,8 @@ async fn a_request_dropped_half_way_leaves_no_transaction_and_no_clinic_behind()
     // Every connection of the pool in turn: none brings the other clinic along, every write is kept.
     let now = testkit::clock::at("2026-11-22T01:00:00Z");
     for _ in 0..8 {
-        let scope = Scope { clinic: b, actor: Actor::System };
-        db.store.tenant(scope, move |tx| async move { patient::mark_invited(&tx, other, now).await }).await.unwrap();
+        let scope = Scope::new(b, Actor::System);
+        db.store.tenant(&scope, move |tx| async move { patient::mark_invited(&tx, other, now).await }).await.unwrap();
         assert_ne!(db.row(&format!("select invited_at from patient where id = '{other}'")).await, "");
         db.execute(&format!("update patient set invited_at = null where id = '{other}'")).await;
     }

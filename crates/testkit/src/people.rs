@@ -112,8 +112,8 @@ impl Clinic {
         F: FnOnce(Tx) -> Fut + Send + 'static,
         Fut: Future<Output = Result<T, StoreError>> + Send + 'static,
     {
-        let scope = Scope { clinic: self.id, actor: Actor::Staff(self.physio.membership) };
-        done(self.store.tenant(scope, work).await)
+        let scope = Scope::new(self.id, Actor::Staff(self.physio.membership));
+        done(self.store.tenant(&scope, work).await)
     }
 
     /// A patient in Kuala Lumpur.

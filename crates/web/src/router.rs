@@ -42,6 +42,7 @@ pub fn app_with(state: AppState, more: Map) -> Router {
             .layer(from_fn_with_state(state.clone(), visit::begin))
             .layer(CompressionLayer::new())
             .layer(from_fn_with_state(state.clone(), error::pages))
+            .layer(from_fn_with_state(state.clone(), visit::settle))
             .layer(CatchPanicLayer::custom(panicked))
             .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, PATIENCE))
             .layer(from_fn_with_state(state.clone(), origin::check))

@@ -10,12 +10,15 @@ use axum::{
     extract::{ConnectInfo, MatchedPath, Request, State},
     http::{HeaderName, HeaderValue, Method, header},
     middleware::Next,
-    response::Response,
+    response::{IntoResponse, Response},
 };
 use domain::person::{Language, PersonName, Role};
 use jiff::Timestamp;
 use render::{Chrome, Flash, Nav, Person};
-use store::session::{self, Seat, SignedIn};
+use store::{
+    Arrival,
+    session::{Seat, SignedIn},
+};
 use tokio::sync::OnceCell;
 use uuid::Uuid;
 
@@ -82,8 +85,10 @@ impl Visit {
             .viewer
             .get_or_try_init(|| async {
                 let Some(token) = self.0.token else { return Ok(None) };
-                let now = self.0.now;
-                app.store.signin(move |tx| async move { session::look_up(&tx, &token, now).await }).await
+                let Inner { now, id: request, address, .. } = *self.0;
+                // A request with a body may still be coming in; a connection to the database does not wait for that.
+                let stay = self.is_look();
+                app.store.admit(Arrival { token, request, now, address, stay }).await
             })
             .await
             .map_err(|error: store::StoreError| PageError::from(error))?;
@@ -100,13 +105,14 @@ impl Visit {
         self.known().map_or("/", |viewer| home(&viewer.seat))
     }
 
+    /// Whether the request only asks to see something.
+    pub(crate) fn is_look(&self) -> bool {
+        self.0.method == Method::GET || self.0.method == Method::HEAD
+    }
+
     /// Where to come back to after signing in: this page, or for a change the page it was made on.
     pub(crate) fn back(&self) -> &str {
-        if self.0.method == Method::GET || self.0.method == Method::HEAD {
-            &self.0.target
-        } else {
-            self.0.referer.as_deref().unwrap_or("/")
-        }
+        if self.is_look() { &self.0.target } else { self.0.referer.as_deref().unwrap_or("/") }
     }
 
     /// The frame of every page, made here and nowhere else.
@@ -166,6 +172,27 @@ pub(crate) async fn begin(State(app): State<AppState>, mut request: Request, nex
     let ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     tracing::info!(target: "web", %id, %method, route, status = response.status().as_u16(), ms, "request");
     response
+}
+
+/// Under everything that can fail: ends the request's transaction. What was looked at is written down before it is shown, and so is what was
+/// asked for and refused.
+pub(crate) async fn settle(State(app): State<AppState>, request: Request, next: Next) -> Response {
+    let visit = request.extensions().get::<Visit>().cloned();
+    let pattern = request.extensions().get::<MatchedPath>().map(|path| format!("{} {}", request.method(), path.as_str()));
+    let response = next.run(request).await;
+
+    let Some(viewer) = visit.as_ref().and_then(Visit::known) else { return response };
+    let refused = matches!(response.extensions().get(), Some(PageError::NotFound));
+    let settled = match (response.status(), pattern) {
+        (_, Some(pattern)) if refused => app.store.refuse(&viewer.scope, &pattern).await,
+        (status, _) if status.is_success() || status.is_redirection() => app.store.settle(&viewer.scope).await,
+        // Nothing was shown; the transaction goes with the visit.
+        _ => Ok(()),
+    };
+    match settled {
+        Ok(()) => response,
+        Err(error) => PageError::from(error).into_response(),
+    }
 }
 
 fn visit(app: &AppState, request: &Request) -> Visit {

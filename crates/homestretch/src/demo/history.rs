@@ -26,9 +26,9 @@ const MANY: u32 = 100;
 /// The store's own.
 pub async fn live(store: &Store, now: Timestamp) -> Result<()> {
     let clinic = seed::existing(store).await?.context("there is no clinic to live in")?;
-    let scope = Scope { clinic, actor: Actor::System };
+    let scope = Scope::new(clinic, Actor::System);
     let start = now - SignedDuration::from_hours(24 * DAYS);
-    let mut hours = store.tenant(scope, move |tx| async move { begin(&tx, clinic, start, now).await }).await?;
+    let mut hours = store.tenant(&scope, move |tx| async move { begin(&tx, clinic, start, now).await }).await?;
     hours.sort_unstable();
     hours.dedup();
     // The mail server goes silent on the first mail of an earlier day; one patient's answer is never heard.
@@ -38,7 +38,7 @@ pub async fn live(store: &Store, now: Timestamp) -> Result<()> {
         tracing::debug!(%at, planned.queued, "reminders of the past");
         let claimed = store.worker(move |tx| async move { outbox::claim(&tx, MANY, &[], at).await }).await?;
         let settled = store
-            .tenant(scope, move |tx| async move {
+            .tenant(&scope, move |tx| async move {
                 let mut settled = Vec::with_capacity(claimed.len());
                 for notice in claimed {
                     let settlement = settlement(&tx, &notice, at).await?;

@@ -90,9 +90,9 @@ pub(super) async fn existing(store: &Store) -> Result<Option<ClinicId>> {
 /// How many days ago the clinic was made, read off the one program whose first day is known.
 async fn age(store: &Store, clinic: ClinicId, today: Date) -> Result<i32> {
     let email = Email::parse(ACCOUNTS[2].1)?;
-    let scope = Scope { clinic, actor: Actor::System };
+    let scope = Scope::new(clinic, Actor::System);
     let programs = store
-        .tenant(scope, move |tx| async move {
+        .tenant(&scope, move |tx| async move {
             match patient::by_email(&tx, &email).await? {
                 Some(patient) => program::of_patient(&tx, patient.id).await,
                 None => Ok(Vec::new()),
@@ -144,7 +144,7 @@ impl Maker {
         let &[(owner, _), (_, hannah), (_, arjun)] = seats.as_slice() else { bail!("the clinic has no staff") };
         let library = Library::new(now)?;
         let templates = store
-            .tenant(Scope { clinic, actor: Actor::System }, move |tx| async move {
+            .tenant(Scope::new(clinic, Actor::System), move |tx| async move {
                 let mut settings = clinic::settings(&tx).await?;
                 settings.phone = Some("+60 12-345 6789".to_owned());
                 settings.whatsapp = Some("60123456789".to_owned());
@@ -169,7 +169,7 @@ impl Maker {
     }
 
     fn scope(&self, actor: Actor) -> Scope {
-        Scope { clinic: self.clinic, actor }
+        Scope::new(self.clinic, actor)
     }
 
     /// An hour of a day, but never one that is yet to come.
@@ -189,7 +189,7 @@ impl Maker {
         let assigned = self.on(invited, 10);
         let staff = self.scope(Actor::Staff(self.physiotherapist(story)));
         let kept = program.clone();
-        self.store.tenant(staff, move |tx| async move { program::insert(&tx, &kept, assigned).await }).await?;
+        self.store.tenant(&staff, move |tx| async move { program::insert(&tx, &kept, assigned).await }).await?;
 
         // What changed the program while it ran comes before the sessions that were done by it.
         if let Turn::Revises { ago, to } = story.turn {
@@ -197,14 +197,14 @@ impl Maker {
             let plan = self.plan(story, to)?;
             let version = program.revise(plan, on, on)?.clone();
             let (kept, at) = (program.clone(), self.on(on, 6));
-            self.store.tenant(staff, move |tx| async move { program::add_version(&tx, &kept, &version, at).await }).await?;
+            self.store.tenant(&staff, move |tx| async move { program::add_version(&tx, &kept, &version, at).await }).await?;
         }
         let logs = self.lived(story, &mut program)?;
         if !matches!(story.turn, Turn::NotJoined | Turn::OnPaper) {
             self.join(story, id, invited).await?;
             self.remind(story, id).await?;
         }
-        let by = if story.turn == Turn::OnPaper { staff } else { self.scope(Actor::Patient(id)) };
+        let by = if story.turn == Turn::OnPaper { staff.clone() } else { self.scope(Actor::Patient(id)) };
         let (kept, kept_logs) = (program.clone(), logs.clone());
         self.store
             .tenant(by, move |tx| async move {
@@ -362,7 +362,7 @@ impl Maker {
         let answered = if story.answered { answered(program.patient, logs, self.today) } else { None };
         let (program, clinic, now) = (program.clone(), self.clinic, self.now);
         self.store
-            .tenant(staff, move |tx| async move {
+            .tenant(&staff, move |tx| async move {
                 if let Some(at) = changed {
                     program::save_state(&tx, &program, at).await?;
                 }

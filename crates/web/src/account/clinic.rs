@@ -18,7 +18,7 @@ use crate::{
 
 /// `GET /settings`
 pub(crate) async fn page(State(app): State<AppState>, Owner(owner): Owner, pages: Pages) -> PageResult {
-    let settings = app.store.tenant(owner.scope, |tx| async move { clinic::settings(&tx).await }).await?;
+    let settings = app.store.tenant(owner.scope.clone(), |tx| async move { clinic::settings(&tx).await }).await?;
     pages.at(Nav::Clinic).show(&Typed::from(settings).page())
 }
 
@@ -33,7 +33,7 @@ pub(crate) async fn save(
     match typed.parse() {
         Err(page) => pages.at(Nav::Clinic).refuse(&*page),
         Ok(settings) => {
-            app.store.tenant(owner.scope, move |tx| async move { clinic::save(&tx, &settings, now).await }).await?;
+            app.store.tenant(owner.scope.clone(), move |tx| async move { clinic::save(&tx, &settings, now).await }).await?;
             Ok(pages.go_saying("/settings", &Flash::good("The settings are saved.")))
         }
     }

@@ -151,7 +151,7 @@ async fn unsubscribe(app: &AppState, pages: &Pages, token: &str, now: jiff::Time
         Click::None => pages.show_in(&chrome, &page(false)),
         Click::Unclear => pages.show_as(StatusCode::UNPROCESSABLE_ENTITY, &chrome, &page(false)),
         Click::Stop => {
-            let scope = Scope { clinic, actor: Actor::Patient(patient) };
+            let scope = Scope::new(clinic, Actor::Patient(patient));
             app.store.tenant(scope, move |tx| async move { reminder::unsubscribe(&tx, patient, now).await }).await?;
             pages.show_in(&chrome, &page(true))
         }
@@ -165,7 +165,7 @@ async fn frame(
     clinic: ClinicId,
     patient: PatientId,
 ) -> Result<Option<(Chrome, patient::Patient)>, PageError> {
-    let scope = Scope { clinic, actor: Actor::Patient(patient) };
+    let scope = Scope::new(clinic, Actor::Patient(patient));
     let found = app
         .store
         .tenant(scope, move |tx| async move { Ok((patient::find(&tx, patient).await?, clinic::settings(&tx).await?)) })

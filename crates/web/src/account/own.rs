@@ -11,7 +11,7 @@ use render::{
 };
 use serde::Deserialize;
 use store::{
-    Actor, Scope, account, clinic, patient,
+    account, clinic, patient,
     session::{self, Reach, Seat, SignedIn},
 };
 use uuid::Uuid;
@@ -59,7 +59,7 @@ pub(crate) async fn save(
         }
         return show(&pages, &me, account, true);
     };
-    let (scope, seat, name) = (scope(&me), me.seat.clone(), name.clone());
+    let (scope, seat, name) = (me.scope.clone(), me.seat.clone(), name.clone());
     app.store
         .tenant(scope, move |tx| async move {
             match seat {
@@ -169,14 +169,6 @@ fn show(pages: &Pages, me: &SignedIn, account: Account, refused: bool) -> PageRe
         (Seat::Staff { .. }, false) => pages.show(&OfStaff(account)),
         (Seat::Staff { .. }, true) => pages.refuse(&OfStaff(account)),
     }
-}
-
-fn scope(me: &SignedIn) -> Scope {
-    let actor = match me.seat {
-        Seat::Staff { membership, .. } => Actor::Staff(membership),
-        Seat::Patient { patient, .. } => Actor::Patient(patient),
-    };
-    Scope { clinic: me.clinic.id, actor }
 }
 
 fn speaks(me: &SignedIn) -> Language {

@@ -6,7 +6,11 @@ use domain::{
     program::Program,
 };
 use jiff::civil::Date;
-use store::{StoreError, patient::Patient};
+use store::{
+    StoreError,
+    audit::{Deed, Subject},
+    patient::Patient,
+};
 
 use super::{Id, Staff};
 use crate::{AppState, PageError, extract::visit};
@@ -41,8 +45,12 @@ impl FromRequestParts<AppState> for CaseloadPatient {
     async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, PageError> {
         let staff = Staff::from_request_parts(parts, app).await?;
         let Id(id) = Id::<PatientId>::from_request_parts(parts, app).await?;
-        let now = visit(parts)?.now();
-        let patient = app.store.tenant(staff.scope, move |tx| async move { store::patient::find(&tx, id).await }).await?;
+        let visit = visit(parts)?;
+        let now = visit.now();
+        let patient = app.store.look(&staff.scope, move |tx| async move { store::patient::find(&tx, id).await }).await?;
+        if visit.is_look() {
+            staff.scope.note(Deed::Read, Subject::Record, Some(patient.id));
+        }
         let today = patient.zone.date(now);
         Ok(Self { staff, patient, today })
     }
@@ -54,15 +62,19 @@ impl FromRequestParts<AppState> for CaseloadProgram {
     async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, PageError> {
         let staff = Staff::from_request_parts(parts, app).await?;
         let Id(id) = Id::<ProgramId>::from_request_parts(parts, app).await?;
-        let now = visit(parts)?.now();
+        let visit = visit(parts)?;
+        let now = visit.now();
         let (program, patient) = app
             .store
-            .tenant(staff.scope, move |tx| async move {
+            .look(&staff.scope, move |tx| async move {
                 let program = store::program::find(&tx, id).await?;
                 let patient = store::patient::find(&tx, program.patient).await?;
                 Ok::<_, StoreError>((program, patient))
             })
             .await?;
+        if visit.is_look() {
+            staff.scope.note(Deed::Read, Subject::Program, Some(patient.id));
+        }
         let today = patient.zone.date(now);
         Ok(Self { staff, patient, program, today })
     }

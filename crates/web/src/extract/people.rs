@@ -6,7 +6,8 @@ use domain::{
     person::{Language, Role, Zone},
 };
 use store::{
-    Actor, Scope,
+    Scope,
+    audit::{Deed, Subject},
     session::{ClinicCard, Reach, Seat, SignedIn},
 };
 use uuid::Uuid;
@@ -76,7 +77,10 @@ impl FromRequestParts<AppState> for Viewer {
     type Rejection = PageError;
 
     async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, PageError> {
-        Ok(Self(visit(parts)?.viewer(app).await?.cloned()))
+        let visit = visit(parts)?;
+        let viewer = visit.viewer(app).await?;
+        release(app, viewer).await?;
+        Ok(Self(viewer.cloned()))
     }
 }
 
@@ -85,6 +89,7 @@ impl FromRequestParts<AppState> for Somebody {
 
     async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, PageError> {
         let viewer = somebody(parts, app).await?;
+        release(app, Some(&viewer)).await?;
         match viewer.reach {
             Reach::Full => Ok(Self(viewer)),
             Reach::Today => Err(PageError::SignIn(visit(parts)?.back().to_owned())),
@@ -96,9 +101,8 @@ impl FromRequestParts<AppState> for Staff {
     type Rejection = PageError;
 
     async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, PageError> {
-        let SignedIn { session, account, clinic, seat, .. } = somebody(parts, app).await?;
+        let SignedIn { scope, session, account, clinic, seat, .. } = somebody(parts, app).await?;
         let Seat::Staff { membership, role, name } = seat else { return Err(PageError::NotFound) };
-        let scope = Scope { clinic: clinic.id, actor: Actor::Staff(membership) };
         Ok(Self { scope, membership, role, name, clinic, account, session })
     }
 }
@@ -116,9 +120,11 @@ impl FromRequestParts<AppState> for TodaysPatient {
     type Rejection = PageError;
 
     async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, PageError> {
-        let SignedIn { session, account, clinic, seat, reach, .. } = somebody(parts, app).await?;
+        let SignedIn { scope, session, account, clinic, seat, reach, .. } = somebody(parts, app).await?;
         let Seat::Patient { patient: id, name, zone, language } = seat else { return Err(PageError::NotFound) };
-        let scope = Scope { clinic: clinic.id, actor: Actor::Patient(id) };
+        if visit(parts)?.is_look() {
+            scope.note(Deed::Read, Subject::Record, Some(id));
+        }
         Ok(Self(Patient { scope, id, name, zone, language, reach, clinic, account, session }))
     }
 }
@@ -132,6 +138,14 @@ impl FromRequestParts<AppState> for Patient {
             Reach::Full => Ok(patient),
             Reach::Today => Err(PageError::SignIn(visit(parts)?.back().to_owned())),
         }
+    }
+}
+
+/// Pages of one's own account work in another role, and some of them hash passwords: a connection must not wait for that.
+async fn release(app: &AppState, viewer: Option<&SignedIn>) -> Result<(), PageError> {
+    match viewer {
+        Some(viewer) => Ok(app.store.settle(&viewer.scope).await?),
+        None => Ok(()),
     }
 }
 

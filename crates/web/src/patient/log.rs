@@ -31,7 +31,7 @@ use crate::{
 pub async fn page(patient: Patient, Now(now): Now, Id(id): Id<LogId>, State(app): State<AppState>, pages: Pages) -> PageResult {
     let page = app
         .store
-        .tenant(patient.scope, move |tx| async move {
+        .tenant(patient.scope.clone(), move |tx| async move {
             let log = session_log::find(&tx, id).await?;
             let program = program::find(&tx, log.program).await?;
             let version = version(&program, &log)?;
@@ -56,7 +56,8 @@ pub async fn correct(
     Form(given): Form<Vec<(String, String)>>,
 ) -> PageResult {
     let (given, language) = (Given(given), patient.language);
-    let refused = app.store.tenant(patient.scope, move |tx| async move { replace(&tx, &patient, id, &given, now).await }).await?;
+    let refused =
+        app.store.tenant(patient.scope.clone(), move |tx| async move { replace(&tx, &patient, id, &given, now).await }).await?;
     match refused {
         Some(page) => pages.at(Nav::Progress).refuse(&page),
         None => Ok(pages.go_saying(&format!("/logs/{id}"), &Flash::good(words(language, "log-saved")))),

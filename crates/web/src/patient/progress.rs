@@ -53,7 +53,8 @@ pub async fn page(
     State(app): State<AppState>,
     pages: Pages,
 ) -> PageResult {
-    let page = app.store.tenant(patient.scope, move |tx| async move { load(&tx, &patient, &which.before, now).await }).await?;
+    let page =
+        app.store.tenant(patient.scope.clone(), move |tx| async move { load(&tx, &patient, &which.before, now).await }).await?;
     pages.at(Nav::Progress).show(&page)
 }
 

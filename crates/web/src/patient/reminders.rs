@@ -66,7 +66,7 @@ pub async fn page(
     let language = patient.language;
     let page = app
         .store
-        .tenant(patient.scope, move |tx| async move {
+        .tenant(patient.scope.clone(), move |tx| async move {
             let (mut page, _) = load(&tx, &patient, now).await?;
             page.date = Field::holding(wanted.date.trim());
             if !wanted.date.trim().is_empty() {
@@ -100,7 +100,7 @@ pub async fn save(
     let (given, language) = (Given(given), patient.language);
     let saved = app
         .store
-        .tenant(patient.scope, move |tx| async move {
+        .tenant(patient.scope.clone(), move |tx| async move {
             let (mut page, mut kept) = load(&tx, &patient, now).await?;
             let moved = zone(language, given.one("zone"), &kept.zone, &mut page);
             if let Some(zone) = &moved {
@@ -143,7 +143,7 @@ pub async fn test(patient: Patient, Now(now): Now, State(app): State<AppState>, 
     let language = patient.language;
     let flash = app
         .store
-        .tenant(patient.scope, move |tx| async move {
+        .tenant(patient.scope.clone(), move |tx| async move {
             let today = patient.zone.date(now);
             let asked = notice::story(&tx, patient.id, today.saturating_sub(1.day()), today).await?;
             let (Tests::Possible, Some(address)) = (Tests::of(&asked, now), asked.patient.email.clone()) else {

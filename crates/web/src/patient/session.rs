@@ -36,7 +36,7 @@ pub async fn of_today(TodaysPatient(patient): TodaysPatient, Now(now): Now, Stat
     let today = patient.zone.date(now);
     let (programs, logged) = app
         .store
-        .tenant(patient.scope, move |tx| async move {
+        .tenant(patient.scope.clone(), move |tx| async move {
             let programs = program::of_patient(&tx, patient.id).await?;
             let logged = session_log::logged(&tx, &[patient.id], today, today).await?.remove(&patient.id).unwrap_or_default();
             Ok::<_, StoreError>((programs, logged))
@@ -72,7 +72,7 @@ pub async fn page(
     };
     let opened = app
         .store
-        .tenant(patient.scope, move |tx| async move {
+        .tenant(patient.scope.clone(), move |tx| async move {
             let program = program::find(&tx, id).await?;
             Ok::<_, StoreError>(open(&tx, &patient, &program, date, today, &Given(Vec::new()), LogId::new()).await?.ok_or(program))
         })
@@ -103,7 +103,8 @@ pub async fn save(
     Form(given): Form<Vec<(String, String)>>,
 ) -> PageResult {
     let given = Given(given);
-    let outcome = app.store.tenant(patient.scope, move |tx| async move { take(&tx, &patient, id, &given, now).await }).await?;
+    let outcome =
+        app.store.tenant(patient.scope.clone(), move |tx| async move { take(&tx, &patient, id, &given, now).await }).await?;
     match outcome {
         Taken::Saved(log) => Ok(go(&format!("/today?saved={log}"))),
         Taken::Refused(session) => pages.at(Nav::Today).refuse(&*session),

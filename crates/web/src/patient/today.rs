@@ -52,7 +52,8 @@ pub async fn page(
 ) -> PageResult {
     let (today, hour) = (patient.zone.date(now), patient.zone.time(now));
     let saved: Option<LogId> = which.saved.parse().ok();
-    let page = app.store.tenant(patient.scope, move |tx| async move { load(&tx, &patient, today, hour, saved).await }).await?;
+    let page =
+        app.store.tenant(patient.scope.clone(), move |tx| async move { load(&tx, &patient, today, hour, saved).await }).await?;
     pages.at(Nav::Today).show(&page)
 }
 

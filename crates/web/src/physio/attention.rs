@@ -62,7 +62,7 @@ pub async fn acknowledge(
         .await;
     }
     let note = (!note.is_empty()).then(|| note.to_owned());
-    match decide(&app.store, staff.scope, patient, &form, MarkState::Acknowledged, note, now).await? {
+    match decide(&app.store, staff.scope.clone(), patient, &form, MarkState::Acknowledged, note, now).await? {
         true => Ok(done(&pages, patient, "Acknowledged. It comes back when there are new facts.")),
         false => gone(&app, staff.scope, patient, now, &pages).await,
     }
@@ -80,7 +80,7 @@ pub async fn snooze(
     let scope = staff.scope;
     let today = app
         .store
-        .tenant(scope, move |tx| async move { Ok::<_, StoreError>(store::patient::find(&tx, patient).await?.zone.date(now)) })
+        .tenant(&scope, move |tx| async move { Ok::<_, StoreError>(store::patient::find(&tx, patient).await?.zone.date(now)) })
         .await?;
     let until = match read_until(&form.until, today) {
         Ok(until) => until,
@@ -97,7 +97,7 @@ pub async fn snooze(
             .await;
         }
     };
-    match decide(&app.store, scope, patient, &form, MarkState::SnoozedUntil(until), None, now).await? {
+    match decide(&app.store, scope.clone(), patient, &form, MarkState::SnoozedUntil(until), None, now).await? {
         true => Ok(done(&pages, patient, &format!("Snoozed until {}.", day_medium(Language::En, until)))),
         false => gone(&app, scope, patient, now, &pages).await,
     }

@@ -67,7 +67,7 @@ pub async fn new(
     let of = patient.clone();
     let (draft, ground) = app
         .store
-        .tenant(staff.scope, move |tx| async move {
+        .tenant(staff.scope.clone(), move |tx| async move {
             let draft = match template {
                 Some(id) => Draft::from_template(&template::find(&tx, id).await?, today),
                 None => Draft::blank(today),
@@ -91,7 +91,8 @@ pub async fn create(
     let (mut draft, action) = Draft::read(pairs);
     let pages = pages.at(Nav::Patients);
     let (of, typed) = (at.patient.clone(), draft.clone());
-    let ground = app.store.tenant(at.staff.scope, move |tx| async move { Ground::gather(&tx, &of, &typed, action).await }).await?;
+    let ground =
+        app.store.tenant(at.staff.scope.clone(), move |tx| async move { Ground::gather(&tx, &of, &typed, action).await }).await?;
     let outcome = match action {
         Action::Preview => return pages.show(&view::preview(&draft, &ground.material)),
         Action::Save => match judge(&draft, &at, &ground) {
@@ -154,7 +155,7 @@ async fn assign(
     let patient = at.patient.clone();
     let assigned = app
         .store
-        .tenant(at.staff.scope, move |tx| async move {
+        .tenant(at.staff.scope.clone(), move |tx| async move {
             program::insert(&tx, &program, now).await?;
             if let Some(rule) = &rule {
                 reminder::save_rules(&tx, patient.id, rule, now).await?;
@@ -186,7 +187,7 @@ async fn keep_as_template(
         Err(faults) => return Ok(Err(faults)),
     };
     let said = format!("Saved as the template “{}”. The program is not assigned yet.", made.name);
-    match app.store.tenant(at.staff.scope, move |tx| async move { template::create(&tx, &made).await }).await {
+    match app.store.tenant(at.staff.scope.clone(), move |tx| async move { template::create(&tx, &made).await }).await {
         Ok(()) => Ok(Ok(Some(said))),
         Err(error) if error.conflicts_with(NAME_TAKEN) => Ok(Err(name_taken())),
         Err(error) => Err(error.into()),

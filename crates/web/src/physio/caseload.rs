@@ -77,7 +77,7 @@ pub async fn page(
     let sought = search.clone();
     let mut standings = app
         .store
-        .tenant(staff.scope, move |tx| async move {
+        .tenant(staff.scope.clone(), move |tx| async move {
             let patients = caseload::patients(&tx, own, &sought).await?;
             standing::of(&tx, patients, now).await
         })

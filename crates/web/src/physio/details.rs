@@ -79,12 +79,12 @@ pub async fn save(
     };
     let (to, email) = (format!("/patients/{}", before.id), wanted.email.clone());
     let old = before.clone();
-    match app.store.tenant(staff.scope, move |tx| async move { patient::correct(&tx, &old, &wanted, now).await }).await {
+    match app.store.tenant(staff.scope.clone(), move |tx| async move { patient::correct(&tx, &old, &wanted, now).await }).await {
         Ok(()) => Ok(pages.go_saying(&to, &Flash::good("Saved."))),
         Err(error) if error.conflicts_with(ADDRESS_TAKEN) && email.is_some() => {
             let by = app
                 .store
-                .tenant(staff.scope, move |tx| async move {
+                .tenant(staff.scope.clone(), move |tx| async move {
                     match &email {
                         Some(email) => patient::by_email(&tx, email).await,
                         None => Ok(None),

@@ -209,11 +209,11 @@ pub async fn create(
         None => format!("{} is on your caseload. Without an email address, give programs on paper.", made.name.as_str()),
     };
     let email = made.email.clone();
-    let saved = app.store.tenant(staff.scope, move |tx| async move { add(&tx, &made, now).await }).await;
+    let saved = app.store.tenant(staff.scope.clone(), move |tx| async move { add(&tx, &made, now).await }).await;
     match (saved, email) {
         (Ok(()), _) => Ok(pages.go_saying(&to, &Flash::good(said))),
         (Err(error), Some(email)) if error.conflicts_with(ADDRESS_TAKEN) => {
-            let by = app.store.tenant(staff.scope, move |tx| async move { patient::by_email(&tx, &email).await }).await?;
+            let by = app.store.tenant(staff.scope.clone(), move |tx| async move { patient::by_email(&tx, &email).await }).await?;
             let by = by.ok_or(StoreError::NotFound)?;
             pages.refuse(&typed.page(Frame::invitation(), Faults::taken(&by)))
         }
@@ -243,7 +243,7 @@ pub async fn again(State(app): State<AppState>, at: CaseloadPatient, Now(now): N
     };
     let said = format!("Invitation on its way to {email}.");
     app.store
-        .tenant(staff.scope, move |tx| async move {
+        .tenant(staff.scope.clone(), move |tx| async move {
             outbox::enqueue(&tx, tx.clinic(), Owed::PatientInvitation(patient.id), &email, now).await?;
             patient::mark_invited(&tx, patient.id, now).await
         })

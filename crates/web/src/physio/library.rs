@@ -102,7 +102,7 @@ async fn list(app: &AppState, staff: &Staff, mut wanted: Wanted, import_error: O
     };
     let (found, all) = app
         .store
-        .tenant(staff.scope, move |tx| async move {
+        .tenant(staff.scope.clone(), move |tx| async move {
             Ok::<_, store::StoreError>((exercise::search(&tx, &search).await?, exercise::count(&tx).await?))
         })
         .await?;
@@ -197,7 +197,7 @@ pub async fn show(State(app): State<AppState>, staff: Staff, Id(id): Id<Exercise
 }
 
 async fn find(app: &AppState, staff: &Staff, id: ExerciseId) -> Result<Exercise, PageError> {
-    Ok(app.store.tenant(staff.scope, move |tx| async move { exercise::find(&tx, id).await }).await?)
+    Ok(app.store.tenant(staff.scope.clone(), move |tx| async move { exercise::find(&tx, id).await }).await?)
 }
 
 /// An exercise as its form has it.
@@ -366,7 +366,7 @@ pub async fn create(
         Err(faults) => pages.at(Nav::Library).refuse(&typed.form(None, &faults)),
         Ok(made) => {
             let to = format!("/exercises/{}", made.id);
-            app.store.tenant(staff.scope, move |tx| async move { exercise::create(&tx, &made).await }).await?;
+            app.store.tenant(staff.scope.clone(), move |tx| async move { exercise::create(&tx, &made).await }).await?;
             Ok(pages.go_saying(&to, &Flash::good("Saved. It can be added to programs now.")))
         }
     }
@@ -398,7 +398,7 @@ pub async fn update(
         Err(faults) => pages.at(Nav::Library).refuse(&typed.form(Some((id, &exercise.name)), &faults)),
         Ok(made) => {
             let changed = Exercise { id, ..made };
-            app.store.tenant(staff.scope, move |tx| async move { exercise::update(&tx, &changed).await }).await?;
+            app.store.tenant(staff.scope.clone(), move |tx| async move { exercise::update(&tx, &changed).await }).await?;
             Ok(pages.go_saying(&format!("/exercises/{id}"), &Flash::good("Saved. Programs keep the doses they have.")))
         }
     }
@@ -406,13 +406,13 @@ pub async fn update(
 
 /// Stops offering an exercise.
 pub async fn archive(State(app): State<AppState>, staff: Staff, Id(id): Id<ExerciseId>, Now(now): Now, pages: Pages) -> PageResult {
-    app.store.tenant(staff.scope, move |tx| async move { exercise::archive(&tx, id, now).await }).await?;
+    app.store.tenant(staff.scope.clone(), move |tx| async move { exercise::archive(&tx, id, now).await }).await?;
     Ok(pages.go_saying("/exercises", &Flash::good("Archived. Programs that have the exercise keep it.")))
 }
 
 /// Offers an exercise again.
 pub async fn restore(State(app): State<AppState>, staff: Staff, Id(id): Id<ExerciseId>, pages: Pages) -> PageResult {
-    app.store.tenant(staff.scope, move |tx| async move { exercise::restore(&tx, id).await }).await?;
+    app.store.tenant(staff.scope.clone(), move |tx| async move { exercise::restore(&tx, id).await }).await?;
     Ok(pages.go_saying(&format!("/exercises/{id}"), &Flash::good("Offered again.")))
 }
 
@@ -438,7 +438,8 @@ pub async fn import(State(app): State<AppState>, staff: Staff, Now(now): Now, pa
             pages.at(Nav::Library).refuse(&page)
         }
         Ok(list) => {
-            let done = app.store.tenant(staff.scope, move |tx| async move { exercise::import(&tx, &list, now).await }).await?;
+            let done =
+                app.store.tenant(staff.scope.clone(), move |tx| async move { exercise::import(&tx, &list, now).await }).await?;
             let said = match (done.added, done.already) {
                 (0, already) => format!("Nothing new: all {already} are in your library already."),
                 (added, 0) => format!("{} brought in.", words::exercises(usize::try_from(added).unwrap_or(usize::MAX))),

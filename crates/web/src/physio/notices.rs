@@ -67,7 +67,7 @@ pub async fn page(
     let sought = search.clone();
     let read = app
         .store
-        .tenant(staff.scope, move |tx| async move {
+        .tenant(staff.scope.clone(), move |tx| async move {
             let found = if sought.is_empty() { Vec::new() } else { patient::named(&tx, &sought, FOUND).await? };
             let mut notices = notice::list(&tx, &filter, PAGE + 1).await?;
             let more = notices.len() > usize::from(PAGE);
@@ -161,7 +161,7 @@ pub async fn resend(
         Err(_) => "/notices".to_owned(),
     };
     let checked = !wish.checked.is_empty();
-    let before = app.store.tenant(staff.scope, move |tx| async move { notice::find(&tx, id).await }).await?;
+    let before = app.store.tenant(staff.scope.clone(), move |tx| async move { notice::find(&tx, id).await }).await?;
     // An account's address is read where accounts are; the notice of a patient follows the patient's record.
     let account = match before.account.filter(|_| before.patient.is_none()) {
         Some(account) => {
@@ -169,8 +169,10 @@ pub async fn resend(
         }
         None => None,
     };
-    let came =
-        app.store.tenant(staff.scope, move |tx| async move { notice::resend(&tx, id, account, seen, checked, now).await }).await?;
+    let came = app
+        .store
+        .tenant(staff.scope.clone(), move |tx| async move { notice::resend(&tx, id, account, seen, checked, now).await })
+        .await?;
     let flash = match came {
         Resend::Queued(to) => Flash::good(format!("It is on its way to {to} again.")),
         Resend::Moved(now_is) => Flash::warn(words::moved(&now_is, &staff.clinic.zone)),

@@ -79,7 +79,7 @@ pub async fn show(State(app): State<AppState>, at: CaseloadProgram, pages: Pages
 async fn exercises(app: &AppState, at: &CaseloadProgram) -> Result<HashMap<ExerciseId, Exercise>, PageError> {
     let ids: Vec<ExerciseId> =
         at.program.versions.iter().flat_map(|version| version.prescriptions.iter().map(|row| row.exercise)).collect();
-    Ok(app.store.tenant(at.staff.scope, move |tx| async move { exercise::by_ids(&tx, &ids).await }).await?)
+    Ok(app.store.tenant(at.staff.scope.clone(), move |tx| async move { exercise::by_ids(&tx, &ids).await }).await?)
 }
 
 fn page(at: &CaseloadProgram, known: &HashMap<ExerciseId, Exercise>, typed: &Typed, refused: Refused) -> ProgramShown {
@@ -279,7 +279,7 @@ async fn change(
     let id: ProgramId = at.program.id;
     let done = app
         .store
-        .tenant(at.staff.scope, move |tx| async move {
+        .tenant(at.staff.scope.clone(), move |tx| async move {
             let mut program = program::find_for_update(&tx, id).await?;
             Ok::<_, StoreError>(match verb(&mut program) {
                 Ok(()) => {
@@ -301,8 +301,10 @@ pub async fn revise(State(app): State<AppState>, at: CaseloadProgram, pages: Pag
     };
     let draft = Draft::from_version(newest, at.today.max(at.program.start));
     let typed = draft.clone();
-    let material =
-        app.store.tenant(at.staff.scope, move |tx| async move { Material::gather(&tx, &typed, Action::Look, false).await }).await?;
+    let material = app
+        .store
+        .tenant(at.staff.scope.clone(), move |tx| async move { Material::gather(&tx, &typed, Action::Look, false).await })
+        .await?;
     pages.at(Nav::Patients).show(&view::page(setting(&at), &draft, &Faults::default(), &material, None))
 }
 
@@ -317,8 +319,10 @@ pub async fn save_revision(
     let (mut draft, action) = Draft::read(pairs);
     let pages = pages.at(Nav::Patients);
     let typed = draft.clone();
-    let material =
-        app.store.tenant(at.staff.scope, move |tx| async move { Material::gather(&tx, &typed, action, false).await }).await?;
+    let material = app
+        .store
+        .tenant(at.staff.scope.clone(), move |tx| async move { Material::gather(&tx, &typed, action, false).await })
+        .await?;
     let mut faults = Faults::default();
     match action {
         Action::Preview => {
@@ -335,7 +339,7 @@ pub async fn save_revision(
                 let (id, today) = (at.program.id, at.today);
                 let revised = app
                     .store
-                    .tenant(at.staff.scope, move |tx| async move {
+                    .tenant(at.staff.scope.clone(), move |tx| async move {
                         let mut program = program::find_for_update(&tx, id).await?;
                         let version = match program.revise(plan, from, today) {
                             Ok(version) => version.clone(),

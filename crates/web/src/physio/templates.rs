@@ -47,7 +47,7 @@ pub async fn page(State(app): State<AppState>, staff: Staff, Query(wanted): Quer
     let archived = wanted.show == "archived";
     let (templates, known) = app
         .store
-        .tenant(staff.scope, move |tx| async move {
+        .tenant(staff.scope.clone(), move |tx| async move {
             let templates = if archived { template::archived(&tx).await? } else { template::list(&tx).await? };
             let ids: Vec<ExerciseId> = templates.iter().flat_map(|of| of.items.iter().map(|item| item.exercise)).collect();
             let known = exercise::by_ids(&tx, &ids).await?;
@@ -77,8 +77,10 @@ pub async fn page(State(app): State<AppState>, staff: Staff, Query(wanted): Quer
 pub async fn new(State(app): State<AppState>, staff: Staff, pages: Pages) -> PageResult {
     let draft = Draft::blank(Date::ZERO);
     let typed = draft.clone();
-    let material =
-        app.store.tenant(staff.scope, move |tx| async move { Material::gather(&tx, &typed, Action::Look, false).await }).await?;
+    let material = app
+        .store
+        .tenant(staff.scope.clone(), move |tx| async move { Material::gather(&tx, &typed, Action::Look, false).await })
+        .await?;
     pages.at(Nav::Programs).show(&view::page(setting(None), &draft, &Faults::default(), &material, None))
 }
 
@@ -86,7 +88,7 @@ pub async fn new(State(app): State<AppState>, staff: Staff, pages: Pages) -> Pag
 pub async fn show(State(app): State<AppState>, staff: Staff, Id(id): Id<TemplateId>, pages: Pages) -> PageResult {
     let (template, draft, material) = app
         .store
-        .tenant(staff.scope, move |tx| async move {
+        .tenant(staff.scope.clone(), move |tx| async move {
             let template = template::find(&tx, id).await?;
             let draft = Draft::from_template(&template, Date::ZERO);
             let material = Material::gather(&tx, &draft, Action::Look, false).await?;
@@ -108,7 +110,7 @@ pub async fn create(
     let made = TemplateId::new();
     let typed = draft.clone();
     let material =
-        app.store.tenant(staff.scope, move |tx| async move { Material::gather(&tx, &typed, action, false).await }).await?;
+        app.store.tenant(staff.scope.clone(), move |tx| async move { Material::gather(&tx, &typed, action, false).await }).await?;
     let judged = as_template(&draft, &material, made, now);
     press(&app, &staff, pages, None, draft, action, judged, &material).await
 }
@@ -126,7 +128,7 @@ pub async fn update(
     let typed = draft.clone();
     let (there, material) = app
         .store
-        .tenant(staff.scope, move |tx| async move {
+        .tenant(staff.scope.clone(), move |tx| async move {
             let there = template::find(&tx, id).await?;
             Ok::<_, StoreError>((there, Material::gather(&tx, &typed, action, false).await?))
         })
@@ -159,7 +161,7 @@ async fn press(
             let is_new = there.is_none();
             let saved = app
                 .store
-                .tenant(staff.scope, move |tx| async move {
+                .tenant(staff.scope.clone(), move |tx| async move {
                     if is_new { template::create(&tx, &template).await } else { template::update(&tx, &template).await }
                 })
                 .await;
@@ -190,7 +192,7 @@ pub async fn use_for(
     let words = q.clone();
     let (template, patients) = app
         .store
-        .tenant(staff.scope, move |tx| async move {
+        .tenant(staff.scope.clone(), move |tx| async move {
             let template = template::find(&tx, id).await?;
             Ok::<_, StoreError>((template, store::patient::named(&tx, &words, PATIENTS + 1).await?))
         })
@@ -221,7 +223,7 @@ pub async fn use_for(
 /// Stops offering a template.
 pub async fn archive(State(app): State<AppState>, staff: Staff, Id(id): Id<TemplateId>, Now(now): Now, pages: Pages) -> PageResult {
     app.store
-        .tenant(staff.scope, move |tx| async move {
+        .tenant(staff.scope.clone(), move |tx| async move {
             let mut template = template::find(&tx, id).await?;
             template.archived_at = Some(now);
             template::update(&tx, &template).await
@@ -234,7 +236,7 @@ pub async fn archive(State(app): State<AppState>, staff: Staff, Id(id): Id<Templ
 pub async fn restore(State(app): State<AppState>, staff: Staff, Id(id): Id<TemplateId>, pages: Pages) -> PageResult {
     let restored = app
         .store
-        .tenant(staff.scope, move |tx| async move {
+        .tenant(staff.scope.clone(), move |tx| async move {
             let mut template = template::find(&tx, id).await?;
             template.archived_at = None;
             template::update(&tx, &template).await

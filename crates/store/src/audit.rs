@@ -1,0 +1,266 @@
+//! The audit: who did what with whose record, when and from where. Each entry is written in the transaction of the work itself and
+//! carries a digest of everything before it (see migrations/0006), so an edit, a deletion and a cut tail can be found.
+//!
+//! A handler or a store function says `tx.note(Deed::Wrote, Subject::Program, Some(patient))`; the entry is written when the
+//! transaction commits, and not at all when it does not. To add a kind of thing: a [`Subject`], and words for it on the audit's page.
+
+use std::{fmt::Write as _, net::IpAddr};
+
+use domain::ids::{AccountId, ClinicId, MembershipId, PatientId};
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use crate::{Actor, StoreError, Tx, convert::from_instant, scope::Trail};
+
+/// What was done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Deed {
+    /// Looked at.
+    Read,
+    /// Made, changed or ended.
+    Wrote,
+    /// Taken away as a file.
+    Exported,
+    /// Asked for what is not theirs, and was refused.
+    Denied,
+    /// Signed in.
+    SignedIn,
+    /// Tried to sign in, and was refused.
+    SignInFailed,
+    /// Signed out, or was.
+    SignedOut,
+}
+
+impl Deed {
+    /// Every deed there is.
+    pub const ALL: [Self; 7] =
+        [Self::Read, Self::Wrote, Self::Exported, Self::Denied, Self::SignedIn, Self::SignInFailed, Self::SignedOut];
+
+    /// As it is kept and as addresses spell it.
+    pub fn tag(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Wrote => "wrote",
+            Self::Exported => "exported",
+            Self::Denied => "denied",
+            Self::SignedIn => "signed_in",
+            Self::SignInFailed => "sign_in_failed",
+            Self::SignedOut => "signed_out",
+        }
+    }
+
+    /// The deed of this tag.
+    pub fn of_tag(tag: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|deed| deed.tag() == tag)
+    }
+}
+
+/// What kind of thing it was done to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Subject {
+    /// The list of patients with how they do.
+    Caseload,
+    /// A patient's record: details, programs, logs, figures.
+    Record,
+    /// A program.
+    Program,
+    /// A session log.
+    Log,
+    /// A reason why a patient needs the physiotherapist.
+    Attention,
+    /// Reminder rules.
+    Reminders,
+    /// The mails owed and sent.
+    Notices,
+    /// An invitation to sign in.
+    Invitation,
+    /// What a patient agreed to.
+    Consent,
+    /// An account: password, address, second factor, sessions.
+    Account,
+    /// The clinic's settings.
+    Settings,
+    /// The clinic's staff.
+    Team,
+    /// The exercise library and templates.
+    Library,
+    /// The audit itself, and what is made of it.
+    Audit,
+    /// A page of the program, for what was refused.
+    Page,
+}
+
+impl Subject {
+    /// Every subject there is.
+    pub const ALL: [Self; 15] = [
+        Self::Caseload,
+        Self::Record,
+        Self::Program,
+        Self::Log,
+        Self::Attention,
+        Self::Reminders,
+        Self::Notices,
+        Self::Invitation,
+        Self::Consent,
+        Self::Account,
+        Self::Settings,
+        Self::Team,
+        Self::Library,
+        Self::Audit,
+        Self::Page,
+    ];
+
+    /// As it is kept and as addresses spell it.
+    pub fn tag(self) -> &'static str {
+        match self {
+            Self::Caseload => "caseload",
+            Self::Record => "record",
+            Self::Program => "program",
+            Self::Log => "log",
+            Self::Attention => "attention",
+            Self::Reminders => "reminders",
+            Self::Notices => "notices",
+            Self::Invitation => "invitation",
+            Self::Consent => "consent",
+            Self::Account => "account",
+            Self::Settings => "settings",
+            Self::Team => "team",
+            Self::Library => "library",
+            Self::Audit => "audit",
+            Self::Page => "page",
+        }
+    }
+
+    /// The subject of this tag.
+    pub fn of_tag(tag: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|subject| subject.tag() == tag)
+    }
+}
+
+/// An entry to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Note {
+    pub(crate) deed: Deed,
+    pub(crate) subject: Subject,
+    pub(crate) patient: Option<PatientId>,
+    pub(crate) detail: Option<String>,
+}
+
+/// The statement that writes the entries, to be sent with the COMMIT. It has no parameters, so nothing in it is anything but an id, an
+/// instant, a word of this program, or hexadecimal digits.
+pub(crate) fn words(actor: Actor, trail: Option<&Trail>, notes: &[Note]) -> String {
+    let (member, own) = match actor {
+        Actor::Staff(id) => (Some(id.0), None),
+        Actor::Patient(id) => (None, Some(id.0)),
+        // The program itself is nobody who looks at records.
+        Actor::System => return String::new(),
+    };
+    let mut sql = String::new();
+    for (place, note) in notes.iter().enumerate().filter(|(place, note)| !notes[..*place].contains(note)) {
+        sql.push_str(if place == 0 { "select " } else { ", " });
+        let at = trail.map_or("null".to_owned(), |trail| format!("'{}'", trail.at));
+        let address = trail.and_then(|trail| trail.address).map_or("null".to_owned(), |address| format!("'{address}'"));
+        // Writing to a String cannot fail.
+        let _ = write!(
+            sql,
+            "audit_append({at}, {}, {}, {}, '{}', '{}', {}, {}, {address}, {})",
+            id(trail.map(|trail| trail.account.0)),
+            id(member),
+            id(own),
+            note.deed.tag(),
+            note.subject.tag(),
+            id(note.patient.map(|patient| patient.0)),
+            id(trail.map(|trail| trail.request)),
+            note.detail.as_deref().map_or("null".to_owned(), hex),
+        );
+    }
+    sql
+}
+
+fn id(id: Option<Uuid>) -> String {
+    id.map_or("null".to_owned(), |id| format!("'{id}'"))
+}
+
+fn hex(text: &str) -> String {
+    let digits = text.bytes().fold(String::new(), |mut digits, byte| {
+        let _ = write!(digits, "{byte:02x}");
+        digits
+    });
+    format!("convert_from('\\x{digits}', 'UTF8')")
+}
+
+/// Somebody at the door: before, while or after they are signed in.
+#[derive(Debug, Clone, Copy)]
+pub struct AtTheDoor {
+    /// Which clinic's audit tells of it.
+    pub clinic: ClinicId,
+    /// When.
+    pub at: Timestamp,
+    /// Whose account.
+    pub account: AccountId,
+    /// As whom; [`Actor::System`] when that is not known.
+    pub actor: Actor,
+    /// The request.
+    pub request: Uuid,
+    /// From where.
+    pub address: Option<IpAddr>,
+}
+
+/// Notes a sign-in, a sign-out or a change of an account, in [`Store::signin`](crate::Store::signin).
+///
+/// # Errors
+/// Those of the database.
+pub async fn at_the_door(tx: &Tx, who: AtTheDoor, deed: Deed, subject: Subject) -> Result<(), StoreError> {
+    let AtTheDoor { clinic, at, account, actor, request, address } = who;
+    let (member, own) = match actor {
+        Actor::Staff(MembershipId(id)) => (Some(id), None),
+        Actor::Patient(PatientId(id)) => (None, Some(id)),
+        Actor::System => (None, None),
+    };
+    tx.run(
+        "select audit_append_in($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, null)",
+        [
+            clinic.0.into(),
+            from_instant(at).into(),
+            account.0.into(),
+            member.into(),
+            own.into(),
+            deed.tag().into(),
+            subject.tag().into(),
+            own.into(),
+            request.into(),
+            address.map(|address| address.to_string()).into(),
+        ],
+    )
+    .await?;
+    Ok(())
+}
+
+/// Notes a refused sign-in in the audit of every clinic that the account has a place in, in one statement.
+///
+/// # Errors
+/// Those of the database.
+pub async fn refused_at_the_door(
+    tx: &Tx,
+    account: Option<AccountId>,
+    at: Timestamp,
+    request: Uuid,
+    address: Option<IpAddr>,
+) -> Result<(), StoreError> {
+    // In the order of the clinics, so that two such sign-ins cannot wait for each other. The same statement for an address nobody
+    // has: what is refused takes as long either way.
+    tx.run(
+        "select audit_append_in(place.clinic_id, $2, $1, place.membership_id, place.patient_id, 'sign_in_failed', 'account', place.patient_id, $3, $4, null)
+         from (select m.clinic_id, m.id as membership_id, null::uuid as patient_id from membership m where m.account_id = $1
+               union all select p.clinic_id, null, p.id from patient p where p.account_id = $1
+               order by 1) place",
+        [
+            account.map(|account| account.0).into(),
+            from_instant(at).into(),
+            request.into(),
+            address.map(|address| address.to_string()).into(),
+        ],
+    )
+    .await?;
+    Ok(())
+}

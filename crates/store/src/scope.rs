@@ -1,0 +1,140 @@
+//! Who is at work in which clinic, and within which request.
+
+use std::{
+    net::IpAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use domain::ids::{AccountId, ClinicId, MembershipId, PatientId};
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use crate::{
+    audit::{self, Deed, Note, Subject},
+    line::Line,
+};
+
+/// Who is at work inside a clinic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Actor {
+    /// An owner or a physiotherapist: sees the clinic.
+    Staff(MembershipId),
+    /// A patient: sees their own rows alone.
+    Patient(PatientId),
+    /// The program itself (setting up a clinic, composing a mail): sees the clinic.
+    System,
+}
+
+/// One clinic and who is at work in it: the key to the clinic's rows.
+#[derive(Debug, Clone)]
+pub struct Scope {
+    /// The clinic.
+    pub clinic: ClinicId,
+    /// The person.
+    pub actor: Actor,
+    /// The request, when there is one.
+    trail: Option<Arc<Trail>>,
+}
+
+impl From<&Scope> for Scope {
+    fn from(scope: &Scope) -> Self {
+        scope.clone()
+    }
+}
+
+impl Scope {
+    /// Outside a request: a command, the worker, a test.
+    pub fn new(clinic: ClinicId, actor: Actor) -> Self {
+        Self { clinic, actor, trail: None }
+    }
+
+    /// Within a request of somebody who is signed in.
+    pub(crate) fn within(clinic: ClinicId, actor: Actor, trail: Trail) -> Self {
+        Self { clinic, actor, trail: Some(Arc::new(trail)) }
+    }
+
+    /// To be written into the audit when the work of this request commits. Outside a request it is for the work to say (see
+    /// [`Tx::note`]).
+    pub fn note(&self, deed: Deed, subject: Subject, patient: Option<PatientId>) {
+        if let Some(trail) = &self.trail {
+            held(&trail.notes).push(Note { deed, subject, patient, detail: None });
+        }
+    }
+
+    /// The statement that writes what was noted, here and in `more`. Asked once: what it says is noted no longer.
+    pub(crate) fn closing_words(&self, more: Vec<Note>) -> String {
+        let mut notes = self.trail.as_ref().map(|trail| std::mem::take(&mut *held(&trail.notes))).unwrap_or_default();
+        notes.extend(more);
+        audit::words(self.actor, self.trail.as_deref(), &notes)
+    }
+
+    /// The transaction that this request still holds.
+    pub(crate) fn take_line(&self) -> Option<Line> {
+        self.trail.as_ref().and_then(|trail| held(&trail.parked).take())
+    }
+
+    /// Keeps the transaction, and what was noted in it, for the work to come. Outside a request it is rolled back.
+    pub(crate) fn park(&self, line: Line, notes: Vec<Note>) {
+        if let Some(trail) = &self.trail {
+            *held(&trail.parked) = Some(line);
+            held(&trail.notes).extend(notes);
+        }
+    }
+
+    /// What the request noted did not happen; this did.
+    pub(crate) fn refused(&self, pattern: &str) {
+        if let Some(trail) = &self.trail {
+            let detail = Some(pattern.chars().take(200).collect());
+            *held(&trail.notes) = vec![Note { deed: Deed::Denied, subject: Subject::Page, patient: None, detail }];
+        }
+    }
+
+    /// What the server has to know before the work: whose rows it may show.
+    pub(crate) fn settings(&self) -> String {
+        let patient = match self.actor {
+            Actor::Patient(patient) => patient.0.to_string(),
+            Actor::Staff(_) | Actor::System => String::new(),
+        };
+        format!("select set_config('app.clinic_id', '{}', true), set_config('app.patient_id', '{patient}', true)", self.clinic.0)
+    }
+}
+
+/// A request at the door, with a token.
+#[derive(Debug, Clone, Copy)]
+pub struct Arrival {
+    /// The session's token.
+    pub token: [u8; 32],
+    /// The request's id.
+    pub request: Uuid,
+    /// The request's instant.
+    pub now: Timestamp,
+    /// From where.
+    pub address: Option<IpAddr>,
+    /// Whether the transaction that looks the session up stays open for the work to come. Only for a request whose every byte is
+    /// there: a connection must not wait for a slow browser.
+    pub stay: bool,
+}
+
+/// One request of somebody who is signed in: when, as which account, from where; with the transaction that looked their session up,
+/// until somebody works in it, and what is to be noted when it commits.
+#[derive(Debug)]
+pub(crate) struct Trail {
+    pub(crate) request: Uuid,
+    pub(crate) at: Timestamp,
+    pub(crate) account: AccountId,
+    pub(crate) address: Option<IpAddr>,
+    parked: Mutex<Option<Line>>,
+    notes: Mutex<Vec<Note>>,
+}
+
+impl Trail {
+    pub(crate) fn new(arrival: &Arrival, account: AccountId, line: Option<Line>) -> Self {
+        let Arrival { token: _, request, now, address, stay: _ } = *arrival;
+        Self { request, at: now, account, address, parked: Mutex::new(line), notes: Mutex::default() }
+    }
+}
+
+pub(crate) fn held<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing is left half-done while one of these is held.
+    of.lock().unwrap_or_else(PoisonError::into_inner)
+}
