@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use crate::{
     StoreError, Tx,
+    audit::{Deed, Subject},
     convert::{from_date, from_instant, to_date},
 };
 
@@ -68,6 +69,7 @@ pub async fn marks(tx: &Tx, patients: &[PatientId]) -> Result<HashMap<PatientId,
 /// # Errors
 /// The store's own; [`StoreError::Refused`] outside a member of staff's scope.
 pub async fn decide(tx: &Tx, patient: PatientId, mark: &Mark, note: Option<&str>, now: Timestamp) -> Result<(), StoreError> {
+    tx.note(Deed::Wrote, Subject::Attention, Some(patient));
     let staff = tx.staff().ok_or_else(|| StoreError::Refused("Only the clinic's staff can do this.".to_owned()))?;
     let Mark { kind, key, state } = mark;
     let until = match state {

@@ -10,6 +10,7 @@ use sea_orm::FromQueryResult;
 
 use crate::{
     StoreError, Tx,
+    audit::{Deed, Subject},
     convert::{from_instant, from_time, to_time},
     reminder,
 };
@@ -89,6 +90,7 @@ pub async fn settings(tx: &Tx) -> Result<Settings, StoreError> {
 /// # Errors
 /// [`StoreError::Conflict`] when a value is out of the bounds of the schema; the store's own.
 pub async fn save(tx: &Tx, settings: &Settings, now: Timestamp) -> Result<(), StoreError> {
+    tx.note(Deed::Wrote, Subject::Settings, None);
     let Settings { name, zone, phone, whatsapp, quiet, pain_high, missed_run } = settings;
     tx.run(
         "update clinic set name = $2, zone = $3, phone = $4, whatsapp = $5, quiet_from = $6, quiet_to = $7, pain_high = $8,
@@ -114,6 +116,7 @@ pub async fn save(tx: &Tx, settings: &Settings, now: Timestamp) -> Result<(), St
 /// # Errors
 /// [`StoreError::NotFound`] when there is no such member.
 pub async fn rename_member(tx: &Tx, member: MembershipId, name: &PersonName) -> Result<(), StoreError> {
+    tx.note(Deed::Wrote, Subject::Team, None);
     let found = tx
         .run(
             "update membership set name = $3 where clinic_id = $1 and id = $2",

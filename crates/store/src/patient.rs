@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use crate::{
     StoreError, Tx,
+    audit::{Deed, Subject},
     convert::{from_instant, to_instant},
     reminder,
 };
@@ -113,6 +114,7 @@ pub async fn by_email(tx: &Tx, email: &Email) -> Result<Option<Patient>, StoreEr
 /// # Errors
 /// [`StoreError::Conflict`] with `patient_clinic_id_email_key` when the clinic already has a patient with this address.
 pub async fn create(tx: &Tx, patient: &Patient) -> Result<(), StoreError> {
+    tx.note(Deed::Wrote, Subject::Record, Some(patient.id));
     let Patient { id, account, physiotherapist, name, email, zone, language, region, invited_at, joined_at, created_at } = patient;
     tx.run(
         "insert into patient (clinic_id, id, account_id, physiotherapist_id, name, email, zone, language, region, invited_at, joined_at, created_at)
@@ -141,6 +143,7 @@ pub async fn create(tx: &Tx, patient: &Patient) -> Result<(), StoreError> {
 /// # Errors
 /// The store's own.
 pub async fn mark_invited(tx: &Tx, id: PatientId, now: Timestamp) -> Result<(), StoreError> {
+    tx.note(Deed::Wrote, Subject::Invitation, Some(id));
     tx.run(
         "update patient set invited_at = $3 where clinic_id = $1 and id = $2",
         [tx.clinic().0.into(), id.0.into(), from_instant(now).into()],
@@ -154,6 +157,7 @@ pub async fn mark_invited(tx: &Tx, id: PatientId, now: Timestamp) -> Result<(), 
 /// # Errors
 /// [`StoreError::NotFound`] outside the scope.
 pub async fn rename(tx: &Tx, id: PatientId, name: &PersonName) -> Result<(), StoreError> {
+    tx.note(Deed::Wrote, Subject::Record, Some(id));
     let found = tx
         .run(
             "update patient set name = $3 where clinic_id = $1 and id = $2",
@@ -171,6 +175,7 @@ pub async fn rename(tx: &Tx, id: PatientId, name: &PersonName) -> Result<(), Sto
 /// # Errors
 /// [`StoreError::NotFound`] outside the scope; [`StoreError::Conflict`] when somebody of the clinic has the address.
 pub async fn correct(tx: &Tx, before: &Patient, wanted: &Patient, now: Timestamp) -> Result<(), StoreError> {
+    tx.note(Deed::Wrote, Subject::Record, Some(wanted.id));
     let (clinic, id) = (tx.clinic().0, before.id.0);
     let address = |email: &Option<Email>| email.as_ref().map(|email| email.as_str().to_owned());
     let (old, new) = (address(&before.email), address(&wanted.email));
@@ -231,6 +236,7 @@ pub async fn correct(tx: &Tx, before: &Patient, wanted: &Patient, now: Timestamp
 /// # Errors
 /// [`StoreError::NotFound`] outside the scope; the store's own.
 pub async fn set_zone(tx: &Tx, id: PatientId, zone: &Zone, now: Timestamp) -> Result<(), StoreError> {
+    tx.note(Deed::Wrote, Subject::Record, Some(id));
     let found = tx
         .run(
             "update patient set zone = $3 where clinic_id = $1 and id = $2",

@@ -21,6 +21,7 @@ use uuid::Uuid;
 
 use crate::{
     StoreError, Tx,
+    audit::{Deed, Subject},
     convert::{from_date, from_instant, from_time, to_date, to_time},
 };
 pub(crate) use planning::requiet;
@@ -102,6 +103,7 @@ pub async fn rules_for(tx: &Tx, patient: PatientId) -> Result<Reminders, StoreEr
 /// # Errors
 /// The store's own.
 pub async fn save_rules(tx: &Tx, patient: PatientId, rule: &ReminderRule, now: Timestamp) -> Result<(), StoreError> {
+    tx.note(Deed::Wrote, Subject::Reminders, Some(patient));
     let ReminderRule { times, weekdays, zone, quiet, paused_until } = rule;
     let times = if weekdays.is_empty() { &[][..] } else { times };
     let before = of_patient(tx, patient).await?;
@@ -154,6 +156,7 @@ pub async fn save_rules(tx: &Tx, patient: PatientId, rule: &ReminderRule, now: T
 /// # Errors
 /// As [`rules_for`].
 pub async fn pause(tx: &Tx, patient: PatientId, until: Option<Date>, now: Timestamp) -> Result<(), StoreError> {
+    tx.note(Deed::Wrote, Subject::Reminders, Some(patient));
     let mut rule = rules_for(tx, patient).await?.rule;
     rule.paused_until = until;
     save_rules(tx, patient, &rule, now).await
@@ -173,6 +176,7 @@ pub async fn replan(tx: &Tx, patient: PatientId, now: Timestamp) -> Result<(), S
 /// # Errors
 /// [`StoreError::NotFound`] for a patient that is not within the scope; the store's own.
 pub async fn unsubscribe(tx: &Tx, patient: PatientId, now: Timestamp) -> Result<(), StoreError> {
+    tx.note(Deed::Wrote, Subject::Reminders, Some(patient));
     #[derive(FromQueryResult)]
     struct Address {
         email: Option<String>,
@@ -198,6 +202,7 @@ pub async fn unsubscribe(tx: &Tx, patient: PatientId, now: Timestamp) -> Result<
 /// # Errors
 /// The store's own.
 pub async fn resubscribe(tx: &Tx, patient: PatientId) -> Result<(), StoreError> {
+    tx.note(Deed::Wrote, Subject::Reminders, Some(patient));
     tx.run(
         "delete from suppression s using patient p where p.clinic_id = $1 and p.id = $2
            and s.clinic_id = p.clinic_id and s.email = p.email and s.scope = 'reminders'",

@@ -124,6 +124,16 @@ pub struct SignedIn {
     pub can_switch: bool,
 }
 
+impl SeatId {
+    /// Who that is at work.
+    pub fn actor(self) -> Actor {
+        match self {
+            Self::Staff(id) => Actor::Staff(id),
+            Self::Patient(id) => Actor::Patient(id),
+        }
+    }
+}
+
 /// A seat to open a session for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SeatId {
@@ -325,13 +335,38 @@ pub(crate) fn signed_in(row: Row, arrival: &Arrival, line: Option<Line>) -> Resu
     })
 }
 
-/// Ends the session of this token, if it lives.
+/// Whose session it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ended {
+    /// The account.
+    pub account: AccountId,
+    /// The clinic.
+    pub clinic: ClinicId,
+    /// As whom.
+    pub seat: SeatId,
+}
+
+/// Ends the session of this token, if there is one, and says whose it was.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn end_by_token(tx: &Tx, token: &[u8]) -> Result<(), StoreError> {
-    tx.run("delete from session where token_hash = $1", [digest(token).into()]).await?;
-    Ok(())
+pub async fn end_by_token(tx: &Tx, token: &[u8]) -> Result<Option<Ended>, StoreError> {
+    #[derive(FromQueryResult)]
+    struct Gone {
+        account_id: Uuid,
+        clinic_id: Uuid,
+        membership_id: Option<Uuid>,
+        patient_id: Option<Uuid>,
+    }
+    let sql = "delete from session where token_hash = $1 returning account_id, clinic_id, membership_id, patient_id";
+    let gone: Option<Gone> = tx.one(sql, [digest(token).into()]).await?;
+    Ok(gone.and_then(|Gone { account_id, clinic_id, membership_id, patient_id }| {
+        let seat = match (membership_id, patient_id) {
+            (Some(id), _) => SeatId::Staff(id.into()),
+            (None, id) => SeatId::Patient(id?.into()),
+        };
+        Some(Ended { account: account_id.into(), clinic: clinic_id.into(), seat })
+    }))
 }
 
 /// Ends one of the account's own sessions.

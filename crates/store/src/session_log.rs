@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use crate::{
     StoreError, Tx,
+    audit::{Deed, Subject},
     convert::{from_date, from_instant, to_date, to_instant},
 };
 
@@ -57,7 +58,11 @@ pub async fn insert(tx: &Tx, program: &Program, log: &SessionLog) -> Result<Save
             values,
         )
         .await?;
-    Ok(if row.is_none_or(|row| row.added == 0) { Saved::Known } else { Saved::New })
+    if row.is_none_or(|row| row.added == 0) {
+        return Ok(Saved::Known);
+    }
+    tx.note(Deed::Wrote, Subject::Log, Some(program.patient));
+    Ok(Saved::New)
 }
 
 /// Replaces a log by its correction, keeping the whole of the earlier one.
@@ -65,6 +70,7 @@ pub async fn insert(tx: &Tx, program: &Program, log: &SessionLog) -> Result<Save
 /// # Errors
 /// [`StoreError::NotFound`] when there is no such log; [`StoreError::Refused`] as for [`insert`].
 pub async fn correct(tx: &Tx, program: &Program, log: &SessionLog, now: Timestamp) -> Result<(), StoreError> {
+    tx.note(Deed::Wrote, Subject::Log, Some(program.patient));
     let version = version(program, log)?;
     let kept = tx
         .run(

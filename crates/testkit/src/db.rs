@@ -90,6 +90,18 @@ impl Db {
         }
     }
 
+    /// What the server says when it refuses this, as its superuser or whoever the words make of it.
+    ///
+    /// # Panics
+    /// When it does not refuse.
+    pub async fn refused(&self, sql: &str) -> String {
+        let mut direct = self.direct().await;
+        match direct.execute(sqlx::raw_sql(sqlx::AssertSqlSafe(sql.to_owned()))).await {
+            Ok(_) => panic!("not refused: {sql}"),
+            Err(error) => error.to_string(),
+        }
+    }
+
     /// Reads behind the program's back: one string per row, the columns joined by `|`, NULL as nothing.
     ///
     /// # Panics

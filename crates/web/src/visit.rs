@@ -12,12 +12,16 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use domain::person::{Language, PersonName, Role};
+use domain::{
+    ids::{AccountId, ClinicId},
+    person::{Language, PersonName, Role},
+};
 use jiff::Timestamp;
 use render::{Chrome, Flash, Nav, Person};
 use store::{
     Arrival,
-    session::{Seat, SignedIn},
+    audit::AtTheDoor,
+    session::{Seat, SeatId, SignedIn},
 };
 use tokio::sync::OnceCell;
 use uuid::Uuid;
@@ -68,6 +72,11 @@ impl Visit {
     /// The token the request brought along.
     pub(crate) fn token(&self) -> Option<&[u8; 32]> {
         self.0.token.as_ref()
+    }
+
+    /// This request as the audit tells of it, by somebody who is about to be signed in or no longer is.
+    pub(crate) fn at_the_door(&self, account: AccountId, clinic: ClinicId, seat: SeatId) -> AtTheDoor {
+        AtTheDoor { clinic, at: self.now(), account, actor: seat.actor(), request: self.id(), address: self.address() }
     }
 
     /// The notice that a redirect left behind.

@@ -13,7 +13,10 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::{Exercise, MAX_EQUIPMENT_CHARS, MAX_INSTRUCTIONS_CHARS, MAX_NAME_CHARS, Source, insert};
-use crate::{StoreError, Tx};
+use crate::{
+    StoreError, Tx,
+    audit::{Deed, Subject},
+};
 
 /// The most exercises one file may hold.
 pub const MAX_ENTRIES: usize = 10_000;
@@ -197,6 +200,7 @@ fn usual_dose(category: &str, force: &str) -> Result<Dose, String> {
 /// # Errors
 /// The store's own.
 pub async fn import(tx: &Tx, list: &[ListedExercise], now: Timestamp) -> Result<Imported, StoreError> {
+    tx.note(Deed::Wrote, Subject::Library, None);
     let exercises: Vec<Exercise> = list
         .iter()
         .map(|listed| {

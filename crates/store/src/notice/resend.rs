@@ -8,7 +8,13 @@ use domain::{
 use jiff::Timestamp;
 
 use super::list::{Notice, Row, SELECT, State};
-use crate::{StoreError, Tx, convert::from_instant, outbox::Kind, reminder};
+use crate::{
+    StoreError, Tx,
+    audit::{Deed, Subject},
+    convert::from_instant,
+    outbox::Kind,
+    reminder,
+};
 
 /// What came of the wish.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,6 +103,7 @@ pub async fn resend(
         [tx.clinic().0.into(), id.0.into(), to.as_str().into(), from_instant(now).into(), by.0.into()],
     )
     .await?;
+    tx.note(Deed::Wrote, Subject::Notices, notice.patient.as_ref().map(|(patient, ..)| *patient));
     Ok(Resend::Queued(to))
 }
 

@@ -4,6 +4,7 @@ use axum::{http::header, response::Response};
 use domain::ids::{AccountId, ClinicId};
 use store::{
     StoreError, Tx,
+    audit::{self, Deed, Subject},
     session::{self, Opening, Reach, SeatId},
 };
 
@@ -23,7 +24,10 @@ pub(super) async fn open_until(tx: &Tx, visit: &Visit, opening: Opening<'_>) -> 
     if let Some(old) = visit.token() {
         session::end_by_token(tx, old).await?;
     }
-    session::open(tx, opening, visit.now()).await
+    let who = visit.at_the_door(opening.account, opening.clinic, opening.seat);
+    let token = session::open(tx, opening, visit.now()).await?;
+    audit::at_the_door(tx, who, Deed::SignedIn, Subject::Account).await?;
+    Ok(token)
 }
 
 /// On to the first page of a session just opened, with its cookie.

@@ -13,7 +13,8 @@ use render::{
 use serde::Deserialize;
 use store::{
     account,
-    session::{self, Reach},
+    audit::{self, Deed, Subject},
+    session::{self, Ended, Reach},
 };
 
 use super::enter;
@@ -129,12 +130,15 @@ pub(super) async fn recognise(
     let kept = account.as_ref().and_then(|account| account.password_hash.clone());
     let verdict = app.passwords.compare(password, kept.clone()).await?;
     let right = verdict != Verdict::Wrong;
+    let known = account.as_ref().map(|account| account.id);
+    let (request, address) = (visit.id(), visit.address());
     app.store
         .signin(move |tx| async move {
             if right {
                 account::forget_failures(&tx, &limits[0].0).await
             } else {
-                account::count_failure(&tx, &limits.map(|(subject, _)| subject), now).await
+                account::count_failure(&tx, &limits.map(|(subject, _)| subject), now).await?;
+                audit::refused_at_the_door(&tx, known, now, request, address).await
             }
         })
         .await
@@ -150,7 +154,14 @@ pub(super) async fn recognise(
 /// `POST /sign-out`
 pub(crate) async fn out(State(app): State<AppState>, visit: Visit, pages: Pages) -> PageResult {
     if let Some(token) = visit.token().copied() {
-        app.store.signin(move |tx| async move { session::end_by_token(&tx, &token).await }).await?;
+        let moment = visit.clone();
+        app.store
+            .signin(move |tx| async move {
+                let Some(Ended { account, clinic, seat }) = session::end_by_token(&tx, &token).await? else { return Ok(()) };
+                let who = moment.at_the_door(account, clinic, seat);
+                audit::at_the_door(&tx, who, Deed::SignedOut, Subject::Account).await
+            })
+            .await?;
     }
     let mut response = pages.go_saying("/sign-in", &Flash::good(say(Language::En, "signed-out", &[])));
     let headers = response.headers_mut();

@@ -15,7 +15,10 @@ use render::{
     words::Language,
 };
 use serde::Deserialize;
-use store::reports::caseload;
+use store::{
+    audit::{Deed, Subject},
+    reports::caseload,
+};
 
 use super::standing::{self, Standing};
 use crate::{
@@ -75,6 +78,7 @@ pub async fn page(
     let own = (whose == Whose::Mine).then_some(staff.membership);
     let search: String = wanted.q.trim().chars().take(120).collect();
     let sought = search.clone();
+    staff.scope.note(Deed::Read, Subject::Caseload, None);
     let mut standings = app
         .store
         .tenant(staff.scope.clone(), move |tx| async move {

@@ -14,6 +14,7 @@ use render::{Crumb, Field, Flash, Nav, formats::day_and_year, pages::physio::not
 use serde::Deserialize;
 use store::{
     Scope, StoreError, account,
+    audit::{Deed, Subject},
     notice::{self, Asked, Attempt, Counts, Filter, Notice, Resend, Sender},
     patient::{self, Patient},
 };
@@ -65,6 +66,7 @@ pub async fn page(
         before: wanted.before.parse().ok(),
     };
     let sought = search.clone();
+    staff.scope.note(Deed::Read, Subject::Notices, who);
     let read = app
         .store
         .tenant(staff.scope.clone(), move |tx| async move {

@@ -18,6 +18,7 @@ use render::{
 };
 use store::{
     Scope, Store, StoreError,
+    audit::{Deed, Subject},
     patient::Patient,
     reports::patient::{self as rows, Session},
 };
@@ -84,6 +85,7 @@ impl Record {
     pub async fn load(store: &Store, scope: Scope, id: PatientId, wanted: Wanted, now: Timestamp) -> Result<Self, StoreError> {
         store
             .tenant(scope, move |tx| async move {
+                tx.note(Deed::Read, Subject::Record, Some(id));
                 let patient = store::patient::find(&tx, id).await?;
                 let standing = standing::of(&tx, vec![rows::listed(&patient)], now).await?.pop().ok_or(StoreError::NotFound)?;
                 let period = Period::choose(&wanted, &standing.programs, standing.today);

@@ -12,7 +12,10 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use domain::ids::PatientId;
-use store::reports::patient::Session;
+use store::{
+    audit::{Deed, Subject},
+    reports::patient::Session,
+};
 
 use super::{patient::Record, period::Wanted};
 use crate::{
@@ -43,6 +46,7 @@ pub async fn file(
     Now(now): Now,
     Query(wanted): Query<Wanted>,
 ) -> Result<Response, PageError> {
+    staff.scope.note(Deed::Exported, Subject::Record, Some(id));
     let record = Record::load(&app.store, staff.scope, id, wanted, now).await?;
     if let Some(sentence) = record.period.as_ref().and_then(|period| period.refused()) {
         return Err(PageError::Refused(Some(sentence.to_owned())));

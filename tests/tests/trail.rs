@@ -1,0 +1,157 @@
+//! What the audit tells: who looked at whose record or changed it, from where, in the same transaction as the work, in one chain.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+mod visitor;
+
+use domain::person::PersonName;
+use jiff::civil::date;
+use store::{Actor, Scope, StoreError, patient};
+use testkit::people::clinic_called;
+use visitor::{PASSWORD, Site};
+
+/// Every entry as `who deed subject whose`, in the order of the chain; ids as the names of those they are of.
+async fn told(site: &Site) -> Vec<String> {
+    site.db
+        .rows(
+            "select concat_ws(' ', coalesce(m.name, a.name, 'nobody'), e.deed, e.subject, p.name, e.detail) from audit_entry e
+             left join membership m on m.id = e.membership_id left join patient a on a.id = e.actor_patient_id
+             left join patient p on p.id = e.patient_id order by e.clinic_id, e.seq",
+        )
+        .await
+}
+
+async fn physio_name(site: &Site) -> String {
+    site.db.row(&format!("select name from membership where id = '{}'", site.clinic.physio.membership)).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everything_that_was_looked_at_and_changed_is_known() {
+    let site = Site::open().await;
+    let hannah = site.clinic.patient("Hannah Tan", "hannah@home.test").await;
+    let program = site.clinic.program_for(&hannah, date(2026, 3, 2), 6).await;
+    let account = site.clinic.join(&hannah).await;
+    for account in [account, site.clinic.physio.account] {
+        site.give_password(account).await;
+    }
+    let before = told(&site).await.len();
+
+    let mut physio = site.browser_at("203.0.113.7");
+    physio.sign_in(site.clinic.physio.email.as_str(), "wrong, wrong, wrong").await;
+    physio.sign_in(site.clinic.physio.email.as_str(), PASSWORD).await;
+    physio.get("/patients").await;
+    physio.get(&format!("/patients/{}", hannah.id)).await;
+    physio.get(&format!("/patients/{}/report.csv", hannah.id)).await;
+    physio.get(&format!("/programs/{}", program.id)).await;
+    physio.post(&format!("/programs/{}/pause", program.id), &[("from", "2026-03-03"), ("reason", "On holiday")]).await;
+    physio.get("/exercises").await;
+    physio.post("/sign-out", &[]).await;
+    let mut patient = site.browser();
+    patient.sign_in("hannah@home.test", PASSWORD).await;
+    patient.get("/today").await;
+
+    let name = physio_name(&site).await;
+    let physio_did = |what: &str| format!("{name} {what}");
+    let mut wanted: Vec<String> = [
+        "sign_in_failed account",
+        "signed_in account",
+        "read caseload",
+        "read record Hannah Tan",
+        "exported record Hannah Tan",
+        "read record Hannah Tan",
+        "read program Hannah Tan",
+        "wrote program Hannah Tan",
+        "signed_out account",
+    ]
+    .iter()
+    .map(|what| physio_did(what))
+    .collect();
+    wanted.extend(["Hannah Tan signed_in account Hannah Tan", "Hannah Tan read record Hannah Tan"].map(str::to_owned));
+    assert_eq!(told(&site).await[before..], wanted);
+
+    let whence =
+        site.db.rows("select distinct address from audit_entry where membership_id is not null and request_id is not null").await;
+    assert_eq!(whence, ["203.0.113.7"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_asked_for_and_refused_is_known_too_and_says_nothing_of_whose_it_is() {
+    let site = Site::open().await;
+    site.give_password(site.clinic.physio.account).await;
+    let other = clinic_called(&site.db, "Lakeside", "lakeside.test", site.clock.now()).await;
+    let theirs = other.patient("Wong Mei", "mei@home.test").await;
+    let mut physio = site.browser();
+    physio.sign_in(site.clinic.physio.email.as_str(), PASSWORD).await;
+
+    assert_eq!(physio.get(&format!("/patients/{}", theirs.id)).await.status, 404);
+    assert_eq!(physio.post(&format!("/patients/{}/invite", theirs.id), &[]).await.status, 404);
+    assert_eq!(physio.get("/today").await.status, 404);
+    assert_eq!(physio.get("/no/such/page").await.status, 404);
+
+    let denied: Vec<String> = told(&site).await.into_iter().filter(|entry| entry.contains("denied")).collect();
+    let name = physio_name(&site).await;
+    assert_eq!(
+        denied,
+        ["GET /patients/{id}", "POST /patients/{id}/invite", "GET /today"].map(|page| format!("{name} denied page {page}"))
+    );
+    assert_eq!(
+        site.db.row(&format!("select count(*) from audit_entry where clinic_id = '{}' and deed <> 'wrote'", other.id)).await,
+        "0"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn work_that_is_taken_back_leaves_no_entry_and_an_entry_that_cannot_be_written_takes_the_work_back() {
+    let site = Site::open().await;
+    let hannah = site.clinic.patient("Hannah Tan", "hannah@home.test").await;
+    let before = told(&site).await.len();
+    let scope = Scope::new(site.clinic.id, Actor::Staff(site.clinic.physio.membership));
+    let (id, name) = (hannah.id, PersonName::parse("Somebody Else").unwrap());
+    let undone = site
+        .db
+        .store
+        .tenant(&scope, move |tx| async move {
+            patient::rename(&tx, id, &name).await?;
+            Err::<(), _>(StoreError::NotFound)
+        })
+        .await;
+    assert!(undone.is_err());
+    assert_eq!(told(&site).await.len(), before);
+
+    // The chain cannot be written: nothing is, and the page is not shown.
+    site.give_password(site.clinic.physio.account).await;
+    let mut physio = site.browser();
+    physio.sign_in(site.clinic.physio.email.as_str(), PASSWORD).await;
+    site.db.execute("revoke execute on function audit_append from homestretch_app").await;
+    let page = physio.get(&format!("/patients/{id}")).await;
+    assert_eq!(page.status, 500);
+    assert!(!page.text.contains("Hannah"), "{}", page.text);
+    let name = PersonName::parse("Somebody Else").unwrap();
+    let undone = site.db.store.tenant(&scope, move |tx| async move { patient::rename(&tx, id, &name).await }).await;
+    assert!(undone.is_err());
+    assert_eq!(site.db.row(&format!("select name from patient where id = '{id}'")).await, "Hannah Tan");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_of_the_program_changes_an_entry_or_adds_one_to_another_clinics_chain() {
+    let site = Site::open().await;
+    let hannah = site.clinic.patient("Hannah Tan", "hannah@home.test").await;
+    let scope = Scope::new(site.clinic.id, Actor::Staff(site.clinic.physio.membership));
+    let (id, name) = (hannah.id, PersonName::parse("Hannah Tan Li").unwrap());
+    site.db.store.tenant(&scope, move |tx| async move { patient::rename(&tx, id, &name).await }).await.unwrap();
+    let clinic = site.clinic.id;
+    for role in ["homestretch_app", "homestretch_signin", "homestretch_worker", "homestretch_audit"] {
+        for sql in
+            ["update audit_entry set deed = 'read'", "delete from audit_entry", "truncate audit_entry", "delete from audit_head"]
+        {
+            let refused = site
+                .db
+                .refused(&format!("begin; set local role {role}; set local app.clinic_id = '{clinic}'; {sql}; commit"))
+                .await;
+            assert!(refused.contains("permission denied"), "{role}: {sql}: {refused}");
+        }
+    }
+    let by_hand = "select audit_append_in(current_clinic(), now(), null, null, null, 'read', 'record', null, null, null, null)";
+    let refused = site.db.refused(&format!("begin; set local role homestretch_app; {by_hand}; commit")).await;
+    assert!(refused.contains("permission denied"), "{refused}");
+}
