@@ -33,57 +33,6 @@ async fn seen(db: &Db, clinic: &str, patient: &str, sql: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_table_of_a_clinic_is_held_by_forced_policies() {
-    let db = Db::new().await;
-    let open = db
-        .rows(
-            "select c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace
-             where n.nspname = 'public' and c.relkind in ('r', 'p') and c.relname <> '_sqlx_migrations'
-               and not (c.relrowsecurity and c.relforcerowsecurity)",
-        )
-        .await;
-    assert_eq!(open, Vec::<String>::new(), "without forced row-level security");
-    let keyless = db
-        .rows(
-            "select t.relname from pg_class t join pg_attribute a on a.attrelid = t.oid and a.attname = 'clinic_id'
-             join pg_constraint k on k.conrelid = t.oid and k.contype = 'p'
-             where t.relkind = 'r' and t.relname not in ('session', 'link') and not a.attnum = any (k.conkey)",
-        )
-        .await;
-    assert_eq!(keyless, Vec::<String>::new(), "whose key does not begin with the clinic");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_row_cannot_point_at_another_clinics() {
-    let db = Db::new().await;
-    // Between two tables that both have a clinic_id, every foreign key carries it.
-    let loose = db
-        .rows(
-            "select k.conname from pg_constraint k
-             join pg_attribute a on a.attrelid = k.conrelid and a.attname = 'clinic_id'
-             join pg_attribute b on b.attrelid = k.confrelid and b.attname = 'clinic_id'
-             where k.contype = 'f' and not (a.attnum = any (k.conkey) and b.attnum = any (k.confkey))",
-        )
-        .await;
-    assert_eq!(loose, Vec::<String>::new());
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_programs_roles_own_nothing_and_pass_no_policy() {
-    let db = Db::new().await;
-    let roles = db
-        .rows(
-            "select rolname, rolsuper, rolbypassrls, rolcanlogin, (select count(*) from pg_class where relowner = pg_roles.oid)
-             from pg_roles where rolname like 'homestretch\\_%' order by 1",
-        )
-        .await;
-    assert_eq!(
-        roles,
-        ["homestretch_app|f|f|f|0", "homestretch_audit|f|f|f|0", "homestretch_signin|f|f|f|0", "homestretch_worker|f|f|f|0"]
-    );
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_statement_that_forgets_the_clinic_sees_only_its_own() {
     let db = Db::new().await;
     let [(a, first), (_, second), (b, other)] = two_clinics(&db).await;
@@ -98,6 +47,20 @@ async fn a_statement_that_forgets_the_clinic_sees_only_its_own() {
     assert_eq!(seen(&db, "", "", all).await, "", "no clinic, no rows");
     assert_eq!(seen(&db, &a.to_string(), &first.to_string(), all).await, first.to_string(), "a patient sees themselves alone");
     assert_eq!(seen(&db, &b.to_string(), &first.to_string(), all).await, "", "and nobody in another clinic");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_patient_sees_whether_their_own_address_is_stopped_and_nobody_elses() {
+    let db = Db::new().await;
+    let [(a, first), (_, second), _] = two_clinics(&db).await;
+    for (id, email) in [(first, "first@home.test"), (second, "second@home.test")] {
+        db.execute(&format!("update patient set email = '{email}' where id = '{id}'")).await;
+        db.execute(&format!("insert into suppression values ('{a}', '{email}', 'reminders', 'unsubscribed', now())")).await;
+    }
+    let (clinic, all) = (a.to_string(), "select email from suppression order by 1");
+    assert_eq!(seen(&db, &clinic, "", all).await, "first@home.test,second@home.test");
+    assert_eq!(seen(&db, &clinic, &first.to_string(), all).await, "first@home.test");
+    assert_eq!(seen(&db, &clinic, &first.to_string(), "delete from suppression returning email").await, "first@home.test");
 }
 
 #[tokio::test(flavor = "multi_thread")]

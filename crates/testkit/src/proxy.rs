@@ -1,0 +1,198 @@
+//! A line to the database on which bytes can be held: a database that is slow at exactly the moment a test asks for.
+//!
+//! ```no_run
+//! # async fn story() {
+//! use testkit::proxy::{Proxy, Side};
+//! let db = testkit::Db::new().await;
+//! let line = Proxy::to(db.url()).await;
+//! let store = store::Store::connect_with(line.url(), 1).await.unwrap();
+//! let held = line.hold(b"COMMIT", Side::Answer, 1);
+//! let request = tokio::spawn(async move { /* … store.tenant(…) … */ });
+//! held.reached().await; // the server has committed; nobody knows yet
+//! request.abort();
+//! held.release();
+//! # }
+//! ```
+
+use std::{
+    future::Future,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{
+        TcpListener, TcpStream,
+        tcp::{OwnedReadHalf, OwnedWriteHalf},
+    },
+    sync::watch,
+};
+
+/// How long a test waits for something that should happen at once.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Which way bytes are held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// The question: the server does not get it until it is let go.
+    Question,
+    /// The answer: the server has done what was asked, and whoever asked does not hear.
+    Answer,
+}
+
+/// The line.
+#[derive(Debug)]
+pub struct Proxy {
+    url: String,
+    holds: Arc<Mutex<Vec<Arc<Hold>>>>,
+}
+
+#[derive(Debug)]
+struct Hold {
+    text: Vec<u8>,
+    side: Side,
+    /// How many messages are still to be held.
+    left: Mutex<usize>,
+    reached: watch::Sender<usize>,
+    released: watch::Sender<bool>,
+}
+
+/// Messages that are held, or will be. Dropping it lets them go.
+#[derive(Debug)]
+pub struct Held {
+    hold: Arc<Hold>,
+    count: usize,
+}
+
+impl Proxy {
+    /// A line to the server of a `postgres://user@host:port/…` address.
+    ///
+    /// # Panics
+    /// When the address has no host and port, or no port is free here.
+    pub async fn to(url: &str) -> Self {
+        let server = url.split_once('@').and_then(|(_, rest)| rest.split(['/', '?']).next()).unwrap_or_default().to_owned();
+        assert!(server.contains(':'), "{url} does not name its host and port");
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap_or_else(|error| panic!("no port for the line: {error}"));
+        let here = listener.local_addr().unwrap_or_else(|error| panic!("no port for the line: {error}"));
+        let holds = Arc::<Mutex<Vec<Arc<Hold>>>>::default();
+        let shared = holds.clone();
+        let url = url.replace(&server, &here.to_string());
+        tokio::spawn(async move {
+            while let Ok((near, _)) = listener.accept().await {
+                let Ok(far) = TcpStream::connect(&server).await else { continue };
+                let (near_in, near_out) = near.into_split();
+                let (far_in, far_out) = far.into_split();
+                // An answer is held by whoever saw the question pass.
+                let (gate, open) = watch::channel(None);
+                tokio::spawn(questions(near_in, far_out, shared.clone(), gate));
+                tokio::spawn(answers(far_in, near_out, open));
+            }
+        });
+        Self { url, holds }
+    }
+
+    /// The address of the near end.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Holds the next `count` messages to the server that contain `text` in whatever case, each on the connection it comes by, or the
+    /// answers to them.
+    pub fn hold(&self, text: &[u8], side: Side, count: usize) -> Held {
+        let hold = Arc::new(Hold {
+            text: text.to_ascii_lowercase(),
+            side,
+            left: Mutex::new(count),
+            reached: watch::channel(0).0,
+            released: watch::channel(false).0,
+        });
+        locked(&self.holds).push(hold.clone());
+        Held { hold, count }
+    }
+}
+
+impl Held {
+    /// Ready when all of them are held.
+    ///
+    /// # Panics
+    /// When they do not come.
+    pub async fn reached(&self) {
+        let mut reached = self.hold.reached.subscribe();
+        within("a message to be held", async { reached.wait_for(|reached| *reached >= self.count).await.map(|_| ()) }).await;
+    }
+
+    /// Lets them go, and all that follow.
+    pub fn release(self) {
+        drop(self);
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        *locked(&self.hold.left) = 0;
+        self.hold.released.send_replace(true);
+    }
+}
+
+type Gate = Option<Arc<Hold>>;
+
+async fn questions(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, holds: Arc<Mutex<Vec<Arc<Hold>>>>, gate: watch::Sender<Gate>) {
+    let mut buffer = vec![0; 64 << 10];
+    while let Ok(count @ 1..) = from.read(&mut buffer).await {
+        let bytes = buffer.get(..count).unwrap_or_default();
+        let hold = caught(&holds, bytes);
+        if let Some(hold) = &hold
+            && hold.side == Side::Answer
+        {
+            gate.send_replace(Some(hold.clone()));
+        }
+        if let Some(hold) = hold.filter(|hold| hold.side == Side::Question) {
+            hold.reached.send_modify(|reached| *reached += 1);
+            // The sender lives as long as the hold does.
+            let _ = hold.released.subscribe().wait_for(|released| *released).await;
+        }
+        if to.write_all(bytes).await.is_err() {
+            break;
+        }
+    }
+    // Whoever asked has gone: the server hears of it as it would by the connection's end.
+    let _ = to.shutdown().await;
+}
+
+async fn answers(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, gate: watch::Receiver<Gate>) {
+    let mut buffer = vec![0; 64 << 10];
+    while let Ok(count @ 1..) = from.read(&mut buffer).await {
+        let hold = gate.borrow().clone();
+        if let Some(hold) = hold.filter(|hold| !*hold.released.borrow()) {
+            hold.reached.send_modify(|reached| *reached += 1);
+            let _ = hold.released.subscribe().wait_for(|released| *released).await;
+        }
+        if to.write_all(buffer.get(..count).unwrap_or_default()).await.is_err() {
+            break;
+        }
+    }
+    let _ = to.shutdown().await;
+}
+
+fn caught(holds: &Mutex<Vec<Arc<Hold>>>, bytes: &[u8]) -> Option<Arc<Hold>> {
+    let mut holds = locked(holds);
+    holds.retain(|hold| !*hold.released.borrow());
+    let bytes = bytes.to_ascii_lowercase();
+    let hold = holds.iter().find(|hold| bytes.windows(hold.text.len()).any(|window| window == hold.text))?;
+    let mut left = locked(&hold.left);
+    *left = left.checked_sub(1)?;
+    Some(hold.clone())
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+async fn within<E: std::fmt::Debug>(what: &str, done: impl Future<Output = Result<(), E>>) {
+    match tokio::time::timeout(PATIENCE, done).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => panic!("waited for {what}: {error:?}"),
+        Err(_) => panic!("waited for {what} in vain"),
+    }
+}
