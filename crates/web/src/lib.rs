@@ -10,6 +10,7 @@
 pub mod account;
 pub mod assets;
 pub mod auth;
+mod csv;
 pub mod error;
 pub mod extract;
 mod health;

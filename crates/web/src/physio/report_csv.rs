@@ -20,6 +20,7 @@ use store::{
 use super::{patient::Record, period::Wanted};
 use crate::{
     AppState, PageError,
+    csv::line,
     extract::{Id, Now, Query, Staff},
 };
 
@@ -51,7 +52,7 @@ pub async fn file(
     if let Some(sentence) = record.period.as_ref().and_then(|period| period.refused()) {
         return Err(PageError::Refused(Some(sentence.to_owned())));
     }
-    let mut text = line(COLUMNS.map(str::to_owned));
+    let mut text = line(COLUMNS);
     for session in &record.sessions {
         text.push_str(&line(cells(&record, session)));
     }
@@ -99,40 +100,4 @@ fn cells(record: &Record, session: &Session) -> [String; 12] {
         red_flags.iter().map(|flag| flag.tag()).collect::<Vec<_>>().join("; "),
         note.clone().unwrap_or_default(),
     ]
-}
-
-fn line(cells: [String; 12]) -> String {
-    let cells: Vec<String> = cells.iter().map(|text| cell(text)).collect();
-    cells.join(",") + "\r\n"
-}
-
-/// One cell: harmless to a spreadsheet, quoted where it must be.
-fn cell(text: &str) -> String {
-    let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
-    let safe = if formula { format!("'{text}") } else { text.to_owned() };
-    if safe.contains(['"', ',', '\n', '\r']) { format!("\"{}\"", safe.replace('"', "\"\"")) } else { safe }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::cell;
-
-    #[test]
-    fn a_cell_is_never_a_formula_and_never_breaks_the_line() {
-        for (text, expected) in [
-            ("Slept well", "Slept well"),
-            ("", ""),
-            ("better, less stiff", "\"better, less stiff\""),
-            ("she said \"ouch\"\nand stopped", "\"she said \"\"ouch\"\"\nand stopped\""),
-            ("=1+1", "'=1+1"),
-            ("@SUM(A1)", "'@SUM(A1)"),
-            ("-2 kg", "'-2 kg"),
-            ("+60, then more", "\"'+60, then more\""),
-            ("\t=1", "'\t=1"),
-            ("\r=1", "\"'\r=1\""),
-            ("مرحبا", "مرحبا"),
-        ] {
-            assert_eq!(cell(text), expected);
-        }
-    }
 }
