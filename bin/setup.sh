@@ -60,6 +60,10 @@ faketime_library() {
   return 1
 }
 
+need_unzip() { # what patients take away is looked into with another program than ours
+  command -v unzip >/dev/null || install_packages "unzip" "unzip" "unzip"
+}
+
 need_browser() {
   local missing=
   command -v node >/dev/null || missing="$missing nodejs"

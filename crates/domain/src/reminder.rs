@@ -95,6 +95,8 @@ tagged! {
         Expired = "expired",
         /// The patient paused reminders.
         Paused = "paused",
+        /// The patient's record was closed.
+        Closed = "closed",
     }
 }
 

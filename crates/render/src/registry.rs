@@ -27,6 +27,8 @@ pub fn all() -> Vec<Entry> {
         entry::<pages::patient::Log>(),
         entry::<pages::patient::Progress>(),
         entry::<pages::patient::Reminders>(),
+        entry::<pages::patient::Consent>(),
+        entry::<pages::patient::Close>(),
         entry::<pages::errors::NotFound>(),
         entry::<pages::errors::Forbidden>(),
         entry::<pages::errors::Refused>(),
@@ -59,6 +61,7 @@ pub fn all() -> Vec<Entry> {
         entry::<pages::physio::programs::ProgramShown>(),
         entry::<pages::physio::patient::PatientPage>(),
         entry::<pages::physio::notices::Notices>(),
+        entry::<pages::physio::record::Record>(),
     ]
 }
 

@@ -84,6 +84,10 @@ pub enum Subject {
     Team,
     /// The exercise library and templates.
     Library,
+    /// Closing a record, or opening it again.
+    Closure,
+    /// The register of breaches.
+    Breach,
     /// The audit itself, and what is made of it.
     Audit,
     /// A page of the program, for what was refused.
@@ -92,7 +96,7 @@ pub enum Subject {
 
 impl Subject {
     /// Every subject there is.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::Caseload,
         Self::Record,
         Self::Program,
@@ -106,6 +110,8 @@ impl Subject {
         Self::Settings,
         Self::Team,
         Self::Library,
+        Self::Closure,
+        Self::Breach,
         Self::Audit,
         Self::Page,
     ];
@@ -126,6 +132,8 @@ impl Subject {
             Self::Settings => "settings",
             Self::Team => "team",
             Self::Library => "library",
+            Self::Closure => "closure",
+            Self::Breach => "breach",
             Self::Audit => "audit",
             Self::Page => "page",
         }

@@ -158,8 +158,9 @@ pub async fn find(tx: &Tx, token: &str, now: Timestamp) -> Result<Option<Link>, 
         .one(
             "select l.id, l.purpose, l.email, l.clinic_id, l.patient_id, l.membership_id, l.account_id, l.expires_at, l.used_at,
                c.name as clinic_name, p.name as patient_name, p.language, t.name as physiotherapist, m.name as staff_name, m.role,
-               -- an invitation to an address that the record no longer has, or to a closed place
-               coalesce(p.email is distinct from l.email and l.patient_id is not null, false) or m.disabled_at is not null as withdrawn
+               -- an invitation to an address that the record no longer has, to a closed record, or to a closed place
+               coalesce(p.email is distinct from l.email and l.patient_id is not null, false) or p.closed_at is not null
+                 or m.disabled_at is not null as withdrawn
              from link l
              left join clinic c on c.id = l.clinic_id
              left join patient p on p.clinic_id = l.clinic_id and p.id = l.patient_id

@@ -41,6 +41,22 @@ pub struct Patient {
     pub joined_at: Option<Timestamp>,
     /// When the record was made.
     pub created_at: Timestamp,
+    /// Since when the record is closed, if it is: nobody signs in to it, and it gets no mail.
+    pub closed: Option<Closed>,
+}
+
+/// A record that was closed ([`crate::closure`]).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Closed {
+    /// When.
+    pub at: Timestamp,
+    /// Whether the patient asked for it; else the clinic did it.
+    pub by_patient: bool,
+}
+
+/// What the schema's two columns say together.
+pub(crate) fn closed(at: Option<time::OffsetDateTime>, by: Option<&str>) -> Option<Closed> {
+    Some(Closed { at: at.and_then(to_instant)?, by_patient: by == Some("patient") })
 }
 
 #[derive(FromQueryResult)]
@@ -56,16 +72,32 @@ struct Row {
     invited_at: Option<time::OffsetDateTime>,
     joined_at: Option<time::OffsetDateTime>,
     created_at: time::OffsetDateTime,
+    closed_at: Option<time::OffsetDateTime>,
+    closed_by: Option<String>,
 }
 
-const COLUMNS: &str = "id, account_id, physiotherapist_id, name, email, zone, language, region, invited_at, joined_at, created_at";
+const COLUMNS: &str = "id, account_id, physiotherapist_id, name, email, zone, language, region, invited_at, joined_at, created_at,
+  closed_at, closed_by";
 
 impl TryFrom<Row> for Patient {
     type Error = StoreError;
 
     fn try_from(row: Row) -> Result<Self, StoreError> {
-        let Row { id, account_id, physiotherapist_id, name, email, zone, language, region, invited_at, joined_at, created_at } =
-            row;
+        let Row {
+            id,
+            account_id,
+            physiotherapist_id,
+            name,
+            email,
+            zone,
+            language,
+            region,
+            invited_at,
+            joined_at,
+            created_at,
+            closed_at,
+            closed_by,
+        } = row;
         Ok(Self {
             id: PatientId(id),
             account: account_id.map(AccountId),
@@ -80,6 +112,7 @@ impl TryFrom<Row> for Patient {
             invited_at: invited_at.and_then(to_instant),
             joined_at: joined_at.and_then(to_instant),
             created_at: to_instant(created_at).ok_or_else(|| StoreError::corrupt("patient", "created_at", id, "out of range"))?,
+            closed: closed(closed_at, closed_by.as_deref()),
         })
     }
 }
@@ -109,13 +142,14 @@ pub async fn by_email(tx: &Tx, email: &Email) -> Result<Option<Patient>, StoreEr
     .transpose()
 }
 
-/// Adds a record.
+/// Adds a record, open.
 ///
 /// # Errors
 /// [`StoreError::Conflict`] with `patient_clinic_id_email_key` when the clinic already has a patient with this address.
 pub async fn create(tx: &Tx, patient: &Patient) -> Result<(), StoreError> {
     tx.note(Deed::Wrote, Subject::Record, Some(patient.id));
-    let Patient { id, account, physiotherapist, name, email, zone, language, region, invited_at, joined_at, created_at } = patient;
+    let Patient { id, account, physiotherapist, name, email, zone, language, region, invited_at, joined_at, created_at, closed: _ } =
+        patient;
     tx.run(
         "insert into patient (clinic_id, id, account_id, physiotherapist_id, name, email, zone, language, region, invited_at, joined_at, created_at)
          values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
@@ -247,6 +281,41 @@ pub async fn set_zone(tx: &Tx, id: PatientId, zone: &Zone, now: Timestamp) -> Re
         return Err(StoreError::NotFound);
     }
     reminder::replan(tx, id, now).await
+}
+
+/// What stands around a patient's day.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Beside {
+    /// The name of the physiotherapist on whose caseload the patient is; `None` when there is nobody in particular.
+    pub physiotherapist: Option<PersonName>,
+    /// The version of the wording the patient agreed to last; `None` when nothing is recorded.
+    pub agreed_to: Option<String>,
+}
+
+/// Who looks after the patient, and what the patient agreed to last.
+///
+/// # Errors
+/// [`StoreError::NotFound`] outside the scope; the store's own.
+pub async fn beside(tx: &Tx, id: PatientId) -> Result<Beside, StoreError> {
+    #[derive(FromQueryResult)]
+    struct Row {
+        name: Option<String>,
+        version: Option<String>,
+    }
+    let Row { name, version } = tx
+        .one(
+            "select m.name, (select c.version from consent c where c.clinic_id = p.clinic_id and c.patient_id = p.id
+                order by c.agreed_at desc, c.id desc limit 1) as version
+             from patient p
+             left join membership m on m.clinic_id = p.clinic_id and m.id = p.physiotherapist_id and m.disabled_at is null
+             where p.clinic_id = $1 and p.id = $2",
+            [tx.clinic().0.into(), id.0.into()],
+        )
+        .await?
+        .ok_or(StoreError::NotFound)?;
+    let physiotherapist =
+        name.map(|name| PersonName::parse(&name).map_err(|why| StoreError::corrupt("membership", "name", id, why))).transpose()?;
+    Ok(Beside { physiotherapist, agreed_to: version })
 }
 
 /// The name of the physiotherapist on whose caseload the patient is; `None` when there is nobody in particular.

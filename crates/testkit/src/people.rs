@@ -135,6 +135,7 @@ impl Clinic {
             region: Region::UpperBack,
             invited_at: Some(self.now),
             joined_at: None,
+            closed: None,
             created_at: self.now,
         };
         self.tenant(move |tx| async move { patient::create(&tx, &record).await }).await;

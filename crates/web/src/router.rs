@@ -14,7 +14,7 @@ use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer, ti
 
 use crate::{
     AppState, PageError,
-    account::{clinic, forgot, mailed, own, places, sign_in, team, welcome},
+    account::{agreed, clinic, close, forgot, mailed, own, places, sign_in, take_away, team, welcome},
     assets,
     auth::origin,
     error, health,
@@ -81,6 +81,9 @@ fn routes() -> Map {
         .route("/account/password", post(own::change_password))
         .route("/account/sessions/end-others", post(own::end_others))
         .route("/account/sessions/{id}/end", post(own::end_session))
+        .route("/account/consent", get(agreed::page).post(agreed::agree))
+        .route("/account/close", get(close::page).post(close::submit))
+        .route("/account/export.zip", get(take_away::own))
         // the owner
         .route("/settings", get(clinic::page).post(clinic::save))
         .route("/team", get(team::page).post(team::invite))
@@ -101,6 +104,10 @@ fn routes() -> Map {
         .route("/attention/{id}/acknowledge", post(physio::attention::acknowledge))
         .route("/attention/{id}/snooze", post(physio::attention::snooze))
         .route("/patients/{id}/edit", get(physio::details::edit).post(physio::details::save))
+        .route("/patients/{id}/record", get(physio::record::page))
+        .route("/patients/{id}/export.zip", get(take_away::of_patient))
+        .route("/patients/{id}/close", post(physio::record::close))
+        .route("/patients/{id}/reopen", post(physio::record::reopen))
         .route("/patients/{id}/invite", post(physio::invite::again))
         .route("/patients/{id}/programs/new", get(physio::builder::new))
         .route("/patients/{id}/programs", post(physio::builder::create))

@@ -83,6 +83,11 @@ fn later(error: &StoreError, now: Timestamp) -> Settlement {
 /// Why a notice is not sent now, if it is not.
 fn unwanted(notice: &Claimed, facts: &Facts, now: Timestamp) -> Option<Settlement> {
     let dead = |why: &str| Some(Settlement::Dead { phase: "compose", reply: why.to_owned(), suppress: false });
+    let skip = |why| Some(Settlement::Skipped(why));
+    // Whatever kind it is. Closing a record also takes its claimed notices back, so one that is past this point is not sent either.
+    if facts.patient(notice).is_some_and(|patient| patient.closed) {
+        return skip(NoticeSkip::Closed);
+    }
     if notice.kind != Kind::SessionReminder {
         if let Some(reason) = facts.refused(notice) {
             return dead(&format!("nothing is sent to this address since a mail server refused it: {reason}"));
@@ -94,7 +99,6 @@ fn unwanted(notice: &Claimed, facts: &Facts, now: Timestamp) -> Option<Settlemen
     let (Some((date, time)), Some(patient)) = (notice.civil, facts.patient(notice)) else {
         return dead("the patient this reminder is for is not there");
     };
-    let skip = |why| Some(Settlement::Skipped(why));
     // The patient may have chosen other hours since this one was planned.
     if patient.rule.times.is_empty() {
         return skip(NoticeSkip::Unsubscribed);

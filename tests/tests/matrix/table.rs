@@ -145,6 +145,12 @@ pub const TABLE: &[Entry] = &[
     post("/account/password", SIGNED_IN, Takes::Nothing).form("current=wrong&new=four+quiet+garden+chairs").gives(&[422]),
     post("/account/sessions/end-others", SIGNED_IN, Takes::Nothing),
     post("/account/sessions/{id}/end", SIGNED_IN, Takes::Session),
+    get("/account/consent", PATIENTS, Takes::Nothing),
+    // The wording that was shown is not the one of now.
+    post("/account/consent", PATIENTS, Takes::Nothing).form("agree=yes&consent_version=old").gives(&[422]),
+    get("/account/export.zip", PATIENTS, Takes::Nothing),
+    get("/account/close", PATIENTS, Takes::Nothing),
+    post("/account/close", PATIENTS, Takes::Nothing).form("current=wrong").gives(&[422]),
     // the owner
     get("/settings", OWNERS, Takes::Nothing),
     post("/settings", OWNERS, Takes::Nothing)
@@ -172,6 +178,8 @@ pub const TABLE: &[Entry] = &[
     get("/patients/{id}/report.csv", STAFF, Takes::Patient),
     get("/patients/{id}/edit", STAFF, Takes::Patient),
     post("/patients/{id}/edit", STAFF, Takes::Patient).form(PERSON),
+    get("/patients/{id}/record", STAFF, Takes::Patient),
+    get("/patients/{id}/export.zip", STAFF, Takes::Patient),
     post("/patients/{id}/invite", STAFF, Takes::Patient),
     get("/patients/{id}/programs/new", STAFF, Takes::Patient),
     post("/patients/{id}/programs", STAFF, Takes::Patient).form(program!("&program_id={new}")),
@@ -205,4 +213,7 @@ pub const TABLE: &[Entry] = &[
     post("/templates/{id}", STAFF, Takes::Template).form(program!("")),
     post("/templates/{id}/archive", STAFF, Takes::Template),
     post("/templates/{id}/restore", STAFF, Takes::Template),
+    // Last: a closed record is in nobody's hands any more.
+    post("/patients/{id}/close", STAFF, Takes::Patient),
+    post("/patients/{id}/reopen", STAFF, Takes::Patient),
 ];

@@ -152,8 +152,17 @@ impl Browser {
         self.post("/sign-in", &[("email", email), ("password", password), ("next", next)]).await
     }
 
+    /// A file as it came, byte for byte.
+    pub async fn download(&mut self, path: &str) -> (Answer, Vec<u8>) {
+        self.exchange(Method::GET, path, None, &[("sec-fetch-site", "same-origin")]).await
+    }
+
     /// Exactly this request, with the cookies of this browser.
     pub async fn send(&mut self, method: Method, path: &str, body: Option<&str>, headers: &[(&str, &str)]) -> Answer {
+        self.exchange(method, path, body, headers).await.0
+    }
+
+    async fn exchange(&mut self, method: Method, path: &str, body: Option<&str>, headers: &[(&str, &str)]) -> (Answer, Vec<u8>) {
         let mut request = Request::builder().method(method).uri(path).header(header::HOST, "localhost:8080");
         if body.is_some() && !headers.iter().any(|(name, _)| *name == "content-type") {
             request = request.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
@@ -184,7 +193,7 @@ impl Browser {
                 self.cookies.insert(name.to_owned(), value.to_owned());
             }
         }
-        Answer { status, headers, text: String::from_utf8_lossy(&bytes).into_owned() }
+        (Answer { status, headers, text: String::from_utf8_lossy(&bytes).into_owned() }, bytes.to_vec())
     }
 
     pub fn cookie(&self, name: &str) -> Option<String> {

@@ -258,6 +258,7 @@ impl Maker {
             region: story.region,
             invited_at: email.is_some().then_some(at),
             joined_at: None,
+            closed: None,
             created_at: at,
         };
         let (clinic, now) = (self.clinic, self.now);

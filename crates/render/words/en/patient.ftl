@@ -173,6 +173,7 @@ fate-unsubscribed = You had stopped reminders.
 fate-quiet = Your clinic sends nothing at that hour.
 fate-expired = Its time had passed by too much, or a later one took its place.
 fate-paused = You had paused reminders.
+fate-closed = Your account was closed at that time.
 fate-dead = It could not be delivered to { $address }. Your clinic can see why.
 fate-unknown = We handed it over and never heard whether it was delivered. It may have arrived.
 why-before-record = Your clinic did not know you yet.

@@ -45,6 +45,8 @@ pub struct PatientFacts {
     pub language: Language,
     /// Whether the patient has accepted the invitation and can sign in.
     pub joined: bool,
+    /// Whether the record is closed: then it gets no mail of any kind.
+    pub closed: bool,
     /// The patient's zone.
     pub zone: Zone,
     /// The physiotherapist whose caseload the patient is on.
@@ -161,6 +163,7 @@ struct PatientRow {
     name: String,
     language: String,
     zone: String,
+    closed: bool,
     physiotherapist: Option<String>,
 }
 
@@ -211,7 +214,8 @@ pub async fn read(tx: &Tx, notices: &[Claimed]) -> Result<Facts, StoreError> {
                union
                select p.clinic_id, p.id from patient p
                join unnest($3::uuid[], $4::uuid[]) as w (clinic_id, id) on p.clinic_id = w.clinic_id and p.account_id = w.id)
-             select p.clinic_id, p.id, p.account_id, p.name, p.language, p.zone, m.name as physiotherapist
+             select p.clinic_id, p.id, p.account_id, p.name, p.language, p.zone, p.closed_at is not null as closed,
+               m.name as physiotherapist
              from wanted join patient p on p.clinic_id = wanted.clinic_id and p.id = wanted.id
              left join membership m on m.clinic_id = p.clinic_id and m.id = p.physiotherapist_id",
             [patient_clinics, patient_ids, account_clinics, account_ids],
@@ -222,7 +226,7 @@ pub async fn read(tx: &Tx, notices: &[Claimed]) -> Result<Facts, StoreError> {
     let mut rules = rules_of(tx, &wanted).await?;
     let mut logged = logged_of(tx, notices).await?;
     let mut patients = HashMap::with_capacity(rows.len());
-    for PatientRow { clinic_id, id, account_id, name, language, zone, physiotherapist } in rows {
+    for PatientRow { clinic_id, id, account_id, name, language, zone, closed, physiotherapist } in rows {
         let (clinic, patient) = (ClinicId(clinic_id), PatientId(id));
         let language = language.parse().unwrap_or(Language::En);
         if let Some(account) = account_id {
@@ -234,6 +238,7 @@ pub async fn read(tx: &Tx, notices: &[Claimed]) -> Result<Facts, StoreError> {
             name: PersonName::parse(&name).map_err(|why| StoreError::corrupt("patient", "name", id, why))?,
             language,
             joined: account_id.is_some(),
+            closed,
             physiotherapist,
             rule: rule_of(patient, &rules.remove(&(clinic, patient)).unwrap_or_default(), zone.clone(), quiet)?,
             zone,

@@ -150,7 +150,8 @@ impl Owed {
     }
 }
 
-/// Queues what is owed; `$1` to `$6` are [`Owed`], `$7` is now, `$8` is what becomes of it. A patient without an address is owed nothing.
+/// Queues what is owed; `$1` to `$6` are [`Owed`], `$7` is now, `$8` is what becomes of it. A patient without an address, or with a closed record, is owed
+/// nothing.
 const QUEUE: &str =
     "insert into notice (clinic_id, id, kind, patient_id, recipient, civil_date, civil_time, dedupe_key, due_at, next_at,
        created_at, state, reason, settled_at)
@@ -160,7 +161,7 @@ const QUEUE: &str =
      from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::date[], $5::time[], $6::timestamptz[])
        as o (clinic_id, id, patient_id, civil_date, civil_time, due_at)
      join patient p on p.clinic_id = o.clinic_id and p.id = o.patient_id
-     where p.email is not null
+     where p.email is not null and p.closed_at is null
      on conflict (dedupe_key) do nothing";
 
 /// The rules of a patient as they are, held until the transaction ends.

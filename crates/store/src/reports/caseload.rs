@@ -39,6 +39,8 @@ pub struct Listed {
     pub joined_at: Option<Timestamp>,
     /// Whose caseload the patient is on, by name.
     pub physiotherapist: Option<String>,
+    /// Whether the record is closed: then nothing about it needs anybody.
+    pub closed: bool,
 }
 
 /// The most patients one caseload lists. Beyond it the search narrows; the page says so.
@@ -59,6 +61,7 @@ pub async fn patients(tx: &Tx, whose: Option<MembershipId>, search: &str) -> Res
         invited_at: Option<time::OffsetDateTime>,
         joined_at: Option<time::OffsetDateTime>,
         physiotherapist: Option<String>,
+        closed: bool,
     }
     let rows: Vec<Row> = tx
         .all(
@@ -67,7 +70,7 @@ pub async fn patients(tx: &Tx, whose: Option<MembershipId>, search: &str) -> Res
         )
         .await?;
     rows.into_iter()
-        .map(|Row { id, name, email, zone, region, invited_at, joined_at, physiotherapist }| {
+        .map(|Row { id, name, email, zone, region, invited_at, joined_at, physiotherapist, closed }| {
             Ok(Listed {
                 id: PatientId(id),
                 name,
@@ -77,6 +80,7 @@ pub async fn patients(tx: &Tx, whose: Option<MembershipId>, search: &str) -> Res
                 invited_at: invited_at.and_then(to_instant),
                 joined_at: joined_at.and_then(to_instant),
                 physiotherapist,
+                closed,
             })
         })
         .collect()

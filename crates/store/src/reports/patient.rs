@@ -89,7 +89,7 @@ impl Session {
 
 /// The patient as a line of the caseload has them, so that the page and the caseload judge by the same.
 pub fn listed(patient: &Patient) -> Listed {
-    let Patient { id, name, email, zone, region, invited_at, joined_at, .. } = patient.clone();
+    let Patient { id, name, email, zone, region, invited_at, joined_at, closed, .. } = patient.clone();
     Listed {
         id,
         name: name.as_str().to_owned(),
@@ -99,6 +99,7 @@ pub fn listed(patient: &Patient) -> Listed {
         invited_at,
         joined_at,
         physiotherapist: None,
+        closed: closed.is_some(),
     }
 }
 

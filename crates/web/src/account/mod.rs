@@ -1,11 +1,15 @@
 //! The way in, links from mail, everybody's own account, and the owner's pages about the clinic.
 
+pub(crate) mod agreed;
+mod archive;
 pub(crate) mod clinic;
+pub(crate) mod close;
 mod enter;
 pub(crate) mod forgot;
 pub(crate) mod mailed;
 pub(crate) mod own;
 pub(crate) mod places;
 pub(crate) mod sign_in;
+pub(crate) mod take_away;
 pub(crate) mod team;
 pub(crate) mod welcome;

@@ -4,7 +4,7 @@ use axum::{
     extract::{Path, State},
     http::StatusCode,
 };
-use domain::person::{Language, PersonName};
+use domain::person::PersonName;
 use render::{
     Field,
     pages::account::links::{Over, Welcome},
@@ -13,12 +13,11 @@ use render::{
 use serde::Deserialize;
 use store::{
     StoreError, account,
-    account::Consent,
     link::{self, Freshness, Invited, InvitedSeat, Link, Opens},
     session::SeatId,
 };
 
-use super::{enter, mailed, sign_in};
+use super::{agreed, enter, mailed, sign_in};
 use crate::{
     AppState, PageError, PageResult,
     extract::{Form, Pages},
@@ -130,7 +129,7 @@ impl Invitation {
             existing: self.existing,
             name: Field::holding(name.as_str()),
             password: Field::default(),
-            consent: if patient { consent(*language, clinic_name) } else { vec![] },
+            consent: if patient { agreed::paragraphs(*language, clinic_name) } else { vec![] },
             consent_version: if patient { say(*language, "consent-version", &[]) } else { String::new() },
             agreed: false,
             consent_error: None,
@@ -203,10 +202,7 @@ impl Invitation {
                 let clinic = invited.clinic;
                 let seat = match invited.seat {
                     InvitedSeat::Patient(patient) => {
-                        let consent = Consent {
-                            version: say(invited.language, "consent-version", &[]),
-                            wording: consent(invited.language, &invited.clinic_name).join("\n\n"),
-                        };
+                        let consent = agreed::wording(invited.language, &invited.clinic_name);
                         account::join_patient(&tx, (clinic, patient), account.id, &consent, now).await?;
                         SeatId::Patient(patient)
                     }
@@ -220,11 +216,4 @@ impl Invitation {
             })
             .await
     }
-}
-
-/// What a patient agrees to, in their language.
-fn consent(language: Language, clinic: &str) -> Vec<String> {
-    ["consent-1", "consent-2", "consent-3", "consent-4"]
-        .map(|key| say(language, key, &[("clinic", clinic.to_owned().into())]))
-        .into()
 }

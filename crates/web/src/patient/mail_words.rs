@@ -95,6 +95,7 @@ impl Teller<'_> {
                     (NoticeSkip::Quiet, _) => self.say("fate-quiet"),
                     (NoticeSkip::Expired, _) => self.say("fate-expired"),
                     (NoticeSkip::Paused, _) => self.say("fate-paused"),
+                    (NoticeSkip::Closed, _) => self.say("fate-closed"),
                 };
                 ("mail-not-sent", "quiet", "", text)
             }

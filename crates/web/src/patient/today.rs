@@ -25,6 +25,7 @@ use store::{StoreError, Tx, exercise::Exercise, program, session::Reach, session
 use super::{known, words};
 use crate::{
     AppState, PageResult,
+    account::agreed,
     extract::{Now, Pages, Patient, Query, TodaysPatient},
 };
 
@@ -72,7 +73,8 @@ async fn load(tx: &Tx, patient: &Patient, today: Date, hour: Time, saved: Option
     let chosen = choose(&programs, &logged, today);
     let versions: Vec<&Version> = chosen.iter().filter_map(|program| shown_version(program, &todays, today)).collect();
     let exercises = known::exercises(tx, &versions).await?;
-    let therapist = known::therapist(tx, patient.id).await?;
+    let beside = store::patient::beside(tx, patient.id).await?;
+    let therapist = beside.physiotherapist.map(|name| name.called().to_owned());
 
     let adherence = adherence(&programs, &logged, today.saturating_sub(6.days()), today, today);
     let week = adherence.days.iter().map(|day| day_tile(language, day, today)).collect();
@@ -89,6 +91,8 @@ async fn load(tx: &Tx, patient: &Patient, today: Date, hour: Time, saved: Option
         },
         saved: saved.as_ref().filter(|log| log.red_flags.is_empty()).and_then(|log| just_saved(patient, &programs, log, today)),
         stopped,
+        // Not for a one-tap link: it opens today's session and no account.
+        ask_consent: history && beside.agreed_to != Some(agreed::wording(language, "").version),
         signs: match saved.as_ref().filter(|_| stopped) {
             Some(log) => log.red_flags.iter().map(|flag| words(language, &format!("flag-{}", flag.tag()))).collect(),
             None => Vec::new(),

@@ -98,6 +98,7 @@ fn urgency(standing: &Standing) -> impl Ord {
         first.map_or(u8::MAX, |attention| attention.kind as u8),
         first.map(|attention| attention.since),
         match standing.status() {
+            _ if standing.patient.closed => 4,
             Some(ProgramStatus::Active) => 0,
             Some(ProgramStatus::Paused | ProgramStatus::Upcoming) => 1,
             None => 2,
@@ -111,6 +112,8 @@ fn shown(show: Show, standing: &Standing) -> bool {
     match show {
         Show::All => true,
         Show::Attention => !standing.open.is_empty(),
+        Show::Active if standing.patient.closed => false,
+        Show::Finished if standing.patient.closed => true,
         Show::Active => matches!(standing.status(), Some(ProgramStatus::Active | ProgramStatus::Paused | ProgramStatus::Upcoming)),
         Show::Finished => standing.status() == Some(ProgramStatus::Finished),
     }
@@ -282,6 +285,7 @@ fn also(open: &[Attention]) -> Option<String> {
 /// What to say of somebody who does not need the physiotherapist.
 fn calm(standing: &Standing) -> Status {
     match standing.status() {
+        _ if standing.patient.closed => Status::plain("Record closed", "quiet"),
         None => Status::plain("No program yet", "quiet"),
         Some(ProgramStatus::Finished) => Status::plain("Finished", "quiet"),
         Some(ProgramStatus::Paused) => Status::plain("Paused", "quiet"),

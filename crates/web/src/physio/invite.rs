@@ -128,6 +128,7 @@ impl Typed {
             language,
             region,
             joined_at: None,
+            closed: None,
             created_at: now,
         })
     }
@@ -234,8 +235,9 @@ pub async fn again(State(app): State<AppState>, at: CaseloadPatient, Now(now): N
     let CaseloadPatient { staff, patient, .. } = at;
     let to = format!("/patients/{}", patient.id);
     let first = patient.name.called();
-    let Some(email) = patient.email.clone().filter(|_| patient.joined_at.is_none()) else {
+    let Some(email) = patient.email.clone().filter(|_| patient.joined_at.is_none() && patient.closed.is_none()) else {
         let said = match patient.joined_at {
+            _ if patient.closed.is_some() => format!("{first}’s record is closed. Open it again first, under Record."),
             Some(_) => format!("{first} has joined already and needs no invitation."),
             None => format!("{first} has no email address to send an invitation to."),
         };

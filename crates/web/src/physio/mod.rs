@@ -10,6 +10,7 @@ pub mod notices;
 pub mod patient;
 pub mod period;
 pub mod programs;
+pub mod record;
 pub mod report;
 pub mod report_csv;
 pub mod standing;

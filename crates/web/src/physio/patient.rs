@@ -12,7 +12,7 @@ use domain::{
 use jiff::{Timestamp, ToSpan, civil::Date};
 use render::{
     Crumb, Field, Nav, attention as words,
-    formats::{about_minutes, day_range, day_relative, exercise_count, moment, weekdays},
+    formats::{about_minutes, day_and_year, day_range, day_relative, exercise_count, moment, weekdays},
     pages::physio::patient::{Access, AttentionCard, NoReport, PatientPage, ProgramCard},
     words::Language,
 };
@@ -147,6 +147,7 @@ impl Record {
             new_program: format!("/patients/{id}/programs/new"),
             mail: format!("/notices?patient={id}"),
             edit: format!("/patients/{id}/edit"),
+            record: format!("/patients/{id}/record"),
             no_report: report.is_none().then(|| self.no_report()),
             period: self.period.as_ref().map_or_else(
                 || render::pages::physio::patient::Period {
@@ -173,10 +174,11 @@ impl Record {
     }
 
     fn access(&self) -> Access {
-        let Patient { id, email, zone, invited_at, joined_at, .. } = &self.patient;
+        let Patient { id, email, zone, invited_at, joined_at, closed, .. } = &self.patient;
         let today = self.standing.today;
         let ago = |at: Timestamp| day_relative(EN, zone.date(at), today);
         let (label, tone) = match (joined_at, invited_at) {
+            _ if closed.is_some() => (self.closed(), "warn"),
             (Some(joined), _) => (format!("Joined {}", ago(*joined)), ""),
             (None, Some(invited)) => (format!("Invited {}, not signed in", ago(*invited)), "warn"),
             (None, None) => ("Not invited".to_owned(), "quiet"),
@@ -185,9 +187,16 @@ impl Record {
         Access {
             label,
             tone,
-            invite: (joined_at.is_none() && email.is_some()).then(|| format!("/patients/{id}/invite")),
+            invite: (joined_at.is_none() && email.is_some() && closed.is_none()).then(|| format!("/patients/{id}/invite")),
             invite_label: invite_label.to_owned(),
+            closed: closed.is_some(),
         }
+    }
+
+    /// "Account closed on 3 March 2026".
+    fn closed(&self) -> String {
+        let day = self.patient.closed.as_ref().map(|closed| day_and_year(EN, self.patient.zone.date(closed.at)));
+        format!("Account closed on {}", day.unwrap_or_default())
     }
 
     fn no_report(&self) -> NoReport {

@@ -94,7 +94,9 @@ fn standing(
         flagged: &sessions.flagged,
         questions: &sessions.questions,
     };
-    let open = attention::open(attention::attention(&case, settings, today), marks, today);
+    // Who left needs nobody, whatever the last program asked for.
+    let open =
+        if patient.closed { Vec::new() } else { attention::open(attention::attention(&case, settings, today), marks, today) };
     let from = today.saturating_sub((DAYS - 1).days());
     let adherence = adherence::adherence(&programs, &sessions.logs, from, today, today);
     Standing { patient, today, programs, sessions, open, adherence }

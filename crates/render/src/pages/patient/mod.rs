@@ -5,11 +5,13 @@
 
 mod form;
 mod history;
+mod privacy;
 mod reminders;
 mod today;
 
 pub use form::{EFFORTS, ExerciseView, LogForm, Session, Sign};
 pub use history::{Fact, Log, LogLine, Progress};
+pub use privacy::{Agreement, Close, Consent, Offer};
 pub use reminders::{DayChoice, PreviewDay, Reminders};
 pub use today::{DayTile, LateDay, ProgramCard, Saved, Today, TodayExercise};
 

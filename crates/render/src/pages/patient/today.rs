@@ -26,6 +26,8 @@ pub struct Today {
     pub stopped: bool,
     /// The stop signs told last, in words; empty when none.
     pub signs: Vec<String>,
+    /// Whether the wording about the patient's data changed since they agreed to it.
+    pub ask_consent: bool,
 }
 
 /// One day as a small tile.
@@ -175,6 +177,7 @@ impl Page for Today {
             saved: None,
             stopped: false,
             signs: Vec::new(),
+            ask_consent: false,
         };
         let with = |change: &dyn Fn(&mut ProgramCard)| {
             let mut page = open.clone();
@@ -222,6 +225,7 @@ impl Page for Today {
                 (card.state, card.until, card.reason) = ("paused", Some("Friday 27 November".into()), Some("Travelling".into()))
             }),
             with(&|card| card.state = "paused"),
+            Self { ask_consent: true, ..with(&|_| {}) },
             Self { stopped: true, signs: vec!["Unsteady when walking".into()], ..with(&|card| card.state = "stopped") },
             with(&|card| (card.state, card.next, card.week) = ("upcoming", Some("Monday 23 November".into()), None)),
             with(&|card| (card.state, card.until, card.week) = ("finished", Some("Saturday 21 November".into()), None)),

@@ -7,4 +7,5 @@ pub mod library;
 pub mod notices;
 pub mod patient;
 pub mod programs;
+pub mod record;
 pub mod templates;

@@ -32,6 +32,8 @@ pub struct PatientPage {
     pub mail: String,
     /// Where name, address, language and zone are corrected.
     pub edit: String,
+    /// Where consent, the data as a file and closing are.
+    pub record: String,
     /// Which days the report is about.
     pub period: Period,
     /// The figures; `None` before there is anything to report.
@@ -51,6 +53,8 @@ pub struct Access {
     pub invite: Option<String>,
     /// "Send the invitation again".
     pub invite_label: String,
+    /// Whether the record is closed.
+    pub closed: bool,
 }
 
 /// Why this patient needs the physiotherapist, and what can be done about it.

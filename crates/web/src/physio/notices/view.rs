@@ -360,5 +360,6 @@ pub(super) fn reason(why: NoticeSkip) -> &'static str {
         NoticeSkip::Quiet => "quiet hours",
         NoticeSkip::Expired => "too late",
         NoticeSkip::Paused => "reminders paused",
+        NoticeSkip::Closed => "record closed",
     }
 }

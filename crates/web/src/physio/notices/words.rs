@@ -75,6 +75,7 @@ fn skipped(why: NoticeSkip) -> &'static str {
         NoticeSkip::Quiet => "It would have come in the clinic’s quiet hours.",
         NoticeSkip::Expired => "Too late: its time was more than three hours ago, or a later one took its place.",
         NoticeSkip::Paused => "The patient had paused reminders.",
+        NoticeSkip::Closed => "The patient’s record was closed.",
     }
 }
 

@@ -35,6 +35,7 @@ impl Page for PatientPage {
                 tone: "warn",
                 invite: Some("/patients/0199/invite".into()),
                 invite_label: "Send the invitation again".into(),
+                closed: false,
             },
             attention: Vec::new(),
             programs: Vec::new(),
@@ -79,6 +80,7 @@ fn full() -> PatientPage {
             tone: "",
             invite: None,
             invite_label: "Send the invitation again".into(),
+            closed: false,
         },
         problem: None,
         attention: vec![attention()],
@@ -96,6 +98,7 @@ fn full() -> PatientPage {
         new_program: "/patients/0199/programs/new".into(),
         mail: "/notices?patient=0199".into(),
         edit: "/patients/0199/edit".into(),
+        record: "/patients/0199/record".into(),
         period: Period {
             action: "/patients/0199".into(),
             from: Field::holding("2026-10-12"),

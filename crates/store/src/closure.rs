@@ -1,0 +1,117 @@
+//! Closing a patient's record, and opening it again. A closed record stays with the clinic, which reads it as before; nobody signs in
+//! to it and no mail goes out for it.
+//!
+//! Closing lets the account go, so every look-up that starts from an account (sessions, signing in, a new password) finds nothing from
+//! the moment it is committed. [`tidy`] then removes what has become useless.
+
+use domain::ids::{AccountId, ClinicId, PatientId};
+use jiff::Timestamp;
+use sea_orm::FromQueryResult;
+use uuid::Uuid;
+
+use crate::{
+    StoreError, Tx,
+    audit::{Deed, Subject},
+    convert::from_instant,
+    outbox::{self, Owed},
+    patient,
+};
+
+/// What [`close`] did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Closing {
+    /// Whether the record was open until now.
+    pub was_open: bool,
+    /// The account that was let go, if there was one.
+    pub account: Option<AccountId>,
+}
+
+/// Closes a record: the account is let go, reminders end, mail that waits is not sent. Whoever is at work closes it: the patient
+/// themselves or somebody of the staff. A record that is closed already stays as it is.
+///
+/// After the commit no mail of the patient leaves any more. A notice that a worker has claimed is taken back here; one that is queued
+/// meanwhile waits for this transaction (its foreign key does) and is then found to be a closed record's.
+///
+/// # Errors
+/// [`StoreError::NotFound`] outside the scope; the store's own.
+pub async fn close(tx: &Tx, id: PatientId, now: Timestamp) -> Result<Closing, StoreError> {
+    #[derive(FromQueryResult)]
+    struct Row {
+        account_id: Option<Uuid>,
+        closed: bool,
+    }
+    let key = || [tx.clinic().0.into(), id.0.into()];
+    // Rules before the record, as planning takes its locks.
+    tx.run("select from reminder_rule where clinic_id = $1 and patient_id = $2 order by id for update", key()).await?;
+    let row: Row = tx
+        .one("select account_id, closed_at is not null as closed from patient where clinic_id = $1 and id = $2 for update", key())
+        .await?
+        .ok_or(StoreError::NotFound)?;
+    if row.closed {
+        return Ok(Closing { was_open: false, account: None });
+    }
+    tx.run("delete from reminder_rule where clinic_id = $1 and patient_id = $2", key()).await?;
+    tx.run(
+        "update patient set account_id = null, closed_at = $3, closed_by_member = $4,
+           closed_by = case when $4::uuid is null then 'patient' else 'clinic' end
+         where clinic_id = $1 and id = $2",
+        [tx.clinic().0.into(), id.0.into(), from_instant(now).into(), tx.staff().map(|member| member.0).into()],
+    )
+    .await?;
+    tx.run(
+        "update notice set state = 'skipped', reason = 'closed', settled_at = $3, token = null, lease_until = null
+         where clinic_id = $1 and patient_id = $2 and state in ('pending', 'claimed')",
+        [tx.clinic().0.into(), id.0.into(), from_instant(now).into()],
+    )
+    .await?;
+    tx.note(Deed::Wrote, Subject::Closure, Some(id));
+    Ok(Closing { was_open: true, account: row.account_id.map(AccountId) })
+}
+
+/// Removes the sessions and uses up the links of a record that was closed, in [`crate::Store::signin`]. They lead nowhere already; this
+/// is so that they do not come back to life when the record is opened again, so it is done before that too.
+///
+/// # Errors
+/// The store's own.
+pub async fn tidy(
+    tx: &Tx,
+    (clinic, id): (ClinicId, PatientId),
+    account: Option<AccountId>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    tx.run("delete from session where clinic_id = $1 and patient_id = $2", [clinic.0.into(), id.0.into()]).await?;
+    tx.run(
+        "update link set used_at = $3 where clinic_id = $1 and patient_id = $2 and used_at is null",
+        [clinic.0.into(), id.0.into(), from_instant(now).into()],
+    )
+    .await?;
+    match account {
+        Some(account) => crate::link::retire_resets(tx, account, now).await,
+        None => Ok(()),
+    }
+}
+
+/// Opens a closed record again, as one that nobody has joined: with an address, the patient is invited anew and agrees anew. Says
+/// whether it was closed. The caller has run [`tidy`] before.
+///
+/// # Errors
+/// [`StoreError::NotFound`] outside the scope; the store's own.
+pub async fn reopen(tx: &Tx, id: PatientId, now: Timestamp) -> Result<bool, StoreError> {
+    let found = patient::find(tx, id).await?;
+    let opened = tx
+        .run(
+            "update patient set closed_at = null, closed_by = null, closed_by_member = null, account_id = null, joined_at = null,
+               invited_at = case when email is null then invited_at else $3 end
+             where clinic_id = $1 and id = $2 and closed_at is not null",
+            [tx.clinic().0.into(), id.0.into(), from_instant(now).into()],
+        )
+        .await?;
+    if opened == 0 {
+        return Ok(false);
+    }
+    tx.note(Deed::Wrote, Subject::Closure, Some(id));
+    if let Some(email) = &found.email {
+        outbox::enqueue(tx, tx.clinic(), Owed::PatientInvitation(id), email, now).await?;
+    }
+    Ok(true)
+}

@@ -1,0 +1,101 @@
+//! `/account/close`: a patient closes their account with the clinic, or takes back what they agreed to, which closes it too.
+
+use axum::{
+    extract::State,
+    http::{HeaderName, HeaderValue, header},
+    response::Response,
+};
+use domain::{ids::PatientId, person::Language};
+use render::{Field, Flash, Nav, pages::patient::Close, words::say};
+use serde::Deserialize;
+use store::{
+    StoreError,
+    closure::{self, Closing},
+    consent,
+    session::{Seat, SignedIn},
+};
+
+use super::sign_in;
+use crate::{
+    AppState, PageError, PageResult,
+    auth::cookie,
+    extract::{Form, Pages, Query, Somebody},
+    visit::Visit,
+};
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Why {
+    why: String,
+}
+
+/// `GET /account/close?why=`: what stops and what is kept.
+pub(crate) async fn page(Somebody(me): Somebody, Query(Why { why }): Query<Why>, pages: Pages) -> PageResult {
+    patient(&me)?;
+    pages.clone().at(Nav::Account).show(&shown(&me, why == "withdraw", None))
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Wish {
+    current: String,
+    withdraw: String,
+}
+
+/// `POST /account/close`: with the password. From then on nobody signs in to the record and no mail leaves.
+pub(crate) async fn submit(
+    State(app): State<AppState>,
+    Somebody(me): Somebody,
+    visit: Visit,
+    pages: Pages,
+    Form(Wish { current, withdraw }): Form<Wish>,
+) -> PageResult {
+    let (id, language) = patient(&me)?;
+    let withdraw = withdraw == "yes";
+    app.throttle.check(&visit)?;
+    if sign_in::recognise(&app, &visit, me.email.clone(), current).await?.is_none() {
+        return pages.clone().at(Nav::Account).refuse(&shown(&me, withdraw, Some(say(language, "close-wrong", &[]))));
+    }
+    let (now, clinic) = (visit.now(), me.clinic.id);
+    let Closing { account, .. } = app
+        .store
+        .tenant(me.scope.clone(), move |tx| async move {
+            if withdraw {
+                consent::withdraw(&tx, id, now).await?;
+            }
+            closure::close(&tx, id, now).await
+        })
+        .await?;
+    app.store.signin(move |tx| async move { closure::tidy(&tx, (clinic, id), account, now).await }).await.map_err(from_store)?;
+    Ok(gone(&app, pages.go_saying("/", &Flash::good(say(language, "close-done", &[])))))
+}
+
+fn from_store(error: StoreError) -> PageError {
+    error.into()
+}
+
+/// This browser forgets who was here.
+fn gone(app: &AppState, mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.append(header::SET_COOKIE, cookie::clear_token(app.config.https()));
+    headers.insert(HeaderName::from_static("clear-site-data"), HeaderValue::from_static("\"cache\""));
+    response
+}
+
+/// The staff have no record to close: theirs is a place on the team.
+pub(super) fn patient(me: &SignedIn) -> Result<(PatientId, Language), PageError> {
+    match me.seat {
+        Seat::Patient { patient, language, .. } => Ok((patient, language)),
+        Seat::Staff { .. } => Err(PageError::NotFound),
+    }
+}
+
+fn shown(me: &SignedIn, withdraw: bool, wrong: Option<String>) -> Close {
+    Close {
+        clinic: me.clinic.name.clone(),
+        email: me.email.as_str().to_owned(),
+        withdraw,
+        elsewhere: me.can_switch,
+        current: Field { value: String::new(), error: wrong },
+    }
+}

@@ -1,0 +1,57 @@
+//! `GET /account/export.zip`: the patient's own data to take away. `GET /patients/{id}/export.zip`: the same at the desk, for a patient
+//! who asks.
+
+use axum::{
+    body::Body,
+    extract::State,
+    http::header,
+    response::{IntoResponse as _, Response},
+};
+use domain::ids::PatientId;
+use store::{Scope, export};
+use tokio::sync::{Semaphore, mpsc};
+
+use super::archive::{self, About};
+use crate::{
+    AppState, PageError,
+    extract::{CaseloadPatient, Now, Patient},
+};
+
+/// How many are made at a time: each holds a connection to the database and its own compressed bytes.
+static TURNS: Semaphore = Semaphore::const_new(2);
+
+/// The patient's own.
+pub(crate) async fn own(State(app): State<AppState>, me: Patient, Now(now): Now) -> Result<Response, PageError> {
+    let about = About { clinic: me.clinic.name.clone(), name: me.name.clone(), language: me.language, zone: me.zone.clone(), now };
+    file(&app, me.scope, me.id, about).await
+}
+
+/// A patient's, made by the clinic.
+pub(crate) async fn of_patient(State(app): State<AppState>, at: CaseloadPatient, Now(now): Now) -> Result<Response, PageError> {
+    let CaseloadPatient { staff, patient, .. } = at;
+    let about = About {
+        clinic: staff.clinic.name.clone(),
+        name: patient.name.as_str().to_owned(),
+        language: patient.language,
+        zone: patient.zone.clone(),
+        now,
+    };
+    file(&app, staff.scope, patient.id, about).await
+}
+
+async fn file(app: &AppState, scope: Scope, patient: PatientId, about: About) -> Result<Response, PageError> {
+    // Nobody waits for a turn while holding a connection.
+    app.store.settle(&scope).await?;
+    let _turn = TURNS.acquire().await.map_err(PageError::internal)?;
+    let (to, pieces) = mpsc::channel(4);
+    let made = tokio::task::spawn_blocking(move || archive::build(pieces, &about));
+    app.store.tenant(scope, move |tx| async move { export::read(&tx, patient, &to).await }).await?;
+    let bytes = made.await.map_err(PageError::internal)?.map_err(PageError::internal)?;
+    let headers = [
+        (header::CONTENT_TYPE, "application/zip"),
+        (header::CONTENT_DISPOSITION, "attachment; filename=\"my-record.zip\""),
+        // It is compressed already.
+        (header::CONTENT_ENCODING, "identity"),
+    ];
+    Ok((headers, Body::from(bytes)).into_response())
+}
