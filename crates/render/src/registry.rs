@@ -48,7 +48,7 @@ pub fn all() -> Vec<Entry> {
         entry::<pages::account::own::OfPatient>(),
         entry::<pages::account::own::OfStaff>(),
         entry::<pages::account::clinic::Settings>(),
-        entry::<pages::account::clinic::Team>(),
+        entry::<pages::account::team::Team>(),
         entry::<pages::physio::caseload::Caseload>(),
         entry::<pages::physio::invite::Invite>(),
         entry::<pages::physio::library::Exercises>(),

@@ -252,60 +252,6 @@ pub async fn places(tx: &Tx, account: AccountId) -> Result<Vec<Place>, StoreErro
         .collect()
 }
 
-/// A member of a clinic's staff, as the owner sees them.
-#[derive(Debug, Clone)]
-pub struct Member {
-    /// Their place on the staff.
-    pub id: MembershipId,
-    /// Their name here.
-    pub name: String,
-    /// The address they were invited under.
-    pub email: Email,
-    /// Owner or physiotherapist.
-    pub role: Role,
-    /// When they accepted; `None` while the invitation is open.
-    pub joined_at: Option<Timestamp>,
-    /// Whether the place is closed.
-    pub disabled: bool,
-}
-
-#[derive(FromQueryResult)]
-struct MemberRow {
-    id: Uuid,
-    name: String,
-    email: String,
-    role: String,
-    joined_at: Option<OffsetDateTime>,
-    disabled: bool,
-}
-
-/// Everybody on a clinic's staff, owners first. The caller has checked that the reader is the clinic's owner.
-///
-/// # Errors
-/// The store's own.
-pub async fn team(tx: &Tx, clinic: ClinicId) -> Result<Vec<Member>, StoreError> {
-    let rows: Vec<MemberRow> = tx
-        .all(
-            "select m.id, m.name, a.email, m.role, m.joined_at, m.disabled_at is not null as disabled
-             from membership m join account a on a.id = m.account_id
-             where m.clinic_id = $1 order by disabled, m.role, lower(m.name), m.id",
-            [clinic.0.into()],
-        )
-        .await?;
-    rows.into_iter()
-        .map(|MemberRow { id, name, email, role, joined_at, disabled }| {
-            Ok(Member {
-                id: id.into(),
-                name,
-                email: Email::parse(&email).map_err(|why| StoreError::corrupt("account", "email", id, why))?,
-                role: role.parse().map_err(|why| StoreError::corrupt("membership", "role", id, why))?,
-                joined_at: joined_at.and_then(to_instant),
-                disabled,
-            })
-        })
-        .collect()
-}
-
 /// For how long failed tries are counted together.
 const WINDOW: SignedDuration = SignedDuration::from_mins(15);
 

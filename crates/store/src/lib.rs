@@ -27,6 +27,7 @@ pub mod reports;
 mod scope;
 pub mod session;
 pub mod session_log;
+pub mod team;
 pub mod template;
 pub mod tenant;
 

@@ -88,6 +88,11 @@ fn routes() -> Map {
         .route("/settings", get(clinic::page).post(clinic::save))
         .route("/team", get(team::page).post(team::invite))
         .route("/team/{id}/invite", post(team::invite_again))
+        .route("/team/{id}/withdraw", post(team::withdraw))
+        .route("/team/{id}/role", post(team::change_role))
+        .route("/team/{id}/disable", post(team::disable))
+        .route("/team/{id}/enable", post(team::enable))
+        .route("/team/{id}/caseload", post(team::hand_over))
         // patients
         .route("/today", get(patient::today::page))
         .route("/session", get(patient::session::of_today))

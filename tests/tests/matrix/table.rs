@@ -19,7 +19,6 @@ pub enum Takes {
     /// A member of the team who has not joined yet.
     Invited,
     /// A member of the team who has.
-    #[allow(dead_code, reason = "for routes about people at work")]
     Colleague,
     /// One of the asker's own sessions.
     Session,
@@ -158,6 +157,11 @@ pub const TABLE: &[Entry] = &[
     get("/team", OWNERS, Takes::Nothing),
     post("/team", OWNERS, Takes::Nothing).form("name=New+Colleague&email=colleague{n}@team.test"),
     post("/team/{id}/invite", OWNERS, Takes::Invited),
+    post("/team/{id}/withdraw", OWNERS, Takes::Invited),
+    post("/team/{id}/role", OWNERS, Takes::Colleague).form("role=physiotherapist"),
+    post("/team/{id}/caseload", OWNERS, Takes::Colleague).form("to={colleague}"),
+    post("/team/{id}/disable", OWNERS, Takes::Colleague),
+    post("/team/{id}/enable", OWNERS, Takes::Colleague),
     // patients
     get("/today", TODAY, Takes::Nothing),
     get("/session", TODAY, Takes::Nothing).gives(&[303]),

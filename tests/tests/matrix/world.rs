@@ -316,6 +316,7 @@ impl World {
         form.replace("{today}", TODAY)
             .replace("{new}", &Uuid::now_v7().to_string())
             .replace("{exercise}", &own.exercise.to_string())
+            .replace("{colleague}", &own.colleague.0.to_string())
             .replace("{finding}", &things.finding.replace(' ', "+").replace(':', "%3A"))
             .replace("{done}", &done.join("&"))
             .replace("{n}", &number.to_string())

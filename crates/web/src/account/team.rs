@@ -1,4 +1,4 @@
-//! The clinic's team, for its owner: who is there, and inviting a physiotherapist.
+//! The clinic's team, for its owner: who is there, inviting, roles, closing somebody's access, handing over a caseload.
 
 use axum::extract::State;
 use domain::{
@@ -6,11 +6,12 @@ use domain::{
     person::{Email, Language, PersonName, Role, Zone},
 };
 use jiff::Timestamp;
-use render::{Field, Flash, Nav, formats, pages::account::clinic as pages_of_clinic};
+use render::{Field, Flash, Nav, formats, forms::Choice, pages::account::team as shown};
 use serde::Deserialize;
 use store::{
-    account,
+    StoreError, Tx,
     outbox::{self, Owed},
+    team::{self, Member},
 };
 
 use crate::{
@@ -30,9 +31,11 @@ pub(crate) struct Invitation {
     name: String,
     #[serde(default)]
     email: String,
+    #[serde(default)]
+    role: String,
 }
 
-/// `POST /team`: adds a physiotherapist, who sees nothing before the invitation is accepted, and queues the invitation.
+/// `POST /team`: adds somebody, who sees nothing before the invitation is accepted, and queues the invitation.
 pub(crate) async fn invite(
     State(app): State<AppState>,
     Owner(owner): Owner,
@@ -40,29 +43,37 @@ pub(crate) async fn invite(
     pages: Pages,
     Form(form): Form<Invitation>,
 ) -> PageResult {
-    let (name, email) = match (PersonName::parse(&form.name), Email::parse(&form.email)) {
-        (Ok(name), Ok(email)) => (name, email),
-        (name, email) => {
+    // A form that does not say is the one for physiotherapists.
+    let role = if form.role.is_empty() { Some(Role::Physiotherapist) } else { staff_role(&form.role) };
+    let (name, email, role) = match (PersonName::parse(&form.name), Email::parse(&form.email), role) {
+        (Ok(name), Ok(email), Some(role)) => (name, email, role),
+        (name, email, role) => {
             let mut page = filled(&app, &owner).await?;
             page.name = Field { value: form.name, error: name.err().map(|fault| fault.to_string()) };
             page.email = Field { value: form.email, error: email.err().map(|fault| fault.to_string()) };
+            page.role = match role {
+                Some(role) => Field::holding(role.tag()),
+                None => Field::refused(Role::Physiotherapist.tag(), "Please choose one of these."),
+            };
             return pages.at(Nav::Clinic).refuse(&page);
         }
     };
     let (clinic, to) = (owner.clinic.id, email.clone());
-    let added = app
-        .store
-        .signin(move |tx| async move {
-            let account = account::find_or_create(&tx, &to, now).await?;
-            let id = account::add_member(&tx, clinic, account.id, Role::Physiotherapist, &name, now).await?;
-            outbox::enqueue(&tx, clinic, Owed::StaffInvitation(id), &to, now).await
-        })
-        .await;
+    let added = app.store.signin(move |tx| async move { team::invite(&tx, clinic, (&name, &to), role, now).await }).await;
     match added {
         Err(error) if error.conflicts_with("membership_clinic_id_account_id_key") => {
             let mut page = filled(&app, &owner).await?;
+            let former = page.former.iter().any(|member| member.email == email.as_str());
             page.name = Field::holding(form.name);
-            page.email = Field::refused(form.email, "Somebody with this address is on your team already.");
+            page.role = Field::holding(role.tag());
+            page.email = Field::refused(
+                form.email,
+                if former {
+                    "Somebody with this address was on your team. Open their access again below."
+                } else {
+                    "Somebody with this address is on your team already."
+                },
+            );
             pages.at(Nav::Clinic).refuse(&page)
         }
         Err(error) => Err(error.into()),
@@ -70,7 +81,7 @@ pub(crate) async fn invite(
     }
 }
 
-/// `POST /team/{id}/invite`: the invitation once more.
+/// `POST /team/{id}/invite`: the invitation once more, also after it was withdrawn.
 pub(crate) async fn invite_again(
     State(app): State<AppState>,
     Owner(owner): Owner,
@@ -82,38 +93,189 @@ pub(crate) async fn invite_again(
     let email = app
         .store
         .signin(move |tx| async move {
-            let invited = |other: &account::Member| other.id == member && other.joined_at.is_none() && !other.disabled;
-            let found = account::team(&tx, clinic).await?.into_iter().find(invited).ok_or(PageError::NotFound)?;
-            outbox::enqueue(&tx, clinic, Owed::StaffInvitation(member), &found.email, now).await?;
+            let invited = |other: &Member| other.id == member && other.joined_at.is_none();
+            let found = team::list(&tx, clinic).await?.into_iter().find(invited).ok_or(StoreError::NotFound)?;
+            if found.disabled_at.is_none() {
+                outbox::enqueue(&tx, clinic, Owed::StaffInvitation(member), &found.email, now).await?;
+            } else {
+                let name = PersonName::parse(&found.name).map_err(|_| StoreError::NotFound)?;
+                team::invite(&tx, clinic, (&name, &found.email), found.role, now).await?;
+            }
             Ok::<_, PageError>(found.email)
         })
         .await?;
     Ok(pages.go_saying("/team", &Flash::good(format!("The invitation to {email} is on its way again."))))
 }
 
-async fn filled(app: &AppState, owner: &Staff) -> Result<pages_of_clinic::Team, PageError> {
-    let clinic = owner.clinic.id;
-    let team = app.store.signin(move |tx| async move { account::team(&tx, clinic).await }).await?;
-    let members = team
-        .into_iter()
-        .map(|member| pages_of_clinic::Member {
-            id: member.id.to_string(),
-            standing: standing(&member, &owner.clinic.zone),
-            invited: member.joined_at.is_none() && !member.disabled,
-            you: member.id == owner.membership,
-            name: member.name,
-            email: member.email.to_string(),
-            role: if member.role == Role::Owner { "Owner" } else { "Physiotherapist" }.to_owned(),
-        })
-        .collect();
-    Ok(pages_of_clinic::Team { members, name: Field::default(), email: Field::default() })
+/// `POST /team/{id}/withdraw`
+pub(crate) async fn withdraw(
+    State(app): State<AppState>,
+    Owner(owner): Owner,
+    Id(member): Id<MembershipId>,
+    Now(now): Now,
+    pages: Pages,
+) -> PageResult {
+    let done = change(&app, &owner, move |tx| async move { team::withdraw(&tx, member, now).await }).await;
+    said(&app, &owner, pages, done.map(|()| "The invitation is withdrawn. Its link does not work any more.".into())).await
 }
 
-fn standing(member: &account::Member, zone: &Zone) -> String {
+#[derive(Deserialize)]
+pub(crate) struct NewRole {
+    #[serde(default)]
+    role: String,
+}
+
+/// `POST /team/{id}/role`
+pub(crate) async fn change_role(
+    State(app): State<AppState>,
+    Owner(owner): Owner,
+    Id(member): Id<MembershipId>,
+    pages: Pages,
+    Form(NewRole { role }): Form<NewRole>,
+) -> PageResult {
+    let role = staff_role(&role).ok_or(PageError::Refused(None))?;
+    let done = change(&app, &owner, move |tx| async move { team::change_role(&tx, member, role).await }).await;
+    let as_what = if role == Role::Owner { "an owner" } else { "a physiotherapist" };
+    if done.is_ok() && member == owner.membership && role != Role::Owner {
+        return Ok(pages.go_saying("/sign-in", &Flash::good(format!("You are {as_what} now. Please sign in again."))));
+    }
+    said(&app, &owner, pages, done.map(|()| format!("Saved: {as_what} from the next sign-in on."))).await
+}
+
+/// `POST /team/{id}/disable`
+pub(crate) async fn disable(
+    State(app): State<AppState>,
+    Owner(owner): Owner,
+    Id(member): Id<MembershipId>,
+    Now(now): Now,
+    pages: Pages,
+) -> PageResult {
+    let done = change(&app, &owner, move |tx| async move { team::disable(&tx, member, now).await }).await;
+    let sentence = "Access is closed, and every browser of theirs is signed out here. Their patients stay with the clinic.";
+    said(&app, &owner, pages, done.map(|()| sentence.into())).await
+}
+
+/// `POST /team/{id}/enable`
+pub(crate) async fn enable(
+    State(app): State<AppState>,
+    Owner(owner): Owner,
+    Id(member): Id<MembershipId>,
+    pages: Pages,
+) -> PageResult {
+    let done = change(&app, &owner, move |tx| async move { team::enable(&tx, member).await }).await;
+    said(&app, &owner, pages, done.map(|()| "Access is open again. They can sign in with their own password.".into())).await
+}
+
+#[derive(Deserialize)]
+pub(crate) struct HandOver {
+    #[serde(default)]
+    to: String,
+}
+
+/// `POST /team/{id}/caseload`: all patients of one member go to a colleague.
+pub(crate) async fn hand_over(
+    State(app): State<AppState>,
+    Owner(owner): Owner,
+    Id(from): Id<MembershipId>,
+    pages: Pages,
+    Form(HandOver { to }): Form<HandOver>,
+) -> PageResult {
+    let to: MembershipId = to.parse().map_err(|_| PageError::NotFound)?;
+    let done = change(&app, &owner, move |tx| async move { team::hand_over(&tx, from, to).await }).await;
+    let sentence = |count| match patients(count) {
+        Some(patients) => format!("Handed over: {patients}."),
+        None => "There was nobody to hand over.".into(),
+    };
+    said(&app, &owner, pages, done.map(sentence)).await
+}
+
+async fn change<T, F, Fut>(app: &AppState, owner: &Staff, work: F) -> Result<T, StoreError>
+where
+    T: Send + 'static,
+    F: FnOnce(Tx) -> Fut + Send + 'static,
+    Fut: Future<Output = Result<T, StoreError>> + Send + 'static,
+{
+    app.store.tenant(owner.scope, work).await
+}
+
+/// Back to the list with what was done, or the list with why it was not.
+async fn said(app: &AppState, owner: &Staff, pages: Pages, done: Result<String, StoreError>) -> PageResult {
+    match done {
+        Ok(sentence) => Ok(pages.go_saying("/team", &Flash::good(sentence))),
+        Err(StoreError::Refused(sentence)) => {
+            let mut page = filled(app, owner).await?;
+            page.problem = Some(sentence);
+            pages.at(Nav::Clinic).refuse(&page)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn filled(app: &AppState, owner: &Staff) -> Result<shown::Team, PageError> {
+    let clinic = owner.clinic.id;
+    let team = app.store.signin(move |tx| async move { team::list(&tx, clinic).await }).await?;
+    let members: Vec<shown::Member> = team.iter().map(|member| row(member, &team, owner)).collect();
+    let (members, former) = members.into_iter().partition(|member| member.active || member.invited);
+    Ok(shown::Team {
+        members,
+        former,
+        roles: [Role::Physiotherapist, Role::Owner].map(|role| Choice::new(role.tag(), in_words(role))).into(),
+        name: Field::default(),
+        email: Field::default(),
+        role: Field::holding(Role::Physiotherapist.tag()),
+        problem: None,
+    })
+}
+
+fn row(member: &Member, team: &[Member], owner: &Staff) -> shown::Member {
+    let others = || team.iter().filter(|other| other.id != member.id && other.is_active());
+    shown::Member {
+        id: member.id.to_string(),
+        name: member.name.clone(),
+        email: member.email.to_string(),
+        role: in_words(member.role).to_owned(),
+        chosen: Field::holding(member.role.tag()),
+        standing: standing(member, &owner.clinic.zone),
+        patients: patients(u64::from(member.patients)),
+        colleagues: if member.patients == 0 {
+            vec![]
+        } else {
+            others().map(|other| Choice::new(other.id.to_string(), other.name.clone())).collect()
+        },
+        invited: member.joined_at.is_none() && member.disabled_at.is_none(),
+        active: member.is_active(),
+        joined: member.joined_at.is_some(),
+        you: member.id == owner.membership,
+        last_owner: member.role == Role::Owner && member.is_active() && !others().any(|other| other.role == Role::Owner),
+    }
+}
+
+fn staff_role(tag: &str) -> Option<Role> {
+    tag.parse().ok().filter(|role: &Role| role.is_staff())
+}
+
+const fn in_words(role: Role) -> &'static str {
+    match role {
+        Role::Owner => "Owner",
+        Role::Physiotherapist => "Physiotherapist",
+        Role::Patient => "Patient",
+    }
+}
+
+fn patients(count: u64) -> Option<String> {
+    match count {
+        0 => None,
+        1 => Some("1 patient".into()),
+        more => Some(format!("{more} patients")),
+    }
+}
+
+fn standing(member: &Member, zone: &Zone) -> String {
     let on = |at: Timestamp| formats::day_and_year(Language::En, zone.date(at));
-    match (member.disabled, member.joined_at) {
-        (true, _) => "Closed".into(),
-        (false, Some(at)) => format!("Joined {}", on(at)),
-        (false, None) => "Invited, not yet accepted".into(),
+    match (member.disabled_at, member.joined_at) {
+        (Some(at), Some(_)) => format!("Access closed on {}", on(at)),
+        (Some(_), None) => "Invitation withdrawn".into(),
+        (None, Some(at)) => format!("Joined {}", on(at)),
+        (None, None) => "Invited, not yet accepted".into(),
     }
 }

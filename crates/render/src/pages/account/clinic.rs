@@ -1,4 +1,4 @@
-//! The owner's pages: the clinic's settings and its team.
+//! The clinic's settings, for its owner.
 
 use serde::Serialize;
 
@@ -50,61 +50,5 @@ impl Page for Settings {
                 zone: Field::refused("Malaysia/KL", "“Malaysia/KL” is not a time zone we know."), wrong: true, ..usual.clone()
             };
         vec![usual, wrong]
-    }
-}
-
-/// `/team`.
-#[derive(Debug, Clone, Serialize)]
-pub struct Team {
-    /// Everybody on the staff.
-    pub members: Vec<Member>,
-    /// The name of the person to invite.
-    pub name: Field,
-    /// Their address.
-    pub email: Field,
-}
-
-/// One member of staff.
-#[derive(Debug, Clone, Serialize)]
-pub struct Member {
-    /// Their place on the staff.
-    pub id: String,
-    /// Their name.
-    pub name: String,
-    /// Their address.
-    pub email: String,
-    /// "Owner" or "Physiotherapist".
-    pub role: String,
-    /// "Joined 3 March 2026", "Invited, not yet accepted", "Closed".
-    pub standing: String,
-    /// Whether the invitation is open: it can be sent again.
-    pub invited: bool,
-    /// Whether it is the reader.
-    pub you: bool,
-}
-
-impl Page for Team {
-    const TEMPLATE: &'static str = "pages/account/team.html";
-
-    fn samples() -> Vec<Self> {
-        let member = |name: &str, role: &str, standing: &str, invited, you| Member {
-            id: "0193a6c2-7d7e".into(),
-            name: name.into(),
-            email: "someone@clinic.test".into(),
-            role: role.into(),
-            standing: standing.into(),
-            invited,
-            you,
-        };
-        let owner = member("Hannah Tan", "Owner", "Joined 3 March 2026", false, true);
-        let usual = Self { members: vec![owner.clone()], name: Field::default(), email: Field::default() };
-        vec![
-            usual.clone(),
-            Self {
-                members: vec![owner, member("Ravi", "Physiotherapist", "Invited, not yet accepted", true, false)],
-                ..usual.clone()
-            },
-            Self { name: Field::holding("Ravi"), email: Field::refused("ravi", "It should look like name@example.com."), ..usual },
-        ]
     }
 }

@@ -4,3 +4,4 @@ pub mod clinic;
 pub mod links;
 pub mod own;
 pub mod sign_in;
+pub mod team;
