@@ -39,11 +39,56 @@ create function end_sessions_of(member uuid) returns bigint language plpgsql sec
     get diagnostics ended = row_count;
     return ended;
   end $$;
-revoke all on function end_sessions_of from public;
-grant execute on function end_sessions_of to homestretch_app;
+
+-- Who comes with a token (as before), with the caseload that they are narrowed to, if they are.
+drop function open_session;
+create function open_session(digest bytea, moment timestamptz, staff_since timestamptz, patient_since timestamptz, seen_before timestamptz)
+  returns table (id uuid, account_id uuid, email text, language text, reach text, clinic_id uuid, clinic_name text, clinic_zone text,
+    phone text, whatsapp text, membership_id uuid, role text, staff_name text, patient_id uuid, patient_name text, patient_zone text,
+    patient_language text, seats bigint, caseload uuid)
+  language plpgsql security definer set search_path = public, pg_temp
+  as $$
+  #variable_conflict use_column
+  declare
+    found_id uuid;
+    last_seen timestamptz;
+  begin
+    select s.id, s.seen_at, s.account_id, a.email, a.language, s.reach, s.clinic_id, c.name, c.zone, c.phone, c.whatsapp, m.id, m.role, m.name,
+        p.id, p.name, p.zone, p.language,
+        (select count(*) from membership x where x.account_id = s.account_id and x.joined_at is not null and x.disabled_at is null)
+          + (select count(*) from patient y where y.account_id = s.account_id),
+        case when c.own_caseload and m.role = 'physiotherapist' then m.id end
+      into found_id, last_seen, account_id, email, language, reach, clinic_id, clinic_name, clinic_zone, phone, whatsapp, membership_id, role,
+        staff_name, patient_id, patient_name, patient_zone, patient_language, seats, caseload
+      from session s
+      join account a on a.id = s.account_id
+      join clinic c on c.id = s.clinic_id
+      left join membership m on m.clinic_id = s.clinic_id and m.id = s.membership_id and m.account_id = s.account_id
+        and m.joined_at is not null and m.disabled_at is null
+      left join patient p on p.clinic_id = s.clinic_id and p.id = s.patient_id and p.account_id = s.account_id
+      where s.token_hash = digest and s.expires_at > moment
+        and s.seen_at > case when s.membership_id is null then patient_since else staff_since end
+        and (m.id is not null or p.id is not null);
+    if found_id is null then
+      return;
+    end if;
+    id := found_id;
+    perform set_config('app.clinic_id', open_session.clinic_id::text, true),
+      set_config('app.patient_id', coalesce(open_session.patient_id::text, ''), true),
+      set_config('app.caseload', coalesce(open_session.caseload::text, ''), true);
+    -- A write for every request would cost more than it tells.
+    if last_seen < seen_before then
+      update session set seen_at = moment where session.id = found_id;
+    end if;
+    return next;
+  end $$;
+
+revoke all on function end_sessions_of, open_session from public;
+grant execute on function end_sessions_of, open_session to homestretch_app;
 -- An owner needs the right to make things in the schema for the moment in which it becomes one.
 grant create on schema public to homestretch_signin;
 alter function end_sessions_of owner to homestretch_signin;
+alter function open_session owner to homestretch_signin;
 revoke create on schema public from homestretch_signin;
 create index session_by_member on session (clinic_id, membership_id) where membership_id is not null;
 

@@ -55,6 +55,8 @@ async fn whoever_is_disabled_is_out_at_the_next_request() {
     let team = owner.get("/team").await;
     assert!(team.has("Hannah Lim") && team.has("1 patient on the caseload"), "{}", team.text);
     assert_eq!(owner.post(&format!("/team/{hannah}/disable"), &[]).await.location(), "/team");
+    let noted = "select deed, subject, membership_id from audit_entry where subject = 'team'";
+    assert_eq!(site.db.row(noted).await, format!("wrote|team|{}", site.clinic.owner.membership));
     for browser in [&mut laptop, &mut phone] {
         assert_eq!(browser.get("/patients").await.location(), "/sign-in?next=/patients");
     }
@@ -206,7 +208,7 @@ async fn two_owners_who_demote_each_other_at_once_leave_one() {
 }
 
 fn scope(clinic: ClinicId, member: MembershipId) -> store::Scope {
-    store::Scope { clinic, actor: store::Actor::Staff(member) }
+    store::Scope::new(clinic, store::Actor::Staff(member))
 }
 
 #[tokio::test]
@@ -216,6 +218,7 @@ async fn an_owner_is_invited_and_an_invitation_is_withdrawn() {
     let invited = owner.post("/team", &[("name", "Ravi Kumar"), ("email", "ravi@hill.test"), ("role", "owner")]).await;
     assert_eq!(invited.location(), "/team");
     assert_eq!(site.db.row("select role from membership where name = 'Ravi Kumar'").await, "owner");
+    assert_eq!(site.db.row("select deed from audit_entry where subject = 'team'").await, "wrote");
     let odd = owner.post("/team", &[("name", "Sam"), ("email", "sam@hill.test"), ("role", "patient")]).await;
     assert_eq!(odd.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert!(odd.has("choose one of these") && odd.has("sam@hill.test"), "{}", odd.text);

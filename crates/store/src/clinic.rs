@@ -32,6 +32,8 @@ pub struct Settings {
     pub pain_high: u8,
     /// After how many missed sessions in a row a patient is reported, 1 to 30.
     pub missed_run: u8,
+    /// Whether physiotherapists see the patients of their own caseload, and those on nobody's, and no others. Owners see all.
+    pub own_caseload: bool,
 }
 
 #[derive(FromQueryResult)]
@@ -44,6 +46,7 @@ struct Row {
     quiet_to: time::Time,
     pain_high: i16,
     missed_run: i16,
+    own_caseload: bool,
 }
 
 /// Makes a clinic. Runs in [`Store::signin`](crate::Store::signin), since nobody belongs to it yet; its owner comes next
@@ -67,9 +70,9 @@ pub async fn create(tx: &Tx, name: &PersonName, zone: &Zone, now: Timestamp) -> 
 /// [`StoreError::Corrupt`] for a row the domain refuses; the store's own.
 pub async fn settings(tx: &Tx) -> Result<Settings, StoreError> {
     let id = tx.clinic();
-    let Row { name, zone, phone, whatsapp, quiet_from, quiet_to, pain_high, missed_run } = tx
+    let Row { name, zone, phone, whatsapp, quiet_from, quiet_to, pain_high, missed_run, own_caseload } = tx
         .one(
-            "select name, zone, phone, whatsapp, quiet_from, quiet_to, pain_high, missed_run from clinic where id = $1",
+            "select name, zone, phone, whatsapp, quiet_from, quiet_to, pain_high, missed_run, own_caseload from clinic where id = $1",
             [id.0.into()],
         )
         .await?
@@ -82,6 +85,7 @@ pub async fn settings(tx: &Tx) -> Result<Settings, StoreError> {
         quiet: QuietHours { from: to_time(quiet_from), to: to_time(quiet_to) },
         pain_high: u8::try_from(pain_high).map_err(|why| StoreError::corrupt("clinic", "pain_high", id, why))?,
         missed_run: u8::try_from(missed_run).map_err(|why| StoreError::corrupt("clinic", "missed_run", id, why))?,
+        own_caseload,
     })
 }
 
@@ -90,11 +94,10 @@ pub async fn settings(tx: &Tx) -> Result<Settings, StoreError> {
 /// # Errors
 /// [`StoreError::Conflict`] when a value is out of the bounds of the schema; the store's own.
 pub async fn save(tx: &Tx, settings: &Settings, now: Timestamp) -> Result<(), StoreError> {
-    tx.note(Deed::Wrote, Subject::Settings, None);
-    let Settings { name, zone, phone, whatsapp, quiet, pain_high, missed_run } = settings;
+    let Settings { name, zone, phone, whatsapp, quiet, pain_high, missed_run, own_caseload } = settings;
     tx.run(
         "update clinic set name = $2, zone = $3, phone = $4, whatsapp = $5, quiet_from = $6, quiet_to = $7, pain_high = $8,
-           missed_run = $9 where id = $1",
+           missed_run = $9, own_caseload = $10 where id = $1",
         [
             tx.clinic().0.into(),
             name.as_str().into(),
@@ -105,9 +108,11 @@ pub async fn save(tx: &Tx, settings: &Settings, now: Timestamp) -> Result<(), St
             from_time(quiet.to).into(),
             i16::from(*pain_high).into(),
             i16::from(*missed_run).into(),
+            (*own_caseload).into(),
         ],
     )
     .await?;
+    tx.note(Deed::Wrote, Subject::Settings, None);
     reminder::requiet(tx, *quiet, now).await
 }
 

@@ -32,6 +32,8 @@ pub struct Scope {
     pub clinic: ClinicId,
     /// The person.
     pub actor: Actor,
+    /// The caseload that a physiotherapist is kept to, where the clinic wants that.
+    caseload: Option<MembershipId>,
     /// The request, when there is one.
     trail: Option<Arc<Trail>>,
 }
@@ -45,12 +47,18 @@ impl From<&Scope> for Scope {
 impl Scope {
     /// Outside a request: a command, the worker, a test.
     pub fn new(clinic: ClinicId, actor: Actor) -> Self {
-        Self { clinic, actor, trail: None }
+        Self { clinic, actor, caseload: None, trail: None }
     }
 
     /// Within a request of somebody who is signed in.
-    pub(crate) fn within(clinic: ClinicId, actor: Actor, trail: Trail) -> Self {
-        Self { clinic, actor, trail: Some(Arc::new(trail)) }
+    pub(crate) fn within(clinic: ClinicId, actor: Actor, caseload: Option<MembershipId>, trail: Trail) -> Self {
+        Self { clinic, actor, caseload, trail: Some(Arc::new(trail)) }
+    }
+
+    /// The same, but for patients on nobody's caseload or this one's.
+    #[must_use]
+    pub fn kept_to(self, caseload: MembershipId) -> Self {
+        Self { caseload: Some(caseload), ..self }
     }
 
     /// To be written into the audit when the work of this request commits. Outside a request it is for the work to say (see
@@ -95,7 +103,12 @@ impl Scope {
             Actor::Patient(patient) => patient.0.to_string(),
             Actor::Staff(_) | Actor::System => String::new(),
         };
-        format!("select set_config('app.clinic_id', '{}', true), set_config('app.patient_id', '{patient}', true)", self.clinic.0)
+        let caseload = self.caseload.map(|id| id.0.to_string()).unwrap_or_default();
+        format!(
+            "select set_config('app.clinic_id', '{}', true), set_config('app.patient_id', '{patient}', true),
+               set_config('app.caseload', '{caseload}', true)",
+            self.clinic.0
+        )
     }
 }
 

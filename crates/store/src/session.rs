@@ -257,6 +257,7 @@ pub(crate) struct Row {
     patient_zone: Option<String>,
     patient_language: Option<String>,
     seats: i64,
+    caseload: Option<Uuid>,
 }
 
 /// The question who comes with a token. It goes without parameters, together with BEGIN: a digest in hexadecimal and instants.
@@ -296,6 +297,7 @@ pub(crate) fn signed_in(row: Row, arrival: &Arrival, line: Option<Line>) -> Resu
         patient_zone,
         patient_language,
         seats,
+        caseload,
     } = row;
     let seat = match (membership_id, role, staff_name, patient_id, patient_name, patient_zone, patient_language) {
         (Some(membership), Some(role), Some(name), ..) => Seat::Staff {
@@ -317,7 +319,7 @@ pub(crate) fn signed_in(row: Row, arrival: &Arrival, line: Option<Line>) -> Resu
     };
     let trail = Trail::new(arrival, account_id.into(), line);
     Ok(SignedIn {
-        scope: Scope::within(clinic_id.into(), actor, trail),
+        scope: Scope::within(clinic_id.into(), actor, caseload.map(MembershipId), trail),
         session: id,
         account: account_id.into(),
         email: Email::parse(&email).map_err(|why| StoreError::corrupt("account", "email", account_id, why))?,

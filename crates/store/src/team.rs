@@ -15,6 +15,7 @@ use uuid::Uuid;
 
 use crate::{
     StoreError, Tx, account,
+    audit::{Deed, Subject},
     convert::{from_instant, to_instant},
     outbox::{self, Owed},
 };
@@ -153,6 +154,7 @@ impl Team {
             return Err(StoreError::NotFound);
         }
         let member = all.iter().position(|one| one.id == member.0).ok_or(StoreError::NotFound)?;
+        tx.note(Deed::Wrote, Subject::Team, None);
         Ok(Self { all, member })
     }
 

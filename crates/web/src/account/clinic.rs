@@ -58,11 +58,13 @@ pub(crate) struct Typed {
     pain_high: String,
     #[serde(default)]
     missed_run: String,
+    #[serde(default)]
+    own_caseload: String,
 }
 
 impl From<Settings> for Typed {
     fn from(settings: Settings) -> Self {
-        let Settings { name, zone, phone, whatsapp, quiet, pain_high, missed_run } = settings;
+        let Settings { name, zone, phone, whatsapp, quiet, pain_high, missed_run, own_caseload } = settings;
         let clock = |time: Time| format!("{:02}:{:02}", time.hour(), time.minute());
         Self {
             name: name.to_string(),
@@ -73,6 +75,7 @@ impl From<Settings> for Typed {
             quiet_to: clock(quiet.to),
             pain_high: pain_high.to_string(),
             missed_run: missed_run.to_string(),
+            own_caseload: if own_caseload { "yes" } else { "" }.to_owned(),
         }
     }
 }
@@ -90,6 +93,7 @@ impl Typed {
             quiet_to: field(&self.quiet_to),
             pain_high: field(&self.pain_high),
             missed_run: field(&self.missed_run),
+            own_caseload: self.own_caseload == "yes",
             wrong: false,
         }
     }
@@ -107,7 +111,16 @@ impl Typed {
         let missed_run = keep(number(&self.missed_run, 1, 30), &mut page.missed_run);
         match (name, zone, phone, whatsapp, from, to, pain_high, missed_run) {
             (Some(name), Some(zone), Some(phone), Some(whatsapp), Some(from), Some(to), Some(pain_high), Some(missed_run)) => {
-                Ok(Settings { name, zone, phone, whatsapp, quiet: QuietHours { from, to }, pain_high, missed_run })
+                Ok(Settings {
+                    name,
+                    zone,
+                    phone,
+                    whatsapp,
+                    quiet: QuietHours { from, to },
+                    pain_high,
+                    missed_run,
+                    own_caseload: page.own_caseload,
+                })
             }
             _ => {
                 page.wrong = true;

@@ -9,7 +9,8 @@ use jiff::Timestamp;
 use render::{Field, Flash, Nav, formats, forms::Choice, pages::account::team as shown};
 use serde::Deserialize;
 use store::{
-    StoreError, Tx,
+    Actor, StoreError, Tx,
+    audit::{self, AtTheDoor, Deed, Subject},
     outbox::{self, Owed},
     team::{self, Member},
 };
@@ -17,6 +18,7 @@ use store::{
 use crate::{
     AppState, PageError, PageResult,
     extract::{Form, Id, Now, Owner, Pages, Staff},
+    visit::Visit,
 };
 
 /// `GET /team`
@@ -39,7 +41,7 @@ pub(crate) struct Invitation {
 pub(crate) async fn invite(
     State(app): State<AppState>,
     Owner(owner): Owner,
-    Now(now): Now,
+    visit: Visit,
     pages: Pages,
     Form(form): Form<Invitation>,
 ) -> PageResult {
@@ -58,8 +60,14 @@ pub(crate) async fn invite(
             return pages.at(Nav::Clinic).refuse(&page);
         }
     };
-    let (clinic, to) = (owner.clinic.id, email.clone());
-    let added = app.store.signin(move |tx| async move { team::invite(&tx, clinic, (&name, &to), role, now).await }).await;
+    let (asked, to) = (by(&owner, &visit), email.clone());
+    let added = app
+        .store
+        .signin(move |tx| async move {
+            team::invite(&tx, asked.clinic, (&name, &to), role, asked.at).await?;
+            audit::at_the_door(&tx, asked, Deed::Wrote, Subject::Team).await
+        })
+        .await;
     match added {
         Err(error) if error.conflicts_with("membership_clinic_id_account_id_key") => {
             let mut page = filled(&app, &owner).await?;
@@ -86,14 +94,15 @@ pub(crate) async fn invite_again(
     State(app): State<AppState>,
     Owner(owner): Owner,
     Id(member): Id<MembershipId>,
-    Now(now): Now,
+    visit: Visit,
     pages: Pages,
 ) -> PageResult {
-    let clinic = owner.clinic.id;
+    let asked = by(&owner, &visit);
     let email = app
         .store
         .signin(move |tx| async move {
             let invited = |other: &Member| other.id == member && other.joined_at.is_none();
+            let (clinic, now) = (asked.clinic, asked.at);
             let found = team::list(&tx, clinic).await?.into_iter().find(invited).ok_or(StoreError::NotFound)?;
             if found.disabled_at.is_none() {
                 outbox::enqueue(&tx, clinic, Owed::StaffInvitation(member), &found.email, now).await?;
@@ -101,6 +110,7 @@ pub(crate) async fn invite_again(
                 let name = PersonName::parse(&found.name).map_err(|_| StoreError::NotFound)?;
                 team::invite(&tx, clinic, (&name, &found.email), found.role, now).await?;
             }
+            audit::at_the_door(&tx, asked, Deed::Wrote, Subject::Team).await?;
             Ok::<_, PageError>(found.email)
         })
         .await?;
@@ -189,13 +199,25 @@ pub(crate) async fn hand_over(
     said(&app, &owner, pages, done.map(sentence)).await
 }
 
+/// Who invites, for the audit: accounts are made before a clinic is known.
+fn by(owner: &Staff, visit: &Visit) -> AtTheDoor {
+    AtTheDoor {
+        clinic: owner.clinic.id,
+        at: visit.now(),
+        account: owner.account,
+        actor: Actor::Staff(owner.membership),
+        request: visit.id(),
+        address: visit.address(),
+    }
+}
+
 async fn change<T, F, Fut>(app: &AppState, owner: &Staff, work: F) -> Result<T, StoreError>
 where
     T: Send + 'static,
     F: FnOnce(Tx) -> Fut + Send + 'static,
     Fut: Future<Output = Result<T, StoreError>> + Send + 'static,
 {
-    app.store.tenant(owner.scope, work).await
+    app.store.tenant(owner.scope.clone(), work).await
 }
 
 /// Back to the list with what was done, or the list with why it was not.

@@ -25,6 +25,8 @@ pub struct Settings {
     pub pain_high: Field,
     /// After how many missed sessions in a row a patient is reported.
     pub missed_run: Field,
+    /// Whether physiotherapists see their own caseload only.
+    pub own_caseload: bool,
     /// Whether something was refused.
     pub wrong: bool,
 }
@@ -43,12 +45,14 @@ impl Page for Settings {
             quiet_to: Field::holding("07:00"),
             pain_high: Field::holding("7"),
             missed_run: Field::holding("3"),
+            own_caseload: false,
             wrong: false,
         };
         let wrong =
             Self {
                 zone: Field::refused("Malaysia/KL", "“Malaysia/KL” is not a time zone we know."), wrong: true, ..usual.clone()
             };
-        vec![usual, wrong]
+        let narrow = Self { own_caseload: true, ..usual.clone() };
+        vec![usual, wrong, narrow]
     }
 }
