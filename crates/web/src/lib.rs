@@ -13,6 +13,7 @@ pub mod auth;
 mod csv;
 pub mod error;
 pub mod extract;
+mod headers;
 mod health;
 pub mod map;
 pub mod patient;

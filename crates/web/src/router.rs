@@ -17,7 +17,7 @@ use crate::{
     account::{agreed, clinic, close, forgot, mailed, own, places, sign_in, take_away, team, welcome},
     assets,
     auth::origin,
-    error, health,
+    error, headers, health,
     map::{Address, Map, get, post},
     patient, physio, visit,
 };
@@ -48,7 +48,8 @@ pub fn app_with(state: AppState, more: Map) -> Router {
             .layer(from_fn_with_state(state.clone(), origin::check))
             .layer(DefaultBodyLimit::max(BODY_LIMIT)),
     );
-    watched().into_router().merge(pages).with_state(state)
+    let named = from_fn_with_state(state.clone(), headers::give);
+    watched().into_router().merge(pages).layer(named).with_state(state)
 }
 
 /// Every address that [`app`] answers, with its methods: read from the maps that it is made of.

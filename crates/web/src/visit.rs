@@ -161,11 +161,7 @@ pub fn home(seat: &Seat) -> &'static str {
     }
 }
 
-const CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; \
-    connect-src 'self'; manifest-src 'self'; worker-src 'self'; frame-src 'self'; form-action 'self'; object-src 'none'; \
-    base-uri 'none'; frame-ancestors 'none'";
-
-/// Around everything: begins the visit, and gives every answer its headers and its line in the log.
+/// Around every page: begins the visit, and gives every answer its id and its line in the log.
 pub(crate) async fn begin(State(app): State<AppState>, mut request: Request, next: Next) -> Response {
     let started = Instant::now();
     let visit = visit(&app, &request);
@@ -177,7 +173,9 @@ pub(crate) async fn begin(State(app): State<AppState>, mut request: Request, nex
 
     let mut response = next.run(request).await;
 
-    headers(&mut response, id, app.config.https());
+    if let Ok(id) = HeaderValue::from_str(&id.to_string()) {
+        response.headers_mut().insert(HeaderName::from_static("x-request-id"), id);
+    }
     let ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     tracing::info!(target: "web", %id, %method, route, status = response.status().as_u16(), ms, "request");
     response
@@ -231,34 +229,4 @@ fn local(referer: &str, url: &str, host: Option<&str>) -> Option<String> {
         rest.strip_prefix(host?)
     })?;
     rest.starts_with('/').then(|| rest.to_owned())
-}
-
-fn headers(response: &mut Response, id: Uuid, https: bool) {
-    let always = [
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::X_FRAME_OPTIONS, "DENY"),
-        (header::REFERRER_POLICY, "same-origin"),
-        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
-        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
-        (HeaderName::from_static("permissions-policy"), "camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
-    ];
-    // A handler may say something narrower or, for a mail shown in the demo, something wider.
-    let unless_said = [(header::CONTENT_SECURITY_POLICY, CSP), (header::CACHE_CONTROL, "no-store")];
-    let headers = response.headers_mut();
-    for (name, value) in always {
-        if !headers.contains_key(&name) {
-            headers.insert(name, HeaderValue::from_static(value));
-        }
-    }
-    for (name, value) in unless_said {
-        if !headers.contains_key(&name) {
-            headers.insert(name, HeaderValue::from_static(value));
-        }
-    }
-    if https {
-        headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=63072000; includeSubDomains"));
-    }
-    if let Ok(id) = HeaderValue::from_str(&id.to_string()) {
-        headers.insert(HeaderName::from_static("x-request-id"), id);
-    }
 }
