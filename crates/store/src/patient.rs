@@ -209,7 +209,7 @@ pub async fn rename(tx: &Tx, id: PatientId, name: &PersonName) -> Result<(), Sto
 /// # Errors
 /// [`StoreError::NotFound`] outside the scope; [`StoreError::Conflict`] when somebody of the clinic has the address.
 pub async fn correct(tx: &Tx, before: &Patient, wanted: &Patient, now: Timestamp) -> Result<(), StoreError> {
-    tx.note(Deed::Wrote, Subject::Record, Some(wanted.id));
+    tx.note(Deed::Wrote, Subject::Record, Some(before.id));
     let (clinic, id) = (tx.clinic().0, before.id.0);
     let address = |email: &Option<Email>| email.as_ref().map(|email| email.as_str().to_owned());
     let (old, new) = (address(&before.email), address(&wanted.email));
