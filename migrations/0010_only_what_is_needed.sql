@@ -18,3 +18,19 @@ drop policy worker on account;
 -- How much was written into the audit is not a patient's to know.
 create policy staff on audit_head as restrictive to homestretch_app
   using (current_patient() is null) with check (current_patient() is null);
+
+-- A caseload narrows what is told about a patient elsewhere, too: what was taken back, and who looked.
+do $$
+declare
+  t text;
+  seen constant text := 'current_caseload() is null or patient_id in (select p.id from patient p where p.clinic_id = current_clinic())';
+begin
+  execute format('create policy caseload on consent_withdrawal as restrictive to homestretch_app using (%s) with check (%s)', seen, seen);
+  execute format('create policy caseload on audit_entry as restrictive to homestretch_app using (patient_id is null or %s) with check (patient_id is null or %s)', seen, seen);
+  -- Breaches are the owner's, and no owner is narrowed.
+  foreach t in array array['breach', 'breach_note'] loop
+    execute format('create policy caseload on %I as restrictive to homestretch_app using (current_caseload() is null) with check (current_caseload() is null)', t);
+  end loop;
+end $$;
+alter policy caseload on delivery_attempt with check (current_caseload() is null or exists (
+  select from notice n where n.clinic_id = delivery_attempt.clinic_id and n.id = delivery_attempt.notice_id));

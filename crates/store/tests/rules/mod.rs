@@ -36,7 +36,7 @@ pub const RULES: &[Rule] = &[
         offences: &[("create schema s; create table s.x ()", "s.x")],
     },
     Rule {
-        says: "policies that hold only one way: what is written is not held to what may be read",
+        says: "policies that do not say both what may be read and what may be written",
         finds: "select polrelid::regclass || '.' || polname from pg_policy
             where case when polcmd in ('*', 'w') then polqual is null or polwithcheck is null
                        when polcmd = 'a' then polwithcheck is null else polqual is null end",
@@ -87,6 +87,17 @@ pub const RULES: &[Rule] = &[
         ],
     },
     Rule {
+        says: "tables about patients that a physiotherapist would see beyond their own caseload",
+        finds: "select c.relname from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attname = 'patient_id'
+            where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p') and has_any_column_privilege('homestretch_app', c.oid, 'select')
+              and not exists (select from pg_policy p where p.polrelid = c.oid and not p.polpermissive and p.polcmd in ('*', 'r')
+                and 'homestretch_app'::regrole = any (p.polroles) and pg_get_expr(p.polqual, p.polrelid) like '%current_caseload()%')",
+        offences: &[
+            ("drop policy caseload on session_log", "session_log"),
+            ("create table x (clinic_id uuid, patient_id uuid); grant select on x to homestretch_app", "x"),
+        ],
+    },
+    Rule {
         says: "tables that a patient's session could write beyond the patient",
         finds: "select c.relname from pg_class c
             where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p') and has_any_column_privilege('homestretch_app', c.oid, 'insert, update')
@@ -116,7 +127,8 @@ pub const RULES: &[Rule] = &[
         says: "functions that run as their owner",
         finds: "select p.proname from pg_proc p where p.pronamespace = 'public'::regnamespace and p.prosecdef
             and ((p.proname, p.proowner::regrole::text) not in
-                (('open_session', 'homestretch_signin'), ('audit_append', 'homestretch_audit'), ('audit_append_in', 'homestretch_audit'))
+                (('open_session', 'homestretch_signin'), ('audit_append', 'homestretch_audit'), ('audit_append_in', 'homestretch_audit'),
+                 ('end_sessions_of', 'homestretch_signin'))
               or not 'search_path=public, pg_temp' = any (coalesce(p.proconfig, '{}'))
               or exists (select from aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a where a.grantee = 0))",
         offences: &[
@@ -212,7 +224,7 @@ pub const RULES: &[Rule] = &[
             where deptype = 'o' and refclassid = 'pg_authid'::regclass and refobjid::regrole::text like 'homestretch\\_%'
               and dbid in (0, (select oid from pg_database where datname = current_database()))
               and (classid <> 'pg_proc'::regclass
-                or (select proname from pg_proc where oid = objid) not in ('open_session', 'audit_append', 'audit_append_in'))",
+                or (select proname from pg_proc where oid = objid) not in ('open_session', 'end_sessions_of', 'audit_append', 'audit_append_in'))",
         offences: &[
             ("alter table exercise owner to homestretch_app", "homestretch_app owns table exercise"),
             ("create schema s authorization homestretch_worker", "homestretch_worker owns schema s"),
