@@ -197,7 +197,11 @@ fn texts(row: &PgRow) -> Vec<String> {
     (0..row.len()).map(column).collect()
 }
 
-fn programs() -> Result<PathBuf> {
+/// Where Postgres's programs are.
+///
+/// # Errors
+/// When there are none.
+pub fn programs() -> Result<PathBuf> {
     let named = std::env::var_os("HOMESTRETCH_PG_BIN").map(PathBuf::from);
     let installed = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten().map(|entry| entry.path().join("bin"));
     let mut installed: Vec<PathBuf> = installed.collect();

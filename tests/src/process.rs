@@ -86,7 +86,8 @@ impl Setup {
         Ok(tokio::time::timeout(Duration::from_secs(60), running).await.context("it did not come to its end")??)
     }
 
-    fn command(&self, args: &[&str], database: &str, clock: &Clock) -> Command {
+    /// `homestretch` with these arguments, not started yet.
+    pub fn command(&self, args: &[&str], database: &str, clock: &Clock) -> Command {
         let mut command = Command::new(&self.binary);
         command.args(args).env_clear().stdin(Stdio::null()).stdout(Stdio::null());
         command

@@ -16,7 +16,13 @@ use store::{
 };
 use worker::Mailer;
 
-use crate::{clock, config::Settings, demo, metrics, serve};
+use crate::{
+    clock,
+    config::Settings,
+    demo,
+    keep::{self, Wish},
+    metrics, serve,
+};
 
 /// A clinic's home-exercise system: programs, reminders, adherence and pain.
 #[derive(Debug, Parser)]
@@ -54,6 +60,31 @@ pub enum Command {
     /// Exercises
     #[command(subcommand)]
     Exercises(ExercisesCommand),
+    /// Write everything the database holds into one file, while pages and workers go on
+    ///
+    /// The file is pg_dump's, with a manifest at its end: what was in each table, and how it was protected. Only this user can read it. It
+    /// holds health records: keep it as safe as the database, encrypted when it leaves the house (FILE may be `-`, to pipe it on).
+    Backup {
+        /// The file to write; `-` is the standard output
+        file: PathBuf,
+        /// Replace a file of this name
+        #[arg(long)]
+        overwrite: bool,
+    },
+    /// Bring a backup back: into an empty server or database, checked against its manifest; reminders wait until they are released
+    ///
+    /// Makes the database and the roles where the server lacks them. When anything goes wrong, the database is as it was before.
+    /// Afterwards everybody signs in again. HOMESTRETCH_SECRET is not in a backup: set it to the same value as before.
+    Restore {
+        /// The file that `homestretch backup` wrote
+        file: PathBuf,
+        /// Put the backup in the place of what the database holds
+        #[arg(long, conflicts_with = "check")]
+        replace: bool,
+        /// Only check that the file is whole; no database is touched
+        #[arg(long)]
+        check: bool,
+    },
     /// Reminders, after a restore
     #[command(subcommand)]
     Reminders(RemindersCommand),
@@ -121,6 +152,15 @@ pub async fn run(command: Command, settings: Settings) -> Result<()> {
             create_clinic(&settings, &name, &owner_email, &zone).await
         }
         Command::Exercises(ExercisesCommand::Import { file, clinic }) => import(&settings, &file, clinic).await,
+        Command::Backup { file, overwrite } => keep::backup(&settings, &file, overwrite).await,
+        Command::Restore { file, replace, check } => {
+            let wish = match (check, replace) {
+                (true, _) => Wish::Check,
+                (false, true) => Wish::Replace,
+                (false, false) => Wish::IntoEmpty,
+            };
+            keep::restore(&settings, &file, wish).await
+        }
         Command::Reminders(command) => reminders(&settings, command).await,
     }
 }
@@ -199,7 +239,11 @@ async fn reminders(settings: &Settings, command: RemindersCommand) -> Result<()>
 }
 
 async fn migrate(settings: &Settings) -> Result<()> {
-    Store::migrate(settings.database_url()?).await.map_err(|error| anyhow!("{error}"))?;
+    Store::migrate(settings.database_url()?).await.map_err(|error| match error {
+        StoreError::NotMigrated(why) => anyhow!("{why}"),
+        StoreError::Unavailable(why) => anyhow!("cannot reach the database that DATABASE_URL names: {why}"),
+        other => anyhow!("{other}"),
+    })?;
     println!("The database is up to date.");
     Ok(())
 }

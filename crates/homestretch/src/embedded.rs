@@ -77,8 +77,7 @@ impl Server {
             tell("Starting the private database…");
             programs.start(&data)?;
         }
-        let url = format!("postgres://homestretch@localhost/postgres?host={}", percent(&sockets));
-        Ok(Self { programs, data, url, _lock: lock })
+        Ok(Self { programs, data, url: url(&sockets), _lock: lock })
     }
 
     /// Stops the server, waiting for what it is doing.
@@ -93,6 +92,18 @@ impl Server {
         }
         Ok(())
     }
+}
+
+/// Where to connect to the private server under `home`, when a demo that is running has it.
+pub fn running(home: &Path) -> Option<String> {
+    let sockets = socket_folder(home);
+    let lock = File::open(home.join("in-use")).ok()?;
+    let taken = lock.try_lock().is_err();
+    (taken && UnixStream::connect(sockets.join(".s.PGSQL.5432")).is_ok()).then(|| url(&sockets))
+}
+
+fn url(sockets: &Path) -> String {
+    format!("postgres://homestretch@localhost/postgres?host={}", percent(sockets))
 }
 
 impl Programs {
@@ -308,14 +319,19 @@ fn complete(folder: &Path) -> bool {
 
 /// The major version of the `postgres` in a folder.
 fn version(folder: &Path) -> Option<u32> {
-    let said = Command::new(folder.join("postgres")).arg("--version").stdin(Stdio::null()).output().ok()?;
+    version_of(&folder.join("postgres"))
+}
+
+/// The major version of one of PostgreSQL's programs.
+pub(crate) fn version_of(program: &Path) -> Option<u32> {
+    let said = Command::new(program).arg("--version").stdin(Stdio::null()).output().ok()?;
     let text = String::from_utf8(said.stdout).ok()?;
     let number = text.split_whitespace().find(|word| word.starts_with(|c: char| c.is_ascii_digit()))?;
     number.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
 }
 
 /// PATH, pg_config, then where distributions put it, newest first.
-fn places() -> Vec<PathBuf> {
+pub(crate) fn places() -> Vec<PathBuf> {
     let mut places: Vec<PathBuf> = std::env::var_os("PATH").map(|path| std::env::split_paths(&path).collect()).unwrap_or_default();
     if let Ok(said) = Command::new("pg_config").arg("--bindir").stdin(Stdio::null()).output()
         && let Ok(folder) = String::from_utf8(said.stdout)

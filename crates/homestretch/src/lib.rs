@@ -6,5 +6,6 @@ pub mod config;
 pub mod demo;
 pub mod dkim;
 pub mod embedded;
+pub mod keep;
 pub mod metrics;
 pub mod serve;

@@ -32,6 +32,17 @@ pub enum StoreError {
     /// The schema is not the one this program expects.
     #[error("the database needs `homestretch migrate`: {0}")]
     NotMigrated(String),
+    /// A restore of this database was begun and not finished: nothing may work on it. The text is for people.
+    #[error("the database cannot be used: {0}")]
+    HalfRestored(String),
+    /// A migration could not have the locks it needs in time. Nothing was changed; it can be run again.
+    #[error(
+        "migration {version} could not have its locks, because something else is using the database: nothing was changed; run it again, at a quieter time or with the long transaction ended"
+    )]
+    Locked {
+        /// The migration's number.
+        version: i64,
+    },
     /// A rule of the domain refused what was asked inside a transaction; nothing was changed. The text is for people.
     #[error("{0}")]
     Refused(String),

@@ -23,12 +23,10 @@ use crate::{
     audit::{Deed, Note, Subject},
     convert::to_instant,
     line::{Line, Lines, SETTINGS},
+    schema,
     scope::{Actor, Arrival, Scope, held},
     session::{self, SignedIn},
 };
-
-/// The migrations, embedded. Checksums are kept in the database.
-static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations");
 
 /// The database, by its connections. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -128,10 +126,7 @@ impl Store {
     /// released one was changed.
     pub async fn migrate(url: &str) -> Result<(), StoreError> {
         let store = Self::connect_with(url, 1).await?;
-        let outcome = MIGRATIONS
-            .run(store.pool.get_postgres_connection_pool())
-            .await
-            .map_err(|error| StoreError::NotMigrated(error.to_string()));
+        let outcome = schema::migrate(store.pool.get_postgres_connection_pool()).await;
         store.close().await;
         outcome
     }
@@ -139,32 +134,10 @@ impl Store {
     /// Whether every migration this program knows has been applied.
     ///
     /// # Errors
-    /// [`StoreError::NotMigrated`] when one is missing, [`StoreError::Unavailable`] when the database is away.
+    /// [`StoreError::NotMigrated`] when one is missing or a restore was not finished, [`StoreError::Unavailable`] when the database is
+    /// away.
     pub async fn check_schema(&self) -> Result<(), StoreError> {
-        let latest = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or_default();
-        let table = self
-            .pool
-            .query_one_raw(Statement::from_string(DbBackend::Postgres, "select to_regclass('_sqlx_migrations')::text as name"))
-            .await?;
-        let exists = match table {
-            Some(row) => row.try_get::<Option<String>>("", "name")?.is_some(),
-            None => false,
-        };
-        if !exists {
-            return Err(StoreError::NotMigrated("it has no tables yet".into()));
-        }
-        let row = self
-            .pool
-            .query_one_raw(Statement::from_string(
-                DbBackend::Postgres,
-                "select coalesce(max(version), 0) as version from _sqlx_migrations where success",
-            ))
-            .await?;
-        let applied: i64 = row.map(|row| row.try_get("", "version")).transpose()?.unwrap_or_default();
-        if applied < latest {
-            return Err(StoreError::NotMigrated(format!("it is at {applied}, this program needs {latest}")));
-        }
-        Ok(())
+        schema::check(self.pool.get_postgres_connection_pool()).await
     }
 
     /// One round trip to the database, for readiness checks.

@@ -66,9 +66,12 @@ impl From<StoreError> for PageError {
                 tracing::warn!(why, "the database is away");
                 Self::Unavailable
             }
-            StoreError::NotMigrated(_) | StoreError::Conflict { .. } | StoreError::Corrupt { .. } | StoreError::Other(_) => {
-                Self::Internal(error.to_string())
-            }
+            StoreError::NotMigrated(_)
+            | StoreError::HalfRestored(_)
+            | StoreError::Locked { .. }
+            | StoreError::Conflict { .. }
+            | StoreError::Corrupt { .. }
+            | StoreError::Other(_) => Self::Internal(error.to_string()),
         }
     }
 }

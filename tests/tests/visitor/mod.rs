@@ -114,9 +114,14 @@ impl Site {
 
 /// A browser in front of a database that was filled elsewhere.
 pub fn browser_of(db: &Db, clock: &Clock) -> Browser {
+    browser_of_store(db.store.clone(), clock)
+}
+
+/// A browser in front of any database.
+pub fn browser_of_store(store: Store, clock: &Clock) -> Browser {
     let url = "http://localhost:8080".to_owned();
     let config = web::Config { url, secret: SECRET.to_vec().into(), demo: true, trusted_proxies: vec![] };
-    let state = web::AppState::new(db.store.clone(), config, clock.reader()).unwrap();
+    let state = web::AppState::new(store, config, clock.reader()).unwrap();
     Browser { app: web::app(state), cookies: BTreeMap::new(), extra: vec![], address: None }
 }
 
