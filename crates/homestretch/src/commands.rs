@@ -60,6 +60,9 @@ pub enum Command {
     /// Exercises
     #[command(subcommand)]
     Exercises(ExercisesCommand),
+    /// The audit: who did what with whose record
+    #[command(subcommand)]
+    Audit(AuditCommand),
     /// Write everything the database holds into one file, while pages and workers go on
     ///
     /// The file is pg_dump's, with a manifest at its end: what was in each table, and how it was protected. Only this user can read it. It
@@ -127,6 +130,23 @@ pub enum ExercisesCommand {
     },
 }
 
+/// Commands about the audit.
+#[derive(Debug, Subcommand)]
+pub enum AuditCommand {
+    /// Follow each clinic's chain of entries and print its head; an edit, a deletion, a cut or an inserted entry is a line and the exit code 1
+    ///
+    /// A chain cut at its end together with its head, or written anew, is found by holding it against heads from earlier: keep what this
+    /// prints on another machine, and give it as --anchor the next time.
+    Verify {
+        /// One clinic's chain alone
+        #[arg(long)]
+        clinic: Option<ClinicId>,
+        /// Heads kept from earlier: what this command printed, or a backup
+        #[arg(long)]
+        anchor: Option<PathBuf>,
+    },
+}
+
 /// Commands about reminders.
 #[derive(Debug, Clone, Copy, Subcommand)]
 pub enum RemindersCommand {
@@ -152,6 +172,7 @@ pub async fn run(command: Command, settings: Settings) -> Result<()> {
             create_clinic(&settings, &name, &owner_email, &zone).await
         }
         Command::Exercises(ExercisesCommand::Import { file, clinic }) => import(&settings, &file, clinic).await,
+        Command::Audit(AuditCommand::Verify { clinic, anchor }) => keep::verify(&settings, clinic, anchor.as_deref()).await,
         Command::Backup { file, overwrite } => keep::backup(&settings, &file, overwrite).await,
         Command::Restore { file, replace, check } => {
             let wish = match (check, replace) {

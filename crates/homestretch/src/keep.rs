@@ -1,5 +1,6 @@
 //! `homestretch backup` and `homestretch restore`: the whole database in one file, and back.
 
+mod audit;
 mod backup;
 mod file;
 mod programs;
@@ -14,6 +15,7 @@ use crate::{
     embedded::{self, Server},
 };
 
+pub use audit::verify;
 pub use backup::backup;
 pub use restore::{Wish, restore};
 

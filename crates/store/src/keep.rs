@@ -3,6 +3,7 @@
 //! The bytes themselves go through pg_dump and pg_restore; this module speaks to the server around them. [`Snapshot`] looks at one
 //! moment of a database, [`Target`] is the database that a backup is restored into, [`Contents`] is what the two are compared by.
 
+mod chain;
 mod contents;
 mod restore;
 mod snapshot;
@@ -13,6 +14,7 @@ use sqlx::{ConnectOptions as _, Connection as _, PgConnection, postgres::PgConne
 
 use crate::StoreError;
 
+pub use chain::{Chains, Fault, Head};
 pub use contents::{Contents, Shape};
 pub(crate) use restore::unfinished;
 pub use restore::{Existing, Finished, Target, newest_schema};

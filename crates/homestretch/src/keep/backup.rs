@@ -51,6 +51,7 @@ async fn write(settings: &Settings, url: &str, mut writer: Writer) -> Result<Man
         let mut progress = Progress::new("Counting", 0);
         snapshot.contents(move |table| progress.at(table)).await.map_err(plain)?
     };
+    let heads = snapshot.heads().await.map_err(plain)?;
     let programs = Programs::find(settings.pg_bin.as_deref(), u32::try_from(contents.postgres).unwrap_or_default())?;
     let mut command = programs.command("pg_dump", url)?;
     command.args(["--format=custom", "--no-password", "--lock-wait-timeout=60s"]).arg(format!("--snapshot={}", snapshot.id()));
@@ -74,5 +75,5 @@ async fn write(settings: &Settings, url: &str, mut writer: Writer) -> Result<Man
     complaints.end(child, "pg_dump").await?;
     drop(progress);
     snapshot.close().await;
-    writer.finish(env!("CARGO_PKG_VERSION"), made_at, contents)
+    writer.finish(env!("CARGO_PKG_VERSION"), made_at, contents, heads)
 }

@@ -12,7 +12,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
-use store::keep::Contents;
+use store::keep::{Contents, Head};
 use uuid::Uuid;
 
 /// The version of the form below. A program reads its own and older ones.
@@ -41,6 +41,8 @@ pub(super) struct Manifest {
     pub sha256: String,
     /// What must be in a database restored from it.
     pub contents: Contents,
+    /// The audit's heads at that moment: an anchor for `homestretch audit verify`.
+    pub heads: Vec<Head>,
 }
 
 /// A backup that is being written.
@@ -94,9 +96,9 @@ impl Writer {
     }
 
     /// Writes the manifest and the last line, and gives the file its name.
-    pub(super) fn finish(mut self, made_by: &str, made_at: Timestamp, contents: Contents) -> Result<Manifest> {
+    pub(super) fn finish(mut self, made_by: &str, made_at: Timestamp, contents: Contents, heads: Vec<Head>) -> Result<Manifest> {
         let sha256 = hex(&std::mem::take(&mut self.hash).finalize());
-        let manifest = Manifest { made_by: made_by.to_owned(), made_at, bytes: self.bytes, sha256, contents };
+        let manifest = Manifest { made_by: made_by.to_owned(), made_at, bytes: self.bytes, sha256, contents, heads };
         let text = serde_json::to_vec(&manifest)?;
         let last = format!("{MARK}{FORM:03} {:012} {}\n", text.len(), hex(&Sha256::digest(&text)));
         let written = self.out.write_all(&text).and_then(|()| self.out.write_all(last.as_bytes())).and_then(|()| self.out.flush());
@@ -268,7 +270,7 @@ mod tests {
     fn written(path: &Path) -> Vec<u8> {
         let mut writer = Writer::new(path, true).unwrap();
         writer.write(b"PGDMP and what pg_dump says").unwrap();
-        writer.finish("0.1.0", Timestamp::UNIX_EPOCH, contents()).unwrap();
+        writer.finish("0.1.0", Timestamp::UNIX_EPOCH, contents(), vec![]).unwrap();
         fs::read(path).unwrap()
     }
 

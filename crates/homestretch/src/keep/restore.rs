@@ -45,7 +45,10 @@ pub async fn restore(settings: &Settings, file: &Path, wish: Wish) -> Result<()>
     let outcome = into(settings, &place.url, &mut backup, file, wish).await;
     place.leave().await?;
     let (name, finished) = outcome?;
-    println!("Restored into the database {name}: {} Rows, policies, grants and functions are as they were.", summary(&manifest));
+    println!(
+        "Restored into the database {name}: {} Rows, policies, grants, functions and the audit's chains are as they were.",
+        summary(&manifest)
+    );
     println!("Reminders are held back. `homestretch reminders release` lets them go out again, once you have looked around.");
     tell(&finished, &manifest);
     if manifest.contents.schema < newest_schema() {
@@ -182,7 +185,14 @@ async fn compare(target: &mut Target, manifest: &Manifest) -> Result<()> {
     target.give_back(&manifest.contents.owners).await.map_err(plain)?;
     let mut progress = Progress::new("Comparing", 0);
     let there = target.contents(move |table| progress.at(table)).await.map_err(plain)?;
-    let differences = manifest.contents.differences(&there);
+    let mut differences = manifest.contents.differences(&there);
+    let chains = target.follow_audit(&manifest.heads).await.map_err(plain)?;
+    differences.extend(chains.faults.iter().map(|fault| format!("the audit of {} at {}: {}", fault.clinic, fault.seq, fault.what)));
+    if chains.faults.is_empty()
+        && chains.heads.iter().filter(|head| head.seq > 0).ne(manifest.heads.iter().filter(|head| head.seq > 0))
+    {
+        differences.push("the audit's heads are not the backup's".to_owned());
+    }
     if differences.is_empty() {
         return Ok(());
     }

@@ -10,7 +10,9 @@ use jiff::Timestamp;
 use sqlx::{Connection as _, Executor as _, PgConnection};
 
 use super::{
-    Contents, connect, database, options, quoted, said,
+    Chains, Contents, Head,
+    chain::follow,
+    connect, database, options, quoted, said,
     snapshot::{run, scalar, see_everything},
 };
 use crate::{StoreError, convert::from_instant, schema::MIGRATIONS};
@@ -252,6 +254,18 @@ impl Target {
         let contents = Contents::read(&mut self.db, &mut counted).await?;
         run(&mut self.db, "commit").await?;
         Ok(contents)
+    }
+
+    /// Follows the audit's chains after pg_restore, against the heads of the backup.
+    ///
+    /// # Errors
+    /// The store's own.
+    pub async fn follow_audit(&mut self, anchors: &[Head]) -> Result<Chains, StoreError> {
+        run(&mut self.db, "begin isolation level repeatable read read only").await?;
+        see_everything(&mut self.db).await?;
+        let chains = follow(&mut self.db, None, anchors, &mut |_, _| ()).await?;
+        run(&mut self.db, "commit").await?;
+        Ok(chains)
     }
 
     /// Makes the restored database safe to work on, all at once: reminders are held, sessions and links to a new password end (they may

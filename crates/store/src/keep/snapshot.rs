@@ -1,8 +1,14 @@
 //! One moment of a database, held open so that what is counted here and what pg_dump writes are the same rows.
 
+use domain::ids::ClinicId;
 use sqlx::{Connection as _, PgConnection};
+use uuid::Uuid;
 
-use super::{Contents, connect, options, quoted, restore, said};
+use super::{
+    Chains, Contents, Head,
+    chain::{follow, heads},
+    connect, options, quoted, restore, said,
+};
 use crate::StoreError;
 
 /// The role that may read everything where the database's user is an ordinary one.
@@ -71,13 +77,26 @@ impl Snapshot {
         Contents::read(&mut self.db, &mut counted).await
     }
 
-    /// How large the database is on its disk, in bytes: more than a backup will be.
+    /// Follows the audit's chains, all of them or one clinic's, and holds them against heads kept from earlier. `told` hears the clinic and
+    /// the entry it has come to.
     ///
     /// # Errors
     /// The store's own.
-    pub async fn size(&mut self) -> Result<u64, StoreError> {
-        let size: i64 = scalar(&mut self.db, "select pg_database_size(current_database())").await?;
-        Ok(u64::try_from(size).unwrap_or_default())
+    pub async fn follow_audit(
+        &mut self,
+        only: Option<ClinicId>,
+        anchors: &[Head],
+        mut told: impl FnMut(Uuid, i64) + Send,
+    ) -> Result<Chains, StoreError> {
+        follow(&mut self.db, only, anchors, &mut told).await
+    }
+
+    /// The heads as they are, without following the chains.
+    ///
+    /// # Errors
+    /// The store's own.
+    pub async fn heads(&mut self) -> Result<Vec<Head>, StoreError> {
+        heads(&mut self.db).await
     }
 
     /// Lets go of the moment.
