@@ -2,10 +2,7 @@
 
 use axum::extract::State;
 use render::{Crumb, Flash, Nav};
-use store::{
-    StoreError,
-    patient::{self, Patient},
-};
+use store::patient::{self, Patient};
 
 use super::invite::{ADDRESS_TAKEN, Faults, Frame, Typed};
 use crate::{
@@ -90,9 +87,8 @@ pub async fn save(
                         None => Ok(None),
                     }
                 })
-                .await?
-                .ok_or(StoreError::NotFound)?;
-            pages.refuse(&typed.page(frame(&before), Faults::taken(&by)))
+                .await?;
+            pages.refuse(&typed.page(frame(&before), Faults::taken(by.as_ref())))
         }
         Err(error) => Err(error.into()),
     }

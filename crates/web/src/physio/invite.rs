@@ -83,8 +83,12 @@ impl Faults {
         [&self.name, &self.email, &self.zone, &self.language, &self.region].iter().filter(|fault| fault.is_some()).count()
     }
 
-    /// The address belongs to somebody of the clinic.
-    pub(super) fn taken(by: &Patient) -> Self {
+    /// The address belongs to somebody of the clinic: to a patient whom the reader sees, or to one on a colleague's caseload.
+    pub(super) fn taken(by: Option<&Patient>) -> Self {
+        let Some(by) = by else {
+            let email = Some("A patient of your clinic has this address already. Please ask your colleagues.".into());
+            return Self { email, ..Self::default() };
+        };
         Self {
             email: Some(format!("{} has this address in your clinic already.", by.name.as_str())),
             taken: Some(Taken { href: format!("/patients/{}", by.id), name: by.name.as_str().to_owned() }),
@@ -215,8 +219,7 @@ pub async fn create(
         (Ok(()), _) => Ok(pages.go_saying(&to, &Flash::good(said))),
         (Err(error), Some(email)) if error.conflicts_with(ADDRESS_TAKEN) => {
             let by = app.store.tenant(staff.scope.clone(), move |tx| async move { patient::by_email(&tx, &email).await }).await?;
-            let by = by.ok_or(StoreError::NotFound)?;
-            pages.refuse(&typed.page(Frame::invitation(), Faults::taken(&by)))
+            pages.refuse(&typed.page(Frame::invitation(), Faults::taken(by.as_ref())))
         }
         (Err(error), _) => Err(error.into()),
     }
