@@ -193,7 +193,7 @@ async fn serve_pages(settings: &Settings) -> Result<()> {
     metrics::start(settings.metrics_bind, metrics::Part::Serve).await;
     let app = web::app(serve::app_state(settings, store.clone(), secret, false)?);
     tracing::info!(address = %settings.bind, url = settings.url, "serving");
-    serve::web(listener, app, serve::asked_to_stop()).await?;
+    serve::web(listener, app, serve::asked_to_stop()).await;
     store.close().await;
     Ok(())
 }

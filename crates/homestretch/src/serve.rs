@@ -2,14 +2,18 @@
 
 use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
 
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Result, anyhow};
 use axum::Router;
 use render::{Templates, links::Links};
 use store::{Store, StoreError};
 use tokio::net::TcpListener;
 use worker::{Composer, Engine, Mailer, Target};
 
-use crate::{clock, config::Settings};
+use crate::{
+    clock,
+    config::Settings,
+    connections::{self, Patience},
+};
 
 /// How often the worker looks for what is due. A reminder leaves at most this long after its hour.
 const EVERY: Duration = Duration::from_secs(5);
@@ -78,14 +82,8 @@ fn plain(error: &StoreError) -> String {
 }
 
 /// Serves the pages until `shutdown`, then finishes what is being answered.
-///
-/// # Errors
-/// When the server cannot go on listening.
-pub async fn web(listener: TcpListener, app: Router, shutdown: impl Future<Output = ()> + Send + 'static) -> Result<()> {
-    axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>())
-        .with_graceful_shutdown(shutdown)
-        .await
-        .context("the web server ended")
+pub async fn web(listener: TcpListener, app: Router, shutdown: impl Future<Output = ()> + Send + 'static) {
+    connections::serve(listener, app, Patience::default(), connections::most(), shutdown).await;
 }
 
 /// The parts of the web server.

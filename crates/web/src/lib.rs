@@ -16,6 +16,7 @@ pub mod extract;
 mod headers;
 mod health;
 pub mod map;
+mod patience;
 pub mod patient;
 pub mod physio;
 pub mod router;
@@ -24,5 +25,5 @@ pub mod visit;
 mod zones;
 
 pub use error::{PageError, PageResult};
-pub use router::{addresses, app, app_with};
+pub use router::{addresses, app, app_with, app_within};
 pub use state::{AppState, Clock, Config, StartError};

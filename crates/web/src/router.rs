@@ -5,12 +5,11 @@ use std::time::Duration;
 use axum::{
     Router,
     extract::DefaultBodyLimit,
-    http::StatusCode,
     middleware::from_fn_with_state,
     response::{IntoResponse, Response},
 };
 use tower::ServiceBuilder;
-use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer, timeout::TimeoutLayer};
+use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer};
 
 use crate::{
     AppState, PageError,
@@ -19,7 +18,7 @@ use crate::{
     auth::origin,
     error, headers, health,
     map::{Address, Map, get, post},
-    patient, physio, visit,
+    patience, patient, physio, visit,
 };
 
 /// The most a request's body may be, in bytes. Uploads have their own, larger limit on their own routes.
@@ -36,6 +35,11 @@ pub fn app(state: AppState) -> Router {
 
 /// As [`app`], with pages of the caller's own inside the same layers (the demo's mail).
 pub fn app_with(state: AppState, more: Map) -> Router {
+    app_within(state, more, PATIENCE)
+}
+
+/// As [`app_with`], with another limit to how long a request may take, its body included.
+pub fn app_within(state: AppState, more: Map, patience: Duration) -> Router {
     let pages = routes().into_router().merge(more.into_router()).fallback(async || PageError::NotFound).layer(
         // From the outside in.
         ServiceBuilder::new()
@@ -44,7 +48,7 @@ pub fn app_with(state: AppState, more: Map) -> Router {
             .layer(from_fn_with_state(state.clone(), error::pages))
             .layer(from_fn_with_state(state.clone(), visit::settle))
             .layer(CatchPanicLayer::custom(panicked))
-            .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, PATIENCE))
+            .layer(from_fn_with_state(patience, patience::limit))
             .layer(from_fn_with_state(state.clone(), origin::check))
             .layer(DefaultBodyLimit::max(BODY_LIMIT)),
     );

@@ -1,0 +1,44 @@
+//! How long a request may take, its body included.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use axum::{
+    body::{Body, HttpBody as _},
+    extract::{Request, State},
+    http::{HeaderValue, StatusCode, header},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use http_body_util::BodyExt as _;
+
+use crate::PageError;
+
+/// Ends what takes longer: 408 while the client still owes a part of its request, 503 when it is us.
+pub(crate) async fn limit(State(patience): State<Duration>, request: Request, next: Next) -> Response {
+    let owed = Arc::new(AtomicBool::new(!request.body().is_end_stream()));
+    let here = owed.clone();
+    let request = request.map(|body| {
+        // Asked for the trailers when the last of the body has come.
+        Body::new(body.with_trailers(async move {
+            here.store(false, Ordering::Relaxed);
+            None
+        }))
+    });
+    match tokio::time::timeout(patience, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) if owed.load(Ordering::Relaxed) => {
+            let mut response = PageError::Refused(Some("It took too long to arrive. Please try again.".into())).into_response();
+            *response.status_mut() = StatusCode::REQUEST_TIMEOUT;
+            // What is still to come is not waited for.
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            response
+        }
+        Err(_) => StatusCode::SERVICE_UNAVAILABLE.into_response(),
+    }
+}
