@@ -29,6 +29,7 @@ use testkit::{
     Db,
     clock::Clock,
     people::{self, Clinic},
+    proxy::Proxy,
 };
 use tower::ServiceExt;
 
@@ -63,6 +64,23 @@ impl Site {
         let (line, address) = Line::to(db.url()).await;
         let store = Store::connect_with(&address, 2).await.unwrap();
         (Self::make(db, store, "http://localhost:8080").await, line)
+    }
+
+    /// The server reaches its database by `connections` connections over a line on which bytes can be held.
+    pub async fn behind_a_proxy(connections: u32) -> (Self, Proxy) {
+        let db = Db::new().await;
+        let proxy = Proxy::to(db.url()).await;
+        let store = Store::connect_with(proxy.url(), connections).await.unwrap();
+        (Self::make(db, store, "http://localhost:8080").await, proxy)
+    }
+
+    /// Listens on a port, for browsers that hang up.
+    pub async fn listen(&self) -> SocketAddr {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let here = listener.local_addr().unwrap();
+        let app = self.app.clone().into_make_service_with_connect_info::<SocketAddr>();
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        here
     }
 
     async fn make(db: Db, store: Store, url: &str) -> Self {
