@@ -1,4 +1,4 @@
-//! Accounts: who can sign in, where they have a seat, and how often somebody tried in vain.
+//! Accounts: who can sign in, and where they have a seat.
 //!
 //! Runs in [`Store::signin`](crate::Store::signin): an account belongs to no clinic.
 
@@ -6,16 +6,11 @@ use domain::{
     ids::{AccountId, ClinicId, MembershipId, PatientId},
     person::{Email, Language, PersonName, Role},
 };
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use sea_orm::FromQueryResult;
-use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::{
-    StoreError, Tx,
-    convert::{from_instant, to_instant},
-    session::SeatId,
-};
+use crate::{StoreError, Tx, convert::from_instant, session::SeatId};
 
 /// Somebody who can sign in, or could once they have chosen a password.
 #[derive(Debug, Clone)]
@@ -85,6 +80,30 @@ pub async fn find_or_create(tx: &Tx, email: &Email, now: Timestamp) -> Result<Ac
     )
     .await?;
     by_email(tx, email).await?.ok_or(StoreError::NotFound)
+}
+
+/// The account with this address and the clinic that writes to it, if it has a password to choose anew and a place to use it in.
+///
+/// # Errors
+/// The store's own.
+pub async fn to_reset(tx: &Tx, email: &Email) -> Result<Option<(AccountId, ClinicId)>, StoreError> {
+    #[derive(FromQueryResult)]
+    struct Row {
+        id: Uuid,
+        clinic_id: Uuid,
+    }
+    let row: Option<Row> = tx
+        .one(
+            "select a.id, place.clinic_id from account a cross join lateral (
+               select m.clinic_id, 0 as rank from membership m
+               where m.account_id = a.id and m.joined_at is not null and m.disabled_at is null
+               union all select p.clinic_id, 1 from patient p where p.account_id = a.id
+               order by rank, clinic_id limit 1) place
+             where a.email = $1 and a.password_hash is not null",
+            [email.as_str().into()],
+        )
+        .await?;
+    Ok(row.map(|Row { id, clinic_id }| (id.into(), clinic_id.into())))
 }
 
 /// Stores a new password's hash. The caller ends the account's other sessions and links.
@@ -250,62 +269,4 @@ pub async fn places(tx: &Tx, account: AccountId) -> Result<Vec<Place>, StoreErro
             Ok(Place { clinic: clinic_id.into(), clinic_name, seat, role })
         })
         .collect()
-}
-
-/// For how long failed tries are counted together.
-const WINDOW: SignedDuration = SignedDuration::from_mins(15);
-
-#[derive(FromQueryResult)]
-struct Failures {
-    subject: String,
-    failures: i32,
-    first_at: OffsetDateTime,
-}
-
-/// How long to wait before another try, when one of these subjects failed more often than its limit within a quarter of an hour.
-///
-/// # Errors
-/// The store's own.
-pub async fn must_wait(tx: &Tx, limits: &[(String, i32)], now: Timestamp) -> Result<Option<SignedDuration>, StoreError> {
-    let subjects: Vec<String> = limits.iter().map(|(subject, _)| subject.clone()).collect();
-    let rows: Vec<Failures> = tx
-        .all(
-            "select subject, failures, first_at from sign_in_failure where subject = any($1) and first_at > $2",
-            [subjects.into(), from_instant(now - WINDOW).into()],
-        )
-        .await?;
-    Ok(rows
-        .into_iter()
-        .filter(|row| limits.iter().any(|(subject, limit)| *subject == row.subject && row.failures >= *limit))
-        .filter_map(|row| Some(to_instant(row.first_at)? + WINDOW))
-        .map(|until| until.duration_since(now))
-        .max())
-}
-
-/// Counts one failed try against each of the subjects.
-///
-/// # Errors
-/// The store's own.
-pub async fn count_failure(tx: &Tx, subjects: &[String], now: Timestamp) -> Result<(), StoreError> {
-    tx.run(
-        "insert into sign_in_failure (subject, failures, first_at, last_at) select unnest($1::text[]), 1, $2, $2
-         on conflict (subject) do update set
-           failures = case when sign_in_failure.first_at > $3 then sign_in_failure.failures + 1 else 1 end,
-           first_at = case when sign_in_failure.first_at > $3 then sign_in_failure.first_at else $2 end,
-           last_at = $2",
-        [subjects.to_vec().into(), from_instant(now).into(), from_instant(now - WINDOW).into()],
-    )
-    .await?;
-    // What nobody counts any more goes; the table holds a day of failures at most.
-    tx.run("delete from sign_in_failure where last_at < $1", [from_instant(now - SignedDuration::from_hours(24)).into()]).await?;
-    Ok(())
-}
-
-/// Forgets the failures of a subject: the person got in.
-///
-/// # Errors
-/// The store's own.
-pub async fn forget_failures(tx: &Tx, subject: &str) -> Result<(), StoreError> {
-    tx.run("delete from sign_in_failure where subject = $1", [subject.into()]).await?;
-    Ok(())
 }

@@ -152,6 +152,11 @@ pub struct Browser {
 }
 
 impl Browser {
+    /// The same, behind this address.
+    pub fn behind(self, address: &str) -> Self {
+        Self { address: Some(SocketAddr::new(address.parse().unwrap(), 50_000)), ..self }
+    }
+
     pub async fn get(&mut self, path: &str) -> Answer {
         self.send(Method::GET, path, None, &[("sec-fetch-site", "same-origin")]).await
     }

@@ -24,7 +24,10 @@ use store::{
 use super::mailed;
 use crate::{
     AppState, PageError, PageResult,
-    auth::{cookie, throttle},
+    auth::{
+        cookie,
+        throttle::{self, Tries},
+    },
     extract::{Form, Now, Pages},
     visit::Visit,
 };
@@ -54,19 +57,14 @@ pub(crate) async fn submit(
     };
     let shown = Field::holding(email.as_str());
     let now = visit.now();
-    app.store
-        .signin(move |tx| async move {
-            // A stranger must not be able to fill somebody's mailbox.
-            let limit = throttle::resets(&email);
-            let often = account::must_wait(&tx, std::slice::from_ref(&limit), now).await?.is_some();
-            account::count_failure(&tx, &[limit.0], now).await?;
-            let Some(account) = account::by_email(&tx, &email).await?.filter(|_| !often) else { return Ok(()) };
-            if let (Some(_), Some(place)) = (&account.password_hash, account::places(&tx, account.id).await?.first()) {
-                outbox::enqueue(&tx, place.clinic, Owed::PasswordReset(account.id), &email, now).await?;
-            }
-            Ok::<_, PageError>(())
-        })
-        .await?;
+    let work = app.store.signin(move |tx| async move {
+        let may = throttle::may_send_reset(&tx, &visit, &email).await?;
+        // Looked for in any case: an address that has had its links takes as long as one that has none.
+        let Some((account, clinic)) = account::to_reset(&tx, &email).await?.filter(|_| may) else { return Ok(()) };
+        outbox::enqueue(&tx, clinic, Owed::PasswordReset(account), &email, now).await?;
+        Ok::<_, PageError>(())
+    });
+    throttle::evenly(work).await?;
     pages.show(&Forgot { email: shown, sent: true })
 }
 
@@ -115,9 +113,12 @@ pub(crate) async fn reset_submit(
             return pages.show_as(StatusCode::UNPROCESSABLE_ENTITY, &pages.chrome(), &page);
         }
     };
+    // Whoever mistyped the old one may try the new one at once.
+    let tries = Tries::of(&visit, &link.email);
     let saved = app
         .store
         .signin(move |tx| async move {
+            tries.forget(&tx).await?;
             link::consume(&tx, link.id, now).await?;
             account::set_password(&tx, account, &hash, now).await?;
             link::retire_resets(&tx, account, now).await?;

@@ -20,7 +20,11 @@ use store::{
 use super::enter;
 use crate::{
     AppState, PageError, PageResult,
-    auth::{cookie, password::Verdict, throttle},
+    auth::{
+        cookie,
+        password::Verdict,
+        throttle::{self, Tries},
+    },
     extract::{Form, Pages, Query, Viewer, go},
     visit::{self, Visit},
 };
@@ -115,34 +119,25 @@ pub(super) async fn recognise(
     password: String,
 ) -> Result<Option<(account::Account, Option<(String, String)>)>, PageError> {
     let now = visit.now();
-    let limits = throttle::subjects(visit, &email);
-    let asked = limits.clone();
-    let (wait, account) = app
+    let tries = Tries::of(visit, &email);
+    let counted = tries.clone();
+    let account = app
         .store
         .signin(move |tx| async move {
-            let wait = account::must_wait(&tx, &asked, now).await?;
-            Ok::<_, PageError>((wait, account::by_email(&tx, &email).await?))
+            counted.begin(&tx, now).await?;
+            Ok::<_, PageError>(account::by_email(&tx, &email).await?)
         })
         .await?;
-    if let Some(wait) = wait {
-        return Err(PageError::TooMany(wait.try_into().unwrap_or_default()));
-    }
     let kept = account.as_ref().and_then(|account| account.password_hash.clone());
     let verdict = app.passwords.compare(password, kept.clone()).await?;
-    let right = verdict != Verdict::Wrong;
     let known = account.as_ref().map(|account| account.id);
     let (request, address) = (visit.id(), visit.address());
-    app.store
-        .signin(move |tx| async move {
-            if right {
-                account::forget_failures(&tx, &limits[0].0).await
-            } else {
-                account::count_failure(&tx, &limits.map(|(subject, _)| subject), now).await?;
-                audit::refused_at_the_door(&tx, known, now, request, address).await
-            }
-        })
-        .await
-        .map_err(|error: store::StoreError| PageError::from(error))?;
+    if verdict == Verdict::Wrong {
+        let noted = app.store.signin(move |tx| async move { audit::refused_at_the_door(&tx, known, now, request, address).await });
+        throttle::evenly(noted).await.map_err(|error: store::StoreError| PageError::from(error))?;
+    } else {
+        app.store.signin(move |tx| async move { tries.forget(&tx).await }).await?;
+    }
     let renewed = match (verdict, kept) {
         (Verdict::Wrong, _) => return Ok(None),
         (Verdict::RightButOld(new), Some(old)) => Some((old, new)),
