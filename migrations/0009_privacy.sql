@@ -80,3 +80,6 @@ create policy own on consent_withdrawal as restrictive to homestretch_app
 
 grant select, insert on consent_withdrawal, breach, breach_note to homestretch_app;
 grant update (commissioner_told_at, people_told_at, closed_at) on breach to homestretch_app;
+
+-- Looking for what happens seldom must not walk through what happens all the time.
+create index audit_entry_of_seldom_deeds on audit_entry (clinic_id, deed, seq) where deed not in ('read', 'wrote');

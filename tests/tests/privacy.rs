@@ -352,6 +352,8 @@ const TOTALS: &[(&str, &str)] = &[
     ("reminder_times", "select count(*) from reminder_rule where patient_id = '{id}'"),
     ("emails", "select count(*) from notice where patient_id = '{id}'"),
     ("consents", "select count(*) from consent where patient_id = '{id}'"),
+    // But for the entry of the export itself, which is written with its end.
+    ("who_opened", "select count(*) - 1 from audit_entry where patient_id = '{id}'"),
 ];
 
 async fn totals_agree(site: &Site, id: PatientId, files: &BTreeMap<String, String>) {

@@ -29,6 +29,7 @@ pub fn all() -> Vec<Entry> {
         entry::<pages::patient::Reminders>(),
         entry::<pages::patient::Consent>(),
         entry::<pages::patient::Close>(),
+        entry::<pages::patient::Opened>(),
         entry::<pages::errors::NotFound>(),
         entry::<pages::errors::Forbidden>(),
         entry::<pages::errors::Refused>(),
@@ -62,6 +63,7 @@ pub fn all() -> Vec<Entry> {
         entry::<pages::physio::patient::PatientPage>(),
         entry::<pages::physio::notices::Notices>(),
         entry::<pages::physio::record::Record>(),
+        entry::<pages::physio::audit::Audit>(),
     ]
 }
 

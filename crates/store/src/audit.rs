@@ -4,6 +4,8 @@
 //! A handler or a store function says `tx.note(Deed::Wrote, Subject::Program, Some(patient))`; the entry is written when the
 //! transaction commits, and not at all when it does not. To add a kind of thing: a [`Subject`], and words for it on the audit's page.
 
+mod list;
+
 use std::{fmt::Write as _, net::IpAddr};
 
 use domain::ids::{AccountId, ClinicId, MembershipId, PatientId};
@@ -11,6 +13,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::{Actor, StoreError, Tx, convert::from_instant, scope::Trail};
+pub use list::{Chain, Entry, Filter, Who, chain, list, staff};
 
 /// What was done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

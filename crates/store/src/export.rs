@@ -133,6 +133,14 @@ pub static TABLES: &[Table] = &[
                 where w.clinic_id = c.clinic_id and w.patient_id = c.patient_id and w.withdrawn_at >= c.agreed_at), c.wording)
               from consent c where c.clinic_id = :clinic and c.patient_id = :patient order by c.agreed_at, c.id",
     },
+    Table {
+        name: "who_opened",
+        columns: &["at", "who", "role", "did", "what"],
+        sql: "select jsonb_build_array(e.at, coalesce(m.name, case when e.actor_patient_id is not null then 'the patient' end), m.role, e.deed,
+                e.subject)
+              from audit_entry e left join membership m on m.clinic_id = e.clinic_id and m.id = e.membership_id
+              where e.clinic_id = :clinic and e.patient_id = :patient order by e.seq",
+    },
 ];
 
 /// Reads a patient's record and hands it on piece by piece. When nobody takes the pieces any more, it stops.

@@ -9,6 +9,7 @@
 pub mod account;
 pub mod attention;
 pub mod audit;
+pub mod breach;
 pub mod clinic;
 pub mod closure;
 pub mod consent;

@@ -9,6 +9,7 @@
 
 pub mod account;
 pub mod assets;
+mod audit;
 pub mod auth;
 mod csv;
 pub mod error;

@@ -13,8 +13,8 @@ use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer};
 
 use crate::{
     AppState, PageError,
-    account::{agreed, clinic, close, forgot, mailed, own, places, sign_in, take_away, team, welcome},
-    assets,
+    account::{agreed, clinic, close, forgot, mailed, opened, own, places, sign_in, take_away, team, welcome},
+    assets, audit,
     auth::origin,
     error, headers, health,
     map::{Address, Map, get, post},
@@ -86,12 +86,15 @@ fn routes() -> Map {
         .route("/account/password", post(own::change_password))
         .route("/account/sessions/end-others", post(own::end_others))
         .route("/account/sessions/{id}/end", post(own::end_session))
+        .route("/account/opened", get(opened::page))
         .route("/account/consent", get(agreed::page).post(agreed::agree))
         .route("/account/close", get(close::page).post(close::submit))
         .route("/account/export.zip", get(take_away::own))
         // the owner
         .route("/settings", get(clinic::page).post(clinic::save))
         .route("/team", get(team::page).post(team::invite))
+        .route("/audit", get(audit::page::page))
+        .route("/audit.csv", get(audit::page::file))
         .route("/team/{id}/invite", post(team::invite_again))
         .route("/team/{id}/withdraw", post(team::withdraw))
         .route("/team/{id}/role", post(team::change_role))

@@ -144,6 +144,7 @@ pub const TABLE: &[Entry] = &[
     post("/account/password", SIGNED_IN, Takes::Nothing).form("current=wrong&new=four+quiet+garden+chairs").gives(&[422]),
     post("/account/sessions/end-others", SIGNED_IN, Takes::Nothing),
     post("/account/sessions/{id}/end", SIGNED_IN, Takes::Session),
+    get("/account/opened", PATIENTS, Takes::Nothing),
     get("/account/consent", PATIENTS, Takes::Nothing),
     // The wording that was shown is not the one of now.
     post("/account/consent", PATIENTS, Takes::Nothing).form("agree=yes&consent_version=old").gives(&[422]),
@@ -154,6 +155,11 @@ pub const TABLE: &[Entry] = &[
     get("/settings", OWNERS, Takes::Nothing),
     post("/settings", OWNERS, Takes::Nothing)
         .form("name=Other&zone=Asia/Kuala_Lumpur&phone=&whatsapp=&quiet_from=21:00&quiet_to=07:00&pain_high=7&missed_run=3"),
+    get("/audit", OWNERS, Takes::Nothing),
+    get("/audit?patient={id}", OWNERS, Takes::Patient),
+    get("/audit?person={id}", OWNERS, Takes::Colleague),
+    get("/audit.csv", OWNERS, Takes::Nothing),
+    get("/audit.csv?patient={id}", OWNERS, Takes::Patient),
     get("/team", OWNERS, Takes::Nothing),
     post("/team", OWNERS, Takes::Nothing).form("name=New+Colleague&email=colleague{n}@team.test"),
     post("/team/{id}/invite", OWNERS, Takes::Invited),

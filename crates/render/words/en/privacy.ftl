@@ -77,3 +77,36 @@ export-note-time = Days are days where you live ({ $zone }). Instants are in UTC
 export-note-empty = What was not given is empty, never 0.
 export-note-formula = In the tables, text that a spreadsheet would take for a formula begins with an apostrophe. In data.json it stands as it was written.
 export-not-in = What is not in it: notes that the physiotherapists keep for their own work. Ask { $clinic } if you want to see them.
+
+## Who opened my record
+opened-title = Who opened my record
+opened-lead = Everybody at { $clinic } who looked at your record, changed it or took a copy, newest first. Nobody can edit this list.
+opened-none = Nobody at { $clinic } has opened your record yet.
+opened-times = { $times } times, the last at { $time }
+opened-at = at { $time }
+opened-somebody = Somebody at the clinic
+opened-read-record = Opened your record
+opened-read-program = Looked at your program
+opened-read-log = Looked at a session you logged
+opened-read-notices = Looked at the emails we sent you
+opened-read-other = Looked at something in your record
+opened-wrote-record = Changed your details
+opened-wrote-program = Changed your program
+opened-wrote-log = Entered or corrected a session for you
+opened-wrote-attention = Noted how you are getting on
+opened-wrote-reminders = Changed your reminders
+opened-wrote-notices = Sent you an email again
+opened-wrote-invitation = Invited you
+opened-wrote-closure = Closed your record, or opened it again
+opened-wrote-other = Changed something in your record
+opened-exported = Made a copy of your data
+opened-other = Did something with your record
+opened-own = Your own visits
+opened-own-day = { $times ->
+    [one] { $day }: once, at { $time }
+   *[other] { $day }: { $times } times, the last at { $time }
+}
+opened-own-more = Older visits of yours are in the copy of your data.
+opened-ask = Something looks wrong? Ask { $clinic }. They can see more, and they want to know.
+opened-older = Older
+opened-newest = Newest

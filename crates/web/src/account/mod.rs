@@ -7,6 +7,7 @@ pub(crate) mod close;
 mod enter;
 pub(crate) mod forgot;
 pub(crate) mod mailed;
+pub(crate) mod opened;
 pub(crate) mod own;
 pub(crate) mod places;
 pub(crate) mod sign_in;

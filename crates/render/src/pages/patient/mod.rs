@@ -11,7 +11,7 @@ mod today;
 
 pub use form::{EFFORTS, ExerciseView, LogForm, Session, Sign};
 pub use history::{Fact, Log, LogLine, Progress};
-pub use privacy::{Agreement, Close, Consent, Offer};
+pub use privacy::{Agreement, Close, Consent, Offer, Opened, OpenedDay, OpenedLine};
 pub use reminders::{DayChoice, PreviewDay, Reminders};
 pub use today::{DayTile, LateDay, ProgramCard, Saved, Today, TodayExercise};
 

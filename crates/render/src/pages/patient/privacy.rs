@@ -93,3 +93,68 @@ impl Page for Close {
         ]
     }
 }
+
+/// `/account/opened`.
+#[derive(Debug, Clone, Serialize)]
+pub struct Opened {
+    /// The clinic's name.
+    pub clinic: String,
+    /// What its people did, by day, newest first.
+    pub days: Vec<OpenedDay>,
+    /// The patient's own visits, a line for each day, newest first; folded away.
+    pub own: Vec<String>,
+    /// Whether there are older visits of their own.
+    pub own_more: bool,
+    /// What was done before this.
+    pub older: Option<String>,
+    /// The newest.
+    pub newest: Option<String>,
+}
+
+/// What was done on one day.
+#[derive(Debug, Clone, Serialize)]
+pub struct OpenedDay {
+    /// "Monday 2 March 2026".
+    pub day: String,
+    /// Who did what.
+    pub lines: Vec<OpenedLine>,
+}
+
+/// What somebody did, once or several times in a row.
+#[derive(Debug, Clone, Serialize)]
+pub struct OpenedLine {
+    /// "Hannah Lim".
+    pub who: String,
+    /// "Opened your record".
+    pub what: String,
+    /// "at 08:14", "3 times, the last at 08:14".
+    pub when: String,
+}
+
+impl Page for Opened {
+    const TEMPLATE: &'static str = "pages/patient/opened.html";
+
+    fn samples() -> Vec<Self> {
+        let line = |what: &str, when: &str| OpenedLine { who: "Hannah Lim".into(), what: what.into(), when: when.into() };
+        let full = Self {
+            clinic: "Riverside Physio".into(),
+            days: vec![
+                OpenedDay {
+                    day: "Monday 2 March 2026".into(),
+                    lines: vec![line("Opened your record", "3 times, the last at 08:14"), line("Changed your program", "at 08:10")],
+                },
+                OpenedDay { day: "Friday 27 February 2026".into(), lines: vec![line("Made a copy of your data", "at 17:40")] },
+            ],
+            own: vec!["2 March 2026: 14 times, the last at 20:11".into()],
+            own_more: false,
+            older: None,
+            newest: None,
+        };
+        vec![
+            full.clone(),
+            Self { days: vec![], own: vec![], ..full.clone() },
+            Self { own_more: true, older: Some("/account/opened?before=12".into()), ..full.clone() },
+            Self { newest: Some("/account/opened".into()), ..full },
+        ]
+    }
+}

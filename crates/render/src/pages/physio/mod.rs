@@ -1,5 +1,6 @@
 //! The physiotherapist's and the owner's pages.
 
+pub mod audit;
 pub mod builder;
 pub mod caseload;
 pub mod invite;
