@@ -107,12 +107,12 @@ impl Db {
     /// # Panics
     /// When the server refuses it.
     pub async fn rows(&self, sql: &str) -> Vec<String> {
-        let mut direct = self.direct().await;
-        // The simple protocol answers in text, whatever the columns' types.
-        match direct.fetch_all(sqlx::raw_sql(sqlx::AssertSqlSafe(sql.to_owned()))).await {
-            Ok(rows) => rows.iter().map(text).collect(),
-            Err(error) => panic!("{error} in {sql}"),
-        }
+        self.watcher().await.rows(sql).await
+    }
+
+    /// For a test that reads behind the program's back a thousand times: one connection for all of them.
+    pub async fn watcher(&self) -> Watcher {
+        Watcher(self.direct().await)
     }
 
     /// As [`Db::rows`], when exactly one row is expected.
@@ -156,6 +156,24 @@ impl Db {
 
     async fn direct(&self) -> PgConnection {
         connect(&self.url).await.unwrap_or_else(|error| panic!("{error:#}"))
+    }
+}
+
+/// A connection of the server's superuser.
+#[derive(Debug)]
+pub struct Watcher(PgConnection);
+
+impl Watcher {
+    /// As [`Db::rows`].
+    ///
+    /// # Panics
+    /// When the server refuses it.
+    pub async fn rows(&mut self, sql: &str) -> Vec<String> {
+        // The simple protocol answers in text, whatever the columns' types.
+        match self.0.fetch_all(sqlx::raw_sql(sqlx::AssertSqlSafe(sql.to_owned()))).await {
+            Ok(rows) => rows.iter().map(text).collect(),
+            Err(error) => panic!("{error} in {sql}"),
+        }
     }
 }
 

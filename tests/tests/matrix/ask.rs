@@ -9,6 +9,7 @@ use axum::{
 };
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use http_body_util::BodyExt as _;
+use testkit::db::Watcher;
 use tower::ServiceExt as _;
 
 use crate::{people::Person, world::World};
@@ -111,22 +112,25 @@ impl World {
         Answer { status, headers, text: String::from_utf8_lossy(&bytes).into_owned() }
     }
 
-    /// A digest of every table by its name, but for what every request may write: that a session was seen.
+    /// A digest of every table by its name, but for what every request may write: that a session was seen, and what the audit is told.
     pub async fn state(&self) -> BTreeMap<String, String> {
-        let tables = self
-            .db
-            .rows(
-                "select relname from pg_class where relnamespace = 'public'::regnamespace and relkind in ('r', 'p')
-                 and relname not in ('_sqlx_migrations', 'audit_entry', 'audit_head') order by 1",
-            )
-            .await;
-        let digests: Vec<String> = tables
-            .iter()
-            .map(|table| {
-                format!("select '{table}', md5(string_agg(t, '|' order by t)) from (select (to_jsonb({table}) - 'seen_at')::text t from {table}) x")
-            })
-            .collect();
-        let rows = self.db.rows(&digests.join(" union all ")).await;
+        let rows = self.rows(&self.digests).await;
         rows.iter().filter_map(|row| row.split_once('|')).map(|(table, digest)| (table.to_owned(), digest.to_owned())).collect()
     }
+}
+
+/// The statement for [`World::state`].
+pub async fn digests(watcher: &mut Watcher) -> String {
+    let tables = watcher
+        .rows(
+            "select relname from pg_class where relnamespace = 'public'::regnamespace and relkind in ('r', 'p')
+             and relname not in ('_sqlx_migrations', 'audit_entry', 'audit_head') order by 1",
+        )
+        .await;
+    let digest = |table: &String| {
+        format!(
+            "select '{table}', md5(string_agg(t, '|' order by t)) from (select (to_jsonb({table}) - 'seen_at')::text t from {table}) x"
+        )
+    };
+    tables.iter().map(digest).collect::<Vec<_>>().join(" union all ")
 }

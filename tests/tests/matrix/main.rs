@@ -28,7 +28,7 @@ enum Due {
 fn due(entry: &Entry, person: Person, id: Id) -> Due {
     if entry.who.contains(&person) {
         let reaches = match id {
-            Id::Own => true,
+            Id::Own => person != Person::ElsewhereB || !entry.takes.is_a_patients(),
             Id::Neighbours => entry.takes != Takes::Session && (person.is_staff() || entry.takes.is_the_clinics()),
             Id::Foreign | Id::Random | Id::Malformed => false,
         };
@@ -80,8 +80,10 @@ async fn denied(world: &World, person: Person) {
     assert!(frame.is_empty(), "{person:?} reads {frame:?} on a page that does not exist");
 
     let mut before = world.state().await;
+    let mut heard = world.told(0).await.len();
     for entry in TABLE {
         let mut tokens: Vec<Answer> = vec![];
+        let mut refused = 0;
         for id in Id::ALL {
             let due = due(entry, person, id);
             if due == Due::In {
@@ -111,11 +113,19 @@ async fn denied(world: &World, person: Person) {
                     // The very page of an address that does not exist: what somebody else has is not told from what nobody has.
                     assert_eq!(answer.status, 404, "{what}: {} {}", answer.location(), answer.plain());
                     assert_eq!(answer, nowhere, "{what} differs from a page that does not exist");
+                    refused += 1;
                 }
             }
         }
         for other in tokens.iter().skip(1) {
             assert_eq!(*other, tokens[0], "{person:?} {} {}", entry.method, entry.path);
+        }
+        if refused > 0 {
+            // That it was asked for is known, and nothing more: the entry names the kind of page, not whose it was.
+            let told = world.told(heard).await;
+            heard += told.len();
+            let expected = vec![format!("denied {} {}", entry.method, entry.pattern()); refused];
+            assert_eq!(told, expected, "{person:?}");
         }
         if entry.method == "POST" {
             let after = world.state().await;
@@ -165,8 +175,16 @@ async fn allowed(world: &World, person: Person) -> BTreeSet<(String, String)> {
                 }
                 let Some(text) = world.id(entry.takes, person, id).await else { continue };
                 let (path, form) = (path(entry, &text), body(world, entry, person, id));
+                let heard = world.told(0).await.len();
                 let answer = world.ask(person, method, &path, form.as_deref()).await;
                 let what = format!("{person:?} {method} {path} {}", form.unwrap_or_default());
+                if entry.is_about_a_patient() && answer.status != 422 {
+                    let record = world.record(entry.takes, person.names(id).unwrap());
+                    let told = world.told(heard).await;
+                    let deeds: &[&str] = if method == "GET" { &["read", "exported"] } else { &["wrote"] };
+                    let named = deeds.iter().any(|deed| told.contains(&format!("{deed} {record}")));
+                    assert!(named, "{what}: the audit was told {told:?}, not that {deeds:?} of {record}");
+                }
                 // What belongs to the clinic was asked for twice: the second time it may be done already.
                 let again = id == Id::Neighbours && entry.takes.is_the_clinics() && matches!(answer.status, 303 | 422);
                 assert!(entry.gives.contains(&answer.status) || again, "{what}: {} {}", answer.status, answer.plain());
@@ -225,6 +243,7 @@ everybody! {
     a_second_physiotherapist: SecondA,
     an_owner: OwnerA,
     a_physiotherapist_of_another_clinic: PhysioB,
+    a_physiotherapist_with_another_caseload: ElsewhereB,
     an_owner_of_another_clinic: OwnerB,
     somebody_invited_who_has_not_joined: InvitedA,
     somebody_whose_place_was_closed: DisabledA,

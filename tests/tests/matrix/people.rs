@@ -17,6 +17,8 @@ pub enum Person {
     SecondA,
     OwnerA,
     PhysioB,
+    /// A physiotherapist of B without a patient. Clinic B keeps its physiotherapists to their own caseload.
+    ElsewhereB,
     OwnerB,
     /// Invited to the team of A, never confirmed; with a session all the same, as if one had been left over.
     InvitedA,
@@ -52,7 +54,7 @@ impl Id {
 }
 
 impl Person {
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Nobody,
         Self::PatientA1,
         Self::PatientA2,
@@ -61,6 +63,7 @@ impl Person {
         Self::SecondA,
         Self::OwnerA,
         Self::PhysioB,
+        Self::ElsewhereB,
         Self::OwnerB,
         Self::InvitedA,
         Self::DisabledA,
@@ -68,7 +71,7 @@ impl Person {
 
     /// Whether this is an owner or a physiotherapist at work.
     pub fn is_staff(self) -> bool {
-        matches!(self, Self::PhysioA | Self::SecondA | Self::OwnerA | Self::PhysioB | Self::OwnerB)
+        matches!(self, Self::PhysioA | Self::SecondA | Self::OwnerA | Self::PhysioB | Self::ElsewhereB | Self::OwnerB)
     }
 
     /// Whether they are as good as signed out.
@@ -80,7 +83,7 @@ impl Person {
     pub fn names(self, id: Id) -> Option<Whose> {
         let (own, neighbour, foreign) = match self {
             Self::PatientA2 => (Whose::A2, Some(Whose::A1), Whose::B1),
-            Self::PhysioB | Self::OwnerB => (Whose::B1, None, Whose::A1),
+            Self::PhysioB | Self::ElsewhereB | Self::OwnerB => (Whose::B1, None, Whose::A1),
             _ => (Whose::A1, Some(Whose::A2), Whose::B1),
         };
         match id {
@@ -101,6 +104,7 @@ impl Person {
             Self::PhysioA => &["a", "as", "a1", "a1h", "a1s", "a2", "a2h", "a2s", "aphysio"],
             Self::SecondA => &["a", "as", "a1", "a1h", "a1s", "a2", "a2h", "a2s", "asecond"],
             Self::OwnerA => &["a", "as", "a1", "a1h", "a1s", "a2", "a2h", "a2s", "ateam", "aphysio", "asecond", "aowner"],
+            Self::ElsewhereB => &["b", "bs", "bsecond"],
             Self::PhysioB => &["b", "bs", "b1", "b1h", "b1s", "bphysio"],
             Self::OwnerB => &["b", "bs", "b1", "b1h", "b1s", "bteam", "bphysio", "bsecond", "bowner"],
         }
@@ -113,7 +117,7 @@ impl Person {
             Self::PatientA1 | Self::OneTapA1 => &["a", "a1"],
             Self::PatientA2 => &["a", "a2"],
             Self::PhysioA | Self::SecondA | Self::OwnerA => &["a", "as"],
-            Self::PhysioB | Self::OwnerB => &["b", "bs"],
+            Self::PhysioB | Self::ElsewhereB | Self::OwnerB => &["b", "bs"],
         }
     }
 }

@@ -11,6 +11,8 @@ use crate::people::Person::{self, *};
 pub enum Takes {
     Nothing,
     Patient,
+    /// A patient who has not joined yet.
+    Newcomer,
     Program,
     Log,
     Notice,
@@ -40,6 +42,11 @@ impl Takes {
     /// Whether having it is what lets somebody in.
     pub fn is_token(self) -> bool {
         matches!(self, Self::Welcome | Self::Reset | Self::OneTap | Self::Unsubscribe)
+    }
+
+    /// Whether it is of one patient's record.
+    pub fn is_a_patients(self) -> bool {
+        matches!(self, Self::Patient | Self::Newcomer | Self::Program | Self::Log | Self::Notice)
     }
 
     /// Whether it is the clinic's, and not one patient's.
@@ -74,6 +81,11 @@ impl Entry {
         Self { gives, ..self }
     }
 
+    /// Whether it is about a patient's record: through its id, or because it is the patient's own.
+    pub fn is_about_a_patient(&self) -> bool {
+        self.takes.is_a_patients() || std::ptr::eq(self.who, TODAY) || std::ptr::eq(self.who, PATIENTS)
+    }
+
     /// The path as the router has it.
     pub fn pattern(&self) -> &'static str {
         self.path.split('?').next().unwrap_or_default()
@@ -89,8 +101,8 @@ const fn post(path: &'static str, who: &'static [Person], takes: Takes) -> Entry
 }
 
 const EVERYBODY: &[Person] = &Person::ALL;
-const SIGNED_IN: &[Person] = &[PatientA1, PatientA2, PhysioA, SecondA, OwnerA, PhysioB, OwnerB];
-const STAFF: &[Person] = &[PhysioA, SecondA, OwnerA, PhysioB, OwnerB];
+const SIGNED_IN: &[Person] = &[PatientA1, PatientA2, PhysioA, SecondA, OwnerA, PhysioB, ElsewhereB, OwnerB];
+const STAFF: &[Person] = &[PhysioA, SecondA, OwnerA, PhysioB, ElsewhereB, OwnerB];
 const OWNERS: &[Person] = &[OwnerA, OwnerB];
 const PATIENTS: &[Person] = &[PatientA1, PatientA2];
 const TODAY: &[Person] = &[PatientA1, PatientA2, OneTapA1];
@@ -190,7 +202,7 @@ pub const TABLE: &[Entry] = &[
     post("/patients/{id}/edit", STAFF, Takes::Patient).form(PERSON),
     get("/patients/{id}/record", STAFF, Takes::Patient),
     get("/patients/{id}/export.zip", STAFF, Takes::Patient),
-    post("/patients/{id}/invite", STAFF, Takes::Patient),
+    post("/patients/{id}/invite", STAFF, Takes::Newcomer),
     get("/patients/{id}/programs/new", STAFF, Takes::Patient),
     post("/patients/{id}/programs", STAFF, Takes::Patient).form(program!("&program_id={new}")),
     post("/attention/{id}/acknowledge", STAFF, Takes::Patient).form("kind=pain_high&key={finding}&note=Spoke"),

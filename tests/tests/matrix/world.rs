@@ -11,7 +11,7 @@ use std::{
 use axum::Router;
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use domain::{
-    ids::{AccountId, ClinicId, MembershipId},
+    ids::{AccountId, ClinicId, MembershipId, PatientId},
     person::{Email, PersonName, Role},
 };
 use jiff::civil::date;
@@ -25,8 +25,10 @@ use store::{
 use testkit::{
     Db,
     clock::Clock,
+    db::Watcher,
     people::{self, Clinic, Somebody},
 };
+use tokio::sync::Mutex;
 use uuid::Uuid;
 
 use crate::{
@@ -78,6 +80,9 @@ pub struct World {
     places: Vec<(Person, Place)>,
     folder: PathBuf,
     asked: AtomicU32,
+    watcher: Mutex<Watcher>,
+    /// The statement that makes a digest of every table.
+    pub digests: String,
 }
 
 impl Drop for World {
@@ -102,7 +107,10 @@ impl World {
             .unwrap();
         let app = web::app_with(state, homestretch::demo::mail::routes(folder.clone()));
 
-        let mut world = Self { db, clock, app, things: vec![], places, folder, asked: AtomicU32::new(0) };
+        let mut watcher = db.watcher().await;
+        let digests = crate::ask::digests(&mut watcher).await;
+        let (asked, watcher) = (AtomicU32::new(0), Mutex::new(watcher));
+        let mut world = Self { db, clock, app, things: vec![], places, folder, asked, watcher, digests };
         for (whose, clinic, scope) in [(Whose::A1, &a, "a1"), (Whose::A2, &a, "a2"), (Whose::B1, &b, "b1")] {
             let things = world.patient(clinic, scope).await;
             let place = Place { account: things.account, clinic: clinic.id, seat: SeatId::Patient(things.patient.id) };
@@ -170,7 +178,8 @@ impl World {
                 (Person::DisabledA, disabled),
             ]
         } else {
-            vec![(Person::PhysioB, staff(&clinic.physio)), (Person::OwnerB, staff(&clinic.owner))]
+            db.execute(&format!("update clinic set own_caseload = true where id = '{id}'")).await;
+            vec![(Person::PhysioB, staff(&clinic.physio)), (Person::OwnerB, staff(&clinic.owner)), (Person::ElsewhereB, second)]
         };
         (clinic, places)
     }
@@ -245,6 +254,27 @@ impl World {
         &self.things.iter().find(|(of, _)| *of == whose).unwrap().1
     }
 
+    /// Whose record it is that an id of this kind leads to.
+    pub fn record(&self, takes: Takes, whose: Whose) -> PatientId {
+        let things = self.things(whose);
+        if takes == Takes::Newcomer { things.newcomer.id } else { things.patient.id }
+    }
+
+    /// What requests told the audit since they had told it so much: the deed, whose record it was, what was refused. A request's id
+    /// begins with its time.
+    pub async fn told(&self, since: usize) -> Vec<String> {
+        self.rows(&format!(
+            "select concat_ws(' ', deed, patient_id, detail) from audit_entry where request_id is not null
+                 order by request_id, seq offset {since}"
+        ))
+        .await
+    }
+
+    /// Reads behind the program's back.
+    pub async fn rows(&self, sql: &str) -> Vec<String> {
+        self.watcher.lock().await.rows(sql).await
+    }
+
     /// A fresh session; `None` for nobody.
     pub async fn session(&self, person: Person) -> Option<String> {
         let (_, place) = self.places.iter().find(|(of, _)| *of == person)?;
@@ -263,7 +293,7 @@ impl World {
     async fn session_id(&self, place: Place) -> String {
         let token = self.open(place, Reach::Full).await;
         let hash: String = session::digest(&token).iter().map(|byte| format!("{byte:02x}")).collect();
-        self.db.row(&format!("select id from session where token_hash = '\\x{hash}'")).await
+        self.rows(&format!("select id from session where token_hash = '\\x{hash}'")).await.remove(0)
     }
 
     async fn link(&self, purpose: Purpose, email: &Email) -> String {
@@ -285,6 +315,7 @@ impl World {
         Some(match takes {
             Takes::Nothing => String::new(),
             Takes::Patient => things.patient.id.to_string(),
+            Takes::Newcomer => things.newcomer.id.to_string(),
             Takes::Program => things.program.to_string(),
             Takes::Log => things.log.to_string(),
             Takes::Notice => things.notice.to_string(),

@@ -120,12 +120,9 @@ impl FromRequestParts<AppState> for TodaysPatient {
     type Rejection = PageError;
 
     async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, PageError> {
-        let SignedIn { scope, session, account, clinic, seat, reach, .. } = somebody(parts, app).await?;
-        let Seat::Patient { patient: id, name, zone, language } = seat else { return Err(PageError::NotFound) };
-        if visit(parts)?.is_look() {
-            scope.note(Deed::Read, Subject::Record, Some(id));
-        }
-        Ok(Self(Patient { scope, id, name, zone, language, reach, clinic, account, session }))
+        let patient = patient(parts, app).await?;
+        opened(parts, &patient)?;
+        Ok(Self(patient))
     }
 }
 
@@ -133,12 +130,27 @@ impl FromRequestParts<AppState> for Patient {
     type Rejection = PageError;
 
     async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, PageError> {
-        let TodaysPatient(patient) = TodaysPatient::from_request_parts(parts, app).await?;
+        let patient = patient(parts, app).await?;
         match patient.reach {
-            Reach::Full => Ok(patient),
+            Reach::Full => opened(parts, &patient).map(|()| patient),
+            // Nothing is shown, so nothing was looked at.
             Reach::Today => Err(PageError::SignIn(visit(parts)?.back().to_owned())),
         }
     }
+}
+
+async fn patient(parts: &Parts, app: &AppState) -> Result<Patient, PageError> {
+    let SignedIn { scope, session, account, clinic, seat, reach, .. } = somebody(parts, app).await?;
+    let Seat::Patient { patient: id, name, zone, language } = seat else { return Err(PageError::NotFound) };
+    Ok(Patient { scope, id, name, zone, language, reach, clinic, account, session })
+}
+
+/// The patient's own look at the record is told to the audit.
+fn opened(parts: &Parts, patient: &Patient) -> Result<(), PageError> {
+    if visit(parts)?.is_look() {
+        patient.scope.note(Deed::Read, Subject::Record, Some(patient.id));
+    }
+    Ok(())
 }
 
 /// Pages of one's own account work in another role, and some of them hash passwords: a connection must not wait for that.
