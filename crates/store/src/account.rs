@@ -82,30 +82,6 @@ pub async fn find_or_create(tx: &Tx, email: &Email, now: Timestamp) -> Result<Ac
     by_email(tx, email).await?.ok_or(StoreError::NotFound)
 }
 
-/// The account with this address and the clinic that writes to it, if it has a password to choose anew and a place to use it in.
-///
-/// # Errors
-/// The store's own.
-pub async fn to_reset(tx: &Tx, email: &Email) -> Result<Option<(AccountId, ClinicId)>, StoreError> {
-    #[derive(FromQueryResult)]
-    struct Row {
-        id: Uuid,
-        clinic_id: Uuid,
-    }
-    let row: Option<Row> = tx
-        .one(
-            "select a.id, place.clinic_id from account a cross join lateral (
-               select m.clinic_id, 0 as rank from membership m
-               where m.account_id = a.id and m.joined_at is not null and m.disabled_at is null
-               union all select p.clinic_id, 1 from patient p where p.account_id = a.id
-               order by rank, clinic_id limit 1) place
-             where a.email = $1 and a.password_hash is not null",
-            [email.as_str().into()],
-        )
-        .await?;
-    Ok(row.map(|Row { id, clinic_id }| (id.into(), clinic_id.into())))
-}
-
 /// Stores a new password's hash. The caller ends the account's other sessions and links.
 ///
 /// # Errors

@@ -131,3 +131,33 @@ pub async fn enqueue(tx: &Tx, clinic: ClinicId, owed: Owed, recipient: &Email, n
         .await?;
     Ok(queued > 0)
 }
+
+/// Queues a link to a new password for the account with this address, if there is one that has a password and a place to use it in, and
+/// if it `may` be sent. One and the same statement whether or not: how long it takes tells nobody who has an account. Runs in
+/// [`crate::Store::signin`].
+///
+/// # Errors
+/// The store's own.
+pub async fn enqueue_reset(tx: &Tx, recipient: &Email, may: bool, now: Timestamp) -> Result<(), StoreError> {
+    tx.run(
+        "insert into notice (clinic_id, id, kind, account_id, recipient, dedupe_key, due_at, next_at, created_at)
+         select place.clinic_id, $2, $3, a.id, a.email, $3 || ':' || a.id || ':' || $4, $5, $5, $5
+         from account a cross join lateral (
+           select m.clinic_id, 0 as rank from membership m
+           where m.account_id = a.id and m.joined_at is not null and m.disabled_at is null
+           union all select p.clinic_id, 1 from patient p where p.account_id = a.id
+           order by rank, clinic_id limit 1) place
+         where a.email = $1 and a.password_hash is not null and $6
+         on conflict (dedupe_key) do nothing",
+        [
+            recipient.as_str().into(),
+            NoticeId::new().0.into(),
+            Kind::PasswordReset.tag().into(),
+            (now.as_second() / ONE_CLICK.as_secs()).to_string().into(),
+            from_instant(now).into(),
+            may.into(),
+        ],
+    )
+    .await?;
+    Ok(())
+}

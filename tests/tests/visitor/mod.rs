@@ -95,6 +95,13 @@ impl Site {
         Browser { app: self.app.clone(), cookies: BTreeMap::new(), extra: vec![], address: None }
     }
 
+    /// A browser of a server of its own that reaches the database through this store.
+    pub fn browser_over(&self, store: Store) -> Browser {
+        let config = web::Config { url: self.url.clone(), secret: SECRET.to_vec().into(), demo: false, trusted_proxies: vec![] };
+        let state = web::AppState::new(store, config, self.clock.reader()).unwrap();
+        Browser { app: web::app(state), ..self.browser() }
+    }
+
     /// A browser behind this address.
     pub fn browser_at(&self, address: &str) -> Browser {
         Browser { address: Some(SocketAddr::new(address.parse().unwrap(), 50_000)), ..self.browser() }

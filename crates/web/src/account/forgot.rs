@@ -17,8 +17,7 @@ use serde::Deserialize;
 use store::{
     account,
     link::{self, Freshness, Opens},
-    outbox::{self, Owed},
-    session,
+    outbox, session,
 };
 
 use super::mailed;
@@ -59,9 +58,7 @@ pub(crate) async fn submit(
     let now = visit.now();
     let work = app.store.signin(move |tx| async move {
         let may = throttle::may_send_reset(&tx, &visit, &email).await?;
-        // Looked for in any case: an address that has had its links takes as long as one that has none.
-        let Some((account, clinic)) = account::to_reset(&tx, &email).await?.filter(|_| may) else { return Ok(()) };
-        outbox::enqueue(&tx, clinic, Owed::PasswordReset(account), &email, now).await?;
+        outbox::enqueue_reset(&tx, &email, may, now).await?;
         Ok::<_, PageError>(())
     });
     throttle::evenly(work).await?;
