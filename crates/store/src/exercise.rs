@@ -8,7 +8,11 @@ mod starter;
 
 use std::collections::HashMap;
 
-use domain::{dose::Dose, ids::ExerciseId, pain::Region};
+use domain::{
+    dose::Dose,
+    ids::{ExerciseId, PatientId},
+    pain::Region,
+};
 use jiff::Timestamp;
 use sea_orm::{FromQueryResult, Value};
 use uuid::Uuid;
@@ -183,6 +187,25 @@ pub async fn by_ids(tx: &Tx, ids: &[ExerciseId]) -> Result<HashMap<ExerciseId, E
     tx.all::<Row>(
         &format!("select {} from exercise where clinic_id = $1 and id = any($2)", columns()),
         [tx.clinic().0.into(), ids.into()],
+    )
+    .await?
+    .into_iter()
+    .map(|row| Exercise::try_from(row).map(|exercise| (exercise.id, exercise)))
+    .collect()
+}
+
+/// Every exercise that was ever prescribed to a patient, archived or not.
+///
+/// # Errors
+/// The store's own.
+pub async fn of_patient(tx: &Tx, patient: PatientId) -> Result<HashMap<ExerciseId, Exercise>, StoreError> {
+    tx.all::<Row>(
+        &format!(
+            "select {} from exercise where clinic_id = $1
+               and id in (select exercise_id from prescription where clinic_id = $1 and patient_id = $2)",
+            columns()
+        ),
+        [tx.clinic().0.into(), patient.0.into()],
     )
     .await?
     .into_iter()

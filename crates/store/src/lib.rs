@@ -34,6 +34,7 @@ pub mod team;
 pub mod template;
 pub mod tenant;
 pub mod tries;
+mod together;
 
 pub use error::StoreError;
 pub use scope::{Actor, Arrival, Scope};

@@ -10,9 +10,11 @@
 //! them, and tries a dead one no more than once.
 
 use std::{
+    future::poll_fn,
     ops::{Deref, DerefMut},
     str::FromStr as _,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard},
+    task::Poll,
     time::Duration,
 };
 
@@ -27,7 +29,11 @@ use tokio::{
     time::timeout,
 };
 
-use crate::StoreError;
+use crate::{
+    StoreError,
+    scope::held,
+    together::{self, Prepared, Question},
+};
 
 /// Ends what a connection may have brought along, then begins. A ROLLBACK alone would write a warning into the server's log each time
 /// there is nothing to roll back.
@@ -46,6 +52,9 @@ pub(crate) const SETTINGS: [(&str, &str); 4] = [
     ("timezone", "UTC"),
 ];
 
+/// A connection and what is prepared on it.
+type Kept = (PgConnection, Prepared);
+
 /// Some connections, all in one role from their first moment. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct Lines(Arc<Shared>);
@@ -56,7 +65,7 @@ struct Shared {
     /// One a connection; whoever holds it may take a free one or open one.
     permits: Arc<Semaphore>,
     size: u32,
-    free: Mutex<Vec<PgConnection>>,
+    free: Mutex<Vec<Kept>>,
 }
 
 impl Lines {
@@ -84,21 +93,21 @@ impl Lines {
             Err(_) => return Err(away("every connection is in use")),
         };
         let free = self.0.free().pop();
-        let (connection, fresh) = match free {
-            Some(connection) => (connection, false),
+        let ((connection, prepared), fresh) = match free {
+            Some(kept) => (kept, false),
             None => match timeout(PATIENCE, PgConnection::connect_with(&self.0.options)).await {
-                Ok(opened) => (opened.map_err(unopened)?, true),
+                Ok(opened) => ((opened.map_err(unopened)?, Prepared::default()), true),
                 Err(_) => return Err(away("no answer within 5 seconds")),
             },
         };
-        Ok(Taken { connection, fresh, shared: self.0.clone(), permit })
+        Ok(Taken { connection, prepared, fresh, shared: self.0.clone(), permit })
     }
 
     /// Lets nobody in any more and says goodbye on the connections that are free; the others close as they come back.
     pub(crate) async fn close(&self) {
         self.0.permits.close();
         let free = std::mem::take(&mut *self.0.free());
-        for connection in free {
+        for (connection, _) in free {
             // The server notices if saying goodbye fails.
             let _ = connection.close().await;
         }
@@ -114,14 +123,15 @@ fn unopened(error: sqlx::Error) -> StoreError {
 }
 
 impl Shared {
-    fn free(&self) -> MutexGuard<'_, Vec<PgConnection>> {
-        self.free.lock().unwrap_or_else(PoisonError::into_inner)
+    fn free(&self) -> MutexGuard<'_, Vec<Kept>> {
+        held(&self.free)
     }
 }
 
 /// A connection in use. Dropped, it is closed; only [`Taken::give_back`] keeps it.
 struct Taken {
     connection: PgConnection,
+    prepared: Prepared,
     /// Opened for this very use.
     fresh: bool,
     shared: Arc<Shared>,
@@ -143,9 +153,9 @@ impl DerefMut for Taken {
 
 impl Taken {
     fn give_back(self) {
-        let Self { connection, fresh: _, shared, permit } = self;
+        let Self { connection, prepared, fresh: _, shared, permit } = self;
         if !shared.permits.is_closed() {
-            shared.free().push(connection);
+            shared.free().push((connection, prepared));
         }
         // Only now may somebody else come: they find it.
         drop(permit);
@@ -154,14 +164,32 @@ impl Taken {
 
 /// An open transaction. Cheap to clone; it is rolled back when the last clone goes without [`Line::commit`].
 #[derive(Debug, Clone)]
-pub(crate) struct Line(mpsc::UnboundedSender<Ask>);
+pub(crate) struct Line {
+    asks: mpsc::UnboundedSender<Ask>,
+    /// Asked in this very moment; whoever of them comes to speak first speaks for all.
+    waiting: Arc<Mutex<Vec<Waiting>>>,
+    /// What goes with the next of them, and ends the transaction.
+    closing: Arc<Mutex<Option<String>>>,
+}
+
+type Waiting = (Question, Answer<Vec<PgRow>>);
 
 #[derive(Debug)]
 enum Ask {
-    Rows { sql: String, values: Vec<Value>, answer: Answer<Vec<PgRow>> },
-    Count { sql: String, values: Vec<Value>, answer: Answer<u64> },
-    Commit { last: String, answer: Answer<()> },
-    RollBack { answer: Answer<()> },
+    /// With the words that commit after them, when they are the last.
+    Rows(Vec<Waiting>, Option<String>),
+    Count {
+        sql: String,
+        values: Vec<Value>,
+        answer: Answer<u64>,
+    },
+    Commit {
+        last: String,
+        answer: Answer<()>,
+    },
+    RollBack {
+        answer: Answer<()>,
+    },
 }
 
 type Answer<T> = oneshot::Sender<Result<T, StoreError>>;
@@ -186,12 +214,23 @@ impl Line {
             }
         });
         let rows = begun.await.map_err(|_| over())??;
-        Ok((Self(line), rows.into_iter().map(QueryResult::from).collect()))
+        Ok((
+            Self { asks: line, waiting: Arc::default(), closing: Arc::default() },
+            rows.into_iter().map(QueryResult::from).collect(),
+        ))
     }
 
-    /// All rows of a statement.
+    /// All rows of a statement. Those that are asked for together (`try_join!`) travel together, in one round trip.
     pub(crate) async fn rows(&self, sql: &str, values: Vec<Value>) -> Result<Vec<QueryResult>, StoreError> {
-        let rows = self.ask(|answer| Ask::Rows { sql: sql.to_owned(), values, answer }).await?;
+        let (answer, answered) = oneshot::channel();
+        held(&self.waiting).push(((sql.to_owned(), values), answer));
+        a_moment().await;
+        let together = std::mem::take(&mut *held(&self.waiting));
+        if !together.is_empty() {
+            let closing = held(&self.closing).take();
+            self.asks.send(Ask::Rows(together, closing)).map_err(|_| over())?;
+        }
+        let rows: Vec<PgRow> = answered.await.map_err(|_| over())??;
         Ok(rows.into_iter().map(QueryResult::from).collect())
     }
 
@@ -200,9 +239,16 @@ impl Line {
         self.ask(|answer| Ask::Count { sql: sql.to_owned(), values, answer }).await
     }
 
-    /// Runs `last` (as in [`Line::open`]; may be empty) and commits, in one round trip.
+    /// Runs `last` (as in [`Line::open`]; may be empty) and commits, in one round trip; in none when [`Line::close_with`] did.
     pub(crate) async fn commit(&self, last: String) -> Result<(), StoreError> {
+        let closing = held(&self.closing).take().unwrap_or_default();
+        let last = [closing, last].into_iter().filter(|words| !words.is_empty()).collect::<Vec<_>>().join("; ");
         self.ask(|answer| Ask::Commit { last, answer }).await
+    }
+
+    /// The statements asked for next are the last ones: `last` and COMMIT travel with them. What is asked for after them fails.
+    pub(crate) fn close_with(&self, last: String) {
+        *held(&self.closing) = Some(last);
     }
 
     /// Takes everything back; the connection is free again before this returns.
@@ -212,7 +258,7 @@ impl Line {
 
     async fn ask<T>(&self, question: impl FnOnce(Answer<T>) -> Ask) -> Result<T, StoreError> {
         let (answer, answered) = oneshot::channel();
-        self.0.send(question(answer)).map_err(|_| over())?;
+        self.asks.send(question(answer)).map_err(|_| over())?;
         answered.await.map_err(|_| over())?
     }
 }
@@ -240,12 +286,16 @@ async fn serve(mut connection: Taken, mut asks: mpsc::UnboundedReceiver<Ask>) {
     let mut failed = false;
     while let Some(ask) = asks.recv().await {
         match ask {
-            Ask::Rows { sql, values, answer } => {
-                let rows = connection.fetch_all(statement(&sql, values)).await;
-                failed |= rows.is_err();
-                // Who asked may be gone; what was done stays in the transaction.
-                let _ = answer.send(rows.map_err(StoreError::from));
+            Ask::Rows(together, None) => failed |= !answer_all(&mut connection, together, None).await,
+            Ask::Rows(together, Some(last)) if !failed => {
+                if answer_all(&mut connection, together, Some(&closed(&last))).await {
+                    connection.give_back();
+                    return after_the_end(asks).await;
+                }
+                failed = true;
             }
+            // Nothing is committed after a failure.
+            Ask::Rows(together, Some(_)) => drop(together),
             Ask::Count { sql, values, answer } => {
                 let done = connection.execute(statement(&sql, values)).await;
                 failed |= done.is_err();
@@ -258,8 +308,7 @@ async fn serve(mut connection: Taken, mut asks: mpsc::UnboundedReceiver<Ask>) {
                 return;
             }
             Ask::Commit { last, answer } => {
-                let words = if last.is_empty() { "COMMIT".to_owned() } else { format!("{last}; COMMIT") };
-                let _ = answer.send(end(connection, words).await);
+                let _ = answer.send(end(connection, closed(&last)).await);
                 return;
             }
             Ask::RollBack { answer } => {
@@ -270,6 +319,74 @@ async fn serve(mut connection: Taken, mut asks: mpsc::UnboundedReceiver<Ask>) {
     }
     // Whoever asked is gone.
     end(connection, "ROLLBACK".into()).await.ok();
+}
+
+/// The transaction was committed with its last questions. That it ends is no news; whatever else is asked gets no answer.
+async fn after_the_end(mut asks: mpsc::UnboundedReceiver<Ask>) {
+    while let Some(ask) = asks.recv().await {
+        match ask {
+            Ask::Commit { answer, last } if last.is_empty() => return drop(answer.send(Ok(()))),
+            Ask::Commit { .. } | Ask::RollBack { .. } | Ask::Rows(..) | Ask::Count { .. } => {}
+        }
+    }
+}
+
+fn closed(last: &str) -> String {
+    if last.is_empty() { "COMMIT".to_owned() } else { format!("{last}; COMMIT") }
+}
+
+/// Answers questions that were asked together, and ends with `last`; whether all went well.
+async fn answer_all(connection: &mut Taken, together: Vec<Waiting>, last: Option<&str>) -> bool {
+    let (questions, answers): (Vec<Question>, Vec<_>) = together.into_iter().unzip();
+    if questions.len() > 1 || last.is_some() {
+        let Taken { connection, prepared, .. } = connection;
+        match together::ask(connection, prepared, &questions, last).await {
+            Some(Ok(rows)) => {
+                // Who asked may be gone; what was done stays in the transaction.
+                answers.into_iter().zip(rows).for_each(|(answer, rows)| drop(answer.send(Ok(rows))));
+                return true;
+            }
+            Some(Err(error)) => {
+                let error = StoreError::from(error);
+                answers.into_iter().for_each(|answer| drop(answer.send(Err(error.clone()))));
+                return false;
+            }
+            // One by one, then.
+            None => {}
+        }
+    }
+    let mut found = Vec::with_capacity(answers.len());
+    for ((sql, values), answer) in questions.into_iter().zip(answers) {
+        match connection.fetch_all(statement(&sql, values)).await {
+            Ok(rows) => found.push((answer, rows)),
+            Err(error) => {
+                let _ = answer.send(Err(error.into()));
+                return false;
+            }
+        }
+    }
+    if let Some(last) = last
+        && connection.execute(sqlx::raw_sql(sqlx::AssertSqlSafe(last.to_owned()))).await.is_err()
+    {
+        return false;
+    }
+    // Only now: nothing is shown before it is written down who sees it.
+    found.into_iter().for_each(|(answer, rows)| drop(answer.send(Ok(rows))));
+    true
+}
+
+/// Lets the futures beside this one say what they want.
+async fn a_moment() {
+    let mut passed = false;
+    poll_fn(|context| {
+        if passed {
+            return Poll::Ready(());
+        }
+        passed = true;
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 /// Gives the connection back when it comes out of its transaction, and drops it when it does not.

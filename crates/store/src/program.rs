@@ -366,47 +366,25 @@ pub(crate) fn notes<'a>(notes: impl Iterator<Item = Option<&'a str>>) -> Value {
 /// `which` narrows by `clinic_id` and by `patient_id` or `program_id`, with `$1` and `$2`; it is one of the constants above, never a
 /// caller's text.
 async fn load(tx: &Tx, which: &'static str, keys: [Value; 2]) -> Result<Vec<Program>, StoreError> {
-    let args = || keys.clone();
     let of_program = which.replace("program_id", "id");
-    let programs: Vec<ProgramRow> = tx
-        .all(
-            &format!(
-                "select id, patient_id, name, starts_on, ends_on, finished_on from program
-                 where {of_program} order by patient_id, starts_on, id"
-            ),
-            args(),
-        )
-        .await?;
-    if programs.is_empty() {
-        return Ok(Vec::new());
-    }
-    let versions: Vec<VersionRow> = tx
-        .all(
-            &format!(
-                "select id, program_id, number, from_date, weekdays, times_a_day from program_version
-                 where {which} order by number"
-            ),
-            args(),
-        )
-        .await?;
-    let prescriptions: Vec<PrescriptionRow> = tx
-        .all(
-            &format!(
-                "select id, version_id, exercise_id, note, {DOSE} from prescription
-                 where {which} order by version_id, position"
-            ),
-            args(),
-        )
-        .await?;
-    let pauses: Vec<PauseRow> = tx
-        .all(
-            &format!(
-                "select program_id, from_date, until_date, reason, needs_physiotherapist, resume_reason from program_pause
-                 where {which} order by created_at, id"
-            ),
-            args(),
-        )
-        .await?;
+    let programs = format!(
+        "select id, patient_id, name, starts_on, ends_on, finished_on from program where {of_program} order by patient_id, starts_on, id"
+    );
+    let versions = format!(
+        "select id, program_id, number, from_date, weekdays, times_a_day from program_version where {which} order by number"
+    );
+    let prescriptions =
+        format!("select id, version_id, exercise_id, note, {DOSE} from prescription where {which} order by version_id, position");
+    let pauses = format!(
+        "select program_id, from_date, until_date, reason, needs_physiotherapist, resume_reason from program_pause
+         where {which} order by created_at, id"
+    );
+    let (programs, versions, prescriptions, pauses) = tokio::try_join!(
+        tx.all::<ProgramRow>(&programs, keys.clone()),
+        tx.all::<VersionRow>(&versions, keys.clone()),
+        tx.all::<PrescriptionRow>(&prescriptions, keys.clone()),
+        tx.all::<PauseRow>(&pauses, keys.clone()),
+    )?;
 
     let mut by_version: HashMap<Uuid, Vec<Prescription>> = HashMap::new();
     for PrescriptionRow { id, version_id, exercise_id, note, dose } in prescriptions {

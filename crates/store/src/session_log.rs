@@ -181,23 +181,21 @@ pub async fn logged(tx: &Tx, patients: &[PatientId], from: Date, to: Date) -> Re
     }
     let ids: Vec<Uuid> = patients.iter().map(|id| id.0).collect();
     let args = || -> [Value; 4] { [tx.clinic().0.into(), ids.clone().into(), from_date(from).into(), from_date(to).into()] };
-    let logs: Vec<LogRow> = tx
-        .all(
+    let (logs, entries) = tokio::try_join!(
+        tx.all::<LogRow>(
             "select id, patient_id, program_id, date, completion from session_log
              where clinic_id = $1 and patient_id = any($2) and date between $3 and $4 order by date, received_at, id",
             args(),
-        )
-        .await?;
-    let entries: Vec<EntryRow> = tx
-        .all(
+        ),
+        tx.all::<EntryRow>(
             "select e.log_id, p.exercise_id, e.completion, e.skipped
              from session_log l
              join log_entry e on e.clinic_id = l.clinic_id and e.log_id = l.id
              join prescription p on p.clinic_id = e.clinic_id and p.id = e.prescription_id
              where l.clinic_id = $1 and l.patient_id = any($2) and l.date between $3 and $4",
             args(),
-        )
-        .await?;
+        ),
+    )?;
     let mut entries_of: HashMap<Uuid, Vec<(ExerciseId, f64, Option<SkipReason>)>> = HashMap::new();
     for EntryRow { log_id, exercise_id, completion, skipped } in entries {
         let skipped = skipped.as_deref().map(|word| skip_from(word, log_id)).transpose()?;
@@ -315,27 +313,18 @@ async fn read(tx: &Tx, which: &'static str, args: Vec<Value>) -> Result<Vec<Sess
         skipped: Option<String>,
     }
     let values = || std::iter::once(Value::from(tx.clinic().0)).chain(args.iter().cloned());
-    let logs: Vec<LogRow> = tx
-        .all(
-            &format!(
-                "select l.id, l.program_id, l.date, l.performed_at, l.received_at, l.pain_before, l.pain_after, l.effort, l.note, l.red_flags
-                 from session_log l where l.clinic_id = $1 and {which} order by l.date, l.id"
-            ),
-            values(),
-        )
-        .await?;
-    let entries: Vec<EntryRow> = tx
-        .all(
-            &format!(
-                "select e.log_id, e.prescription_id, e.sets, e.reps, e.hold_s, e.skipped
-                 from session_log l
-                 join log_entry e on e.clinic_id = l.clinic_id and e.log_id = l.id
-                 join prescription p on p.clinic_id = e.clinic_id and p.id = e.prescription_id
-                 where l.clinic_id = $1 and {which} order by e.log_id, p.position"
-            ),
-            values(),
-        )
-        .await?;
+    let logs = format!(
+        "select l.id, l.program_id, l.date, l.performed_at, l.received_at, l.pain_before, l.pain_after, l.effort, l.note, l.red_flags
+         from session_log l where l.clinic_id = $1 and {which} order by l.date, l.id"
+    );
+    let entries = format!(
+        "select e.log_id, e.prescription_id, e.sets, e.reps, e.hold_s, e.skipped
+         from session_log l
+         join log_entry e on e.clinic_id = l.clinic_id and e.log_id = l.id
+         join prescription p on p.clinic_id = e.clinic_id and p.id = e.prescription_id
+         where l.clinic_id = $1 and {which} order by e.log_id, p.position"
+    );
+    let (logs, entries) = tokio::try_join!(tx.all::<LogRow>(&logs, values()), tx.all::<EntryRow>(&entries, values()))?;
     let mut entries_of: HashMap<Uuid, Vec<Entry>> = HashMap::new();
     for EntryRow { log_id, prescription_id, sets, reps, hold_s, skipped } in entries {
         let count = |value: Option<i16>| value.and_then(|value| u16::try_from(value).ok());

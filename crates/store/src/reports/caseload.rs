@@ -113,11 +113,23 @@ pub struct Sessions {
     pub last: Option<Date>,
 }
 
-/// The sessions of some patients since a date.
+/// From when on sessions are read: since the oldest of the programs that had not ended by `ended`, and in any case since `always`, but
+/// not from before `never`.
+#[derive(Debug, Clone, Copy)]
+pub struct Window {
+    /// Sessions from this date on are always read.
+    pub always: Date,
+    /// A program whose last day is before this one is over.
+    pub ended: Date,
+    /// Sessions from before this date are never read.
+    pub never: Date,
+}
+
+/// The sessions of some patients within a window.
 ///
 /// # Errors
 /// The store's own.
-pub async fn sessions(tx: &Tx, patients: &[PatientId], since: Date) -> Result<HashMap<PatientId, Sessions>, StoreError> {
+pub async fn sessions(tx: &Tx, patients: &[PatientId], window: Window) -> Result<HashMap<PatientId, Sessions>, StoreError> {
     #[derive(FromQueryResult)]
     struct Row {
         id: Uuid,
@@ -132,8 +144,9 @@ pub async fn sessions(tx: &Tx, patients: &[PatientId], since: Date) -> Result<Ha
         noted: bool,
     }
     let ids: Vec<Uuid> = patients.iter().map(|id| id.0).collect();
-    let rows: Vec<Row> =
-        tx.all(include_str!("caseload_sessions.sql"), [tx.clinic().0.into(), ids.into(), from_date(since).into()]).await?;
+    let Window { always, ended, never } = window;
+    let values = [tx.clinic().0.into(), ids.into(), from_date(always).into(), from_date(ended).into(), from_date(never).into()];
+    let rows: Vec<Row> = tx.all(include_str!("caseload_sessions.sql"), values).await?;
     let mut by_patient: HashMap<PatientId, Sessions> = HashMap::with_capacity(patients.len());
     for row in rows {
         let Row { id, patient_id, program_id, date, performed_at, completion, pain_before, pain_after, red_flags, noted } = row;

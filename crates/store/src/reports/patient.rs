@@ -111,8 +111,10 @@ pub async fn sessions(tx: &Tx, patient: PatientId, from: Date, to: Date) -> Resu
     let limit = i64::try_from(MOST).unwrap_or(i64::MAX);
     let args =
         || -> [Value; 5] { [tx.clinic().0.into(), patient.0.into(), from_date(from).into(), from_date(to).into(), limit.into()] };
-    let rows: Vec<SessionRow> = tx.all(include_str!("patient_sessions.sql"), args()).await?;
-    let entries: Vec<EntryRow> = tx.all(include_str!("patient_entries.sql"), args()).await?;
+    let (rows, entries) = tokio::try_join!(
+        tx.all::<SessionRow>(include_str!("patient_sessions.sql"), args()),
+        tx.all::<EntryRow>(include_str!("patient_entries.sql"), args()),
+    )?;
     let mut entries_of: HashMap<Uuid, Vec<Done>> = HashMap::with_capacity(rows.len());
     for EntryRow { log_id, exercise_id, completion, skipped } in entries {
         let skipped =

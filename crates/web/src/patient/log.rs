@@ -32,10 +32,10 @@ pub async fn page(patient: Patient, Now(now): Now, Id(id): Id<LogId>, State(app)
     let page = app
         .store
         .tenant(patient.scope.clone(), move |tx| async move {
-            let log = session_log::find(&tx, id).await?;
-            let program = program::find(&tx, log.program).await?;
+            let (log, programs) = tokio::try_join!(session_log::find(&tx, id), program::of_patient(&tx, patient.id))?;
+            let program = programs.into_iter().find(|program| program.id == log.program).ok_or(StoreError::NotFound)?;
             let version = version(&program, &log)?;
-            let mut page = open(&tx, &patient, &program, version, &log, now).await?;
+            let mut page = tx.last(open(&tx, &patient, &program, version, &log, now)).await?;
             answers::fill(&mut page.form, &log, version);
             Ok::<_, StoreError>(page)
         })
@@ -102,9 +102,12 @@ async fn open(
     now: Timestamp,
 ) -> Result<Log, StoreError> {
     let (language, zone, today) = (patient.language, &patient.zone, patient.zone.date(now));
-    let exercises = known::exercises(tx, &[version]).await?;
-    let therapist = known::therapist(tx, patient.id).await?;
-    let corrected = session_log::corrected_at(tx, log.id).await?;
+    let versions = [version];
+    let (exercises, therapist, corrected) = tokio::try_join!(
+        known::exercises(tx, &versions),
+        known::therapist(tx, patient.id),
+        session_log::corrected_at(tx, log.id),
+    )?;
     let form = known::form(language, log.id, log.date, version, &exercises, therapist);
     let until = zone.date(log.received_at).saturating_add(i64::from(LOG_BACK_DAYS).days());
     let entries = version

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use axum::extract::State;
 use domain::{
-    adherence::{Adherence, adherence},
+    adherence::{Adherence, Logged, adherence},
     ids::{LogId, ProgramId},
     pain::{self, PainPoint, Reading, Region},
     person::Language,
@@ -62,8 +62,24 @@ async fn load(tx: &Tx, patient: &Patient, before: &str, now: Timestamp) -> Resul
     let (language, today) = (patient.language, patient.zone.date(now));
     // An address that somebody shortened shows the newest ones.
     let after: Option<(Date, LogId)> = before.split_once('.').and_then(|(date, id)| Some((date.parse().ok()?, id.parse().ok()?)));
-    let programs = program::of_patient(tx, patient.id).await?;
-    let mut logs = session_log::page(tx, patient.id, after, PAGE + 1).await?;
+    // The list goes page by page; what stands above it is about all of the patient's time and is on the first page alone.
+    let above = async {
+        match after {
+            Some(_) => Ok(None),
+            None => {
+                let (ids, ever) = ([patient.id], Date::constant(2000, 1, 1));
+                tokio::try_join!(
+                    patient::find(tx, patient.id),
+                    session_log::logged(tx, &ids, ever, today),
+                    session_log::of_patient(tx, patient.id, ever, today),
+                )
+                .map(Some)
+            }
+        }
+    };
+    let asked =
+        async { tokio::try_join!(program::of_patient(tx, patient.id), session_log::page(tx, patient.id, after, PAGE + 1), above) };
+    let (programs, mut logs, above) = tx.last(asked).await?;
     let more = logs.len() > usize::from(PAGE);
     logs.truncate(usize::from(PAGE));
     let next = logs.last().filter(|_| more).map(|log| format!("/progress?before={}.{}", log.date, log.id));
@@ -81,35 +97,31 @@ async fn load(tx: &Tx, patient: &Patient, before: &str, now: Timestamp) -> Resul
         next,
     };
     let start = programs.iter().map(|program| program.start).min();
-    if let Some(start) = start.filter(|_| after.is_none()) {
-        let region = patient::find(tx, patient.id).await?.region;
-        summarise(tx, patient, &programs, start, today, region, &mut page).await?;
+    if let (Some(start), Some((record, mut logged, all))) = (start, above) {
+        let logged = logged.remove(&patient.id).unwrap_or_default();
+        summarise(patient.language, &programs, (&logged, &all), (start, today), record.region, &mut page);
     }
     Ok(page)
 }
 
 /// What stands above the list: the count, the weeks, the pain.
-async fn summarise(
-    tx: &Tx,
-    patient: &Patient,
+fn summarise(
+    language: Language,
     programs: &[Program],
-    start: Date,
-    today: Date,
+    (logged, logs): (&[Logged], &[SessionLog]),
+    (start, today): (Date, Date),
     region: Region,
     page: &mut Progress,
-) -> Result<(), StoreError> {
-    let language = patient.language;
+) {
     let monday = today.saturating_sub(i64::from(today.weekday().to_monday_zero_offset()).days());
     let first = monday.saturating_sub(21.days());
-    let from = start.min(first);
-    let logged = session_log::logged(tx, &[patient.id], from, today).await?.remove(&patient.id).unwrap_or_default();
-    let whole = adherence(programs, &logged, start, today, today);
+    let whole = adherence(programs, logged, start, today, today);
     if whole.expected > 0 {
         let args = [("sessions", whole.sessions.into()), ("expected", whole.expected.into())];
         page.count = Some(say(language, "progress-count", &args));
     }
     page.warm = words(language, warm(&whole));
-    let weeks = adherence(programs, &logged, first, today, today);
+    let weeks = adherence(programs, logged, first, today, today);
     page.weeks = calendar(language, &weeks, monday, today);
     let marks = [DayMark::Done, DayMark::Part, DayMark::Missed, DayMark::Rest, DayMark::Paused, DayMark::Open];
     page.key = marks
@@ -119,9 +131,8 @@ async fn summarise(
         .collect();
 
     let since = start.max(today.saturating_sub(CHART_DAYS.days()));
-    let logs = session_log::of_patient(tx, patient.id, start, today).await?;
     if logs.iter().any(|log| log.pain_before.is_some() || log.pain_after.is_some()) {
-        let shown = adherence(programs, &logged, since, today, today);
+        let shown = adherence(programs, logged, since, today, today);
         let days: Vec<ChartDay> = shown
             .days
             .iter()
@@ -137,9 +148,8 @@ async fn summarise(
             })
             .collect();
         page.chart = Some(charts::day_by_day(language, &days, &[], Weeks::Dates));
-        page.pain = Some(pain_said(language, &logs, region));
+        page.pain = Some(pain_said(language, logs, region));
     }
-    Ok(())
 }
 
 /// Full weeks from Monday to Sunday; days to come stand as plain numbers.

@@ -37,9 +37,11 @@ pub async fn of_today(TodaysPatient(patient): TodaysPatient, Now(now): Now, Stat
     let (programs, logged) = app
         .store
         .tenant(patient.scope.clone(), move |tx| async move {
-            let programs = program::of_patient(&tx, patient.id).await?;
-            let logged = session_log::logged(&tx, &[patient.id], today, today).await?.remove(&patient.id).unwrap_or_default();
-            Ok::<_, StoreError>((programs, logged))
+            let ids = [patient.id];
+            let asked =
+                async { tokio::try_join!(program::of_patient(&tx, patient.id), session_log::logged(&tx, &ids, today, today)) };
+            let (programs, mut logged) = tx.last(asked).await?;
+            Ok::<_, StoreError>((programs, logged.remove(&patient.id).unwrap_or_default()))
         })
         .await?;
     let open = |program: &&Program| {
@@ -74,7 +76,9 @@ pub async fn page(
         .store
         .tenant(patient.scope.clone(), move |tx| async move {
             let program = program::find(&tx, id).await?;
-            Ok::<_, StoreError>(open(&tx, &patient, &program, date, today, &Given(Vec::new()), LogId::new()).await?.ok_or(program))
+            let given = Given(Vec::new());
+            let session = tx.last(open(&tx, &patient, &program, date, today, &given, LogId::new())).await?;
+            Ok::<_, StoreError>(session.ok_or(program))
         })
         .await?;
     match opened {
@@ -233,8 +237,8 @@ async fn open_any(
 ) -> Result<Option<Session>, StoreError> {
     let version = program.version_with(date, given.prescriptions().into_iter()).or_else(|| program.version_on(date));
     let Some(version) = version else { return Ok(None) };
-    let exercises = known::exercises(tx, &[version]).await?;
-    let therapist = known::therapist(tx, patient.id).await?;
+    let versions = [version];
+    let (exercises, therapist) = tokio::try_join!(known::exercises(tx, &versions), known::therapist(tx, patient.id))?;
     Ok(Some(Session {
         program: program.name.clone(),
         program_id: program.id.to_string(),

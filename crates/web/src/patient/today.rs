@@ -20,7 +20,13 @@ use render::{
     words::say,
 };
 use serde::Deserialize;
-use store::{StoreError, Tx, exercise::Exercise, program, session::Reach, session_log};
+use store::{
+    StoreError, Tx,
+    exercise::{self, Exercise},
+    program,
+    session::Reach,
+    session_log,
+};
 
 use super::{known, words};
 use crate::{
@@ -63,17 +69,27 @@ async fn load(tx: &Tx, patient: &Patient, today: Date, hour: Time, saved: Option
     // A one-tap link opens today, not the days before.
     let history = patient.reach == Reach::Full;
     let week_ago = today.saturating_sub(i64::from(LOG_BACK_DAYS).days());
-    let programs = program::of_patient(tx, patient.id).await?;
-    let logged = session_log::logged(tx, &[patient.id], week_ago, today).await?.remove(&patient.id).unwrap_or_default();
-    let todays = session_log::of_patient(tx, patient.id, today, today).await?;
-    let saved = match saved {
-        Some(id) => session_log::find(tx, id).await.map(Some).or_else(absent)?,
-        None => None,
+    let just_saved = async {
+        match saved {
+            Some(id) => session_log::find(tx, id).await.map(Some).or_else(absent),
+            None => Ok(None),
+        }
     };
+    let ids = [patient.id];
+    let (programs, mut logged, todays, saved, exercises, beside) = tx
+        .last(async {
+            tokio::try_join!(
+                program::of_patient(tx, patient.id),
+                session_log::logged(tx, &ids, week_ago, today),
+                session_log::of_patient(tx, patient.id, today, today),
+                just_saved,
+                exercise::of_patient(tx, patient.id),
+                store::patient::beside(tx, patient.id),
+            )
+        })
+        .await?;
+    let logged = logged.remove(&patient.id).unwrap_or_default();
     let chosen = choose(&programs, &logged, today);
-    let versions: Vec<&Version> = chosen.iter().filter_map(|program| shown_version(program, &todays, today)).collect();
-    let exercises = known::exercises(tx, &versions).await?;
-    let beside = store::patient::beside(tx, patient.id).await?;
     let therapist = beside.physiotherapist.map(|name| name.called().to_owned());
 
     let adherence = adherence(&programs, &logged, today.saturating_sub(6.days()), today, today);
@@ -89,7 +105,7 @@ async fn load(tx: &Tx, patient: &Patient, today: Date, hour: Time, saved: Option
             Some(name) => say(language, "today-none", &[("therapist", name.clone().into())]),
             None => words(language, "today-none-clinic"),
         },
-        saved: saved.as_ref().filter(|log| log.red_flags.is_empty()).and_then(|log| just_saved(patient, &programs, log, today)),
+        saved: saved.as_ref().filter(|log| log.red_flags.is_empty()).and_then(|log| saved_line(patient, &programs, log, today)),
         stopped,
         // Not for a one-tap link: it opens today's session and no account.
         ask_consent: history && beside.agreed_to != Some(agreed::wording(language, "").version),
@@ -254,7 +270,7 @@ fn next_day(program: &Program, today: Date) -> Option<Date> {
     (1..=AHEAD_DAYS).map(|ahead| today.saturating_add(ahead.days())).find(|date| program.slots_on(*date) > 0)
 }
 
-fn just_saved(patient: &Patient, programs: &[Program], log: &SessionLog, today: Date) -> Option<Saved> {
+fn saved_line(patient: &Patient, programs: &[Program], log: &SessionLog, today: Date) -> Option<Saved> {
     let version = programs.iter().find(|program| program.id == log.program)?.version_on(log.date)?;
     let version = programs.iter().find_map(|program| log.version(program)).unwrap_or(version);
     let done = |entry: &&domain::session_log::Entry| matches!(entry.outcome, Outcome::Did { .. });

@@ -83,7 +83,7 @@ pub async fn page(
         .store
         .tenant(staff.scope.clone(), move |tx| async move {
             let patients = caseload::patients(&tx, own, &sought).await?;
-            standing::of(&tx, patients, now).await
+            tx.last(standing::of(&tx, patients, now)).await
         })
         .await?;
     standings.sort_by(|a, b| urgency(a).cmp(&urgency(b)));

@@ -26,7 +26,7 @@ use store::{
 use super::{
     period::{self, Period, Wanted},
     report::Facts,
-    standing::{self, Standing},
+    standing::{Ground, Standing},
 };
 use crate::{
     AppState, PageResult,
@@ -78,7 +78,7 @@ pub struct Refused {
 }
 
 impl Record {
-    /// Reads it in one transaction, a fixed number of statements.
+    /// Reads it in one transaction and two round trips.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] for an unknown id and another clinic's alike; the store's own.
@@ -86,24 +86,19 @@ impl Record {
         store
             .tenant(scope, move |tx| async move {
                 tx.note(Deed::Read, Subject::Record, Some(id));
-                let patient = store::patient::find(&tx, id).await?;
-                let standing = standing::of(&tx, vec![rows::listed(&patient)], now).await?.pop().ok_or(StoreError::NotFound)?;
+                let ids = [id];
+                let (patient, ground, exercises) = tokio::try_join!(
+                    store::patient::find(&tx, id),
+                    Ground::gather(&tx, &ids, now),
+                    store::exercise::of_patient(&tx, id),
+                )?;
+                let standing = ground.judge(vec![rows::listed(&patient)], now).pop().ok_or(StoreError::NotFound)?;
                 let period = Period::choose(&wanted, &standing.programs, standing.today);
                 let sessions = match &period {
-                    Some(period) => rows::sessions(&tx, id, period.from, period.to).await?,
+                    Some(period) => tx.last(rows::sessions(&tx, id, period.from, period.to)).await?,
                     None => Vec::new(),
                 };
-                let mut exercises: Vec<ExerciseId> = standing
-                    .programs
-                    .iter()
-                    .flat_map(|program| &program.versions)
-                    .flat_map(|version| &version.prescriptions)
-                    .map(|prescription| prescription.exercise)
-                    .collect();
-                exercises.sort_unstable();
-                exercises.dedup();
-                let names = store::exercise::by_ids(&tx, &exercises).await?;
-                let names = names.into_iter().map(|(id, exercise)| (id, exercise.name)).collect();
+                let names = exercises.into_iter().map(|(id, exercise)| (id, exercise.name)).collect();
                 Ok(Self { patient, standing, period, sessions, names, now })
             })
             .await

@@ -12,7 +12,7 @@ use domain::{
 use jiff::{Timestamp, ToSpan, civil::Date};
 use store::{
     StoreError, Tx,
-    reports::caseload::{self, Listed, Sessions},
+    reports::caseload::{self, Listed, Sessions, Window},
 };
 
 /// How many days the strip and the caseload's adherence look back, today included.
@@ -53,26 +53,49 @@ impl Standing {
     }
 }
 
-/// The standing of some patients, in their order. Six statements, whatever their number.
+/// The standing of some patients, in their order. One round trip of eight statements, whatever their number.
 ///
 /// # Errors
 /// The store's own.
 pub async fn of(tx: &Tx, patients: Vec<Listed>, now: Timestamp) -> Result<Vec<Standing>, StoreError> {
     let ids: Vec<PatientId> = patients.iter().map(|patient| patient.id).collect();
-    let mut programs = store::program::of_patients(tx, &ids).await?;
-    let since = earliest(&programs, now);
-    let mut sessions = caseload::sessions(tx, &ids, since).await?;
-    let marks = store::attention::marks(tx, &ids).await?;
-    let settings = store::attention::settings(tx).await?;
-    Ok(patients
-        .into_iter()
-        .map(|patient| {
-            let programs = programs.remove(&patient.id).unwrap_or_default();
-            let sessions = sessions.remove(&patient.id).unwrap_or_default();
-            let marks = marks.get(&patient.id).map_or(&[][..], Vec::as_slice);
-            standing(patient, programs, sessions, marks, &settings, now)
-        })
-        .collect())
+    Ok(Ground::gather(tx, &ids, now).await?.judge(patients, now))
+}
+
+/// What the standing of some patients rests on.
+#[derive(Debug)]
+pub struct Ground {
+    programs: HashMap<PatientId, Vec<Program>>,
+    sessions: HashMap<PatientId, Sessions>,
+    marks: HashMap<PatientId, Vec<Mark>>,
+    settings: Settings,
+}
+
+impl Ground {
+    /// Reads it. One round trip.
+    ///
+    /// # Errors
+    /// The store's own.
+    pub async fn gather(tx: &Tx, ids: &[PatientId], now: Timestamp) -> Result<Self, StoreError> {
+        let (programs, sessions, marks, settings) = tokio::try_join!(
+            store::program::of_patients(tx, ids),
+            caseload::sessions(tx, ids, window(now)),
+            store::attention::marks(tx, ids),
+            store::attention::settings(tx),
+        )?;
+        Ok(Self { programs, sessions, marks, settings })
+    }
+
+    /// The standing of those of the patients it was gathered for, in their order.
+    pub fn judge(mut self, patients: Vec<Listed>, now: Timestamp) -> Vec<Standing> {
+        let judged = patients.into_iter().map(|patient| {
+            let programs = self.programs.remove(&patient.id).unwrap_or_default();
+            let sessions = self.sessions.remove(&patient.id).unwrap_or_default();
+            let marks = self.marks.get(&patient.id).map_or(&[][..], Vec::as_slice);
+            standing(patient, programs, sessions, marks, &self.settings, now)
+        });
+        judged.collect()
+    }
 }
 
 fn standing(
@@ -104,15 +127,12 @@ fn standing(
 
 /// From when on sessions matter: the start of the oldest program that has not ended more than [`DAYS`] days ago, and at least two
 /// windows of adherence. Never more than two years back, so that a page reads a bounded number of rows for each patient.
-fn earliest(programs: &HashMap<PatientId, Vec<Program>>, now: Timestamp) -> Date {
+fn window(now: Timestamp) -> Window {
     // A day's slack on either side covers every zone.
     let today = now.to_zoned(jiff::tz::TimeZone::UTC).date();
-    let recent = today.saturating_sub((DAYS + 2).days());
-    programs
-        .values()
-        .flatten()
-        .filter(|program| program.last_day() >= recent)
-        .map(|program| program.start)
-        .fold(today.saturating_sub((2 * DAYS + 2).days()), Date::min)
-        .max(today.saturating_sub(2.years()))
+    Window {
+        always: today.saturating_sub((2 * DAYS + 2).days()),
+        ended: today.saturating_sub((DAYS + 2).days()),
+        never: today.saturating_sub(2.years()),
+    }
 }
