@@ -9,7 +9,7 @@ use crate::{
     StoreError, Tx,
     account::Consent,
     audit::{Deed, Subject},
-    convert::{from_instant, to_instant},
+    convert::{At, from_instant, to_instant},
 };
 
 /// One time a patient agreed.
@@ -50,8 +50,8 @@ struct Row {
     id: Uuid,
     version: String,
     wording: String,
-    agreed_at: time::OffsetDateTime,
-    withdrawn_at: Option<time::OffsetDateTime>,
+    agreed_at: At,
+    withdrawn_at: Option<At>,
 }
 
 /// Everything the patient agreed to, newest first; at most a hundred.
@@ -86,8 +86,8 @@ pub async fn standing(tx: &Tx, patient: PatientId) -> Result<Standing, StoreErro
     #[derive(FromQueryResult)]
     struct Latest {
         version: Option<String>,
-        agreed_at: Option<time::OffsetDateTime>,
-        withdrawn_at: Option<time::OffsetDateTime>,
+        agreed_at: Option<At>,
+        withdrawn_at: Option<At>,
     }
     let latest: Option<Latest> = tx
         .one(

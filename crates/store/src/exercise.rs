@@ -23,7 +23,7 @@ pub use starter::{Starter, TEMPLATE_NAME, install_starter};
 use crate::{
     StoreError, Tx,
     audit::{Deed, Subject},
-    convert::{from_instant, to_instant},
+    convert::{At, from_instant, to_instant},
     program::{DOSE, DoseColumns, DoseRow},
 };
 
@@ -130,8 +130,8 @@ struct Row {
     instructions: String,
     source: String,
     source_key: Option<String>,
-    created_at: time::OffsetDateTime,
-    archived_at: Option<time::OffsetDateTime>,
+    created_at: At,
+    archived_at: Option<At>,
     #[sea_orm(nested)]
     dose: DoseRow,
 }
@@ -213,6 +213,24 @@ pub async fn of_patient(tx: &Tx, patient: PatientId) -> Result<HashMap<ExerciseI
     .collect()
 }
 
+/// Every exercise that stands in a template, archived or not.
+///
+/// # Errors
+/// The store's own.
+pub async fn in_templates(tx: &Tx) -> Result<HashMap<ExerciseId, Exercise>, StoreError> {
+    tx.all::<Row>(
+        &format!(
+            "select {} from exercise where clinic_id = $1 and id in (select exercise_id from template_item where clinic_id = $1)",
+            columns()
+        ),
+        [tx.clinic().0.into()],
+    )
+    .await?
+    .into_iter()
+    .map(|row| Exercise::try_from(row).map(|exercise| (exercise.id, exercise)))
+    .collect()
+}
+
 /// The part of the library that matches, and how many match in all.
 ///
 /// # Errors
@@ -237,19 +255,14 @@ pub async fn search(tx: &Tx, search: &Search) -> Result<Found, StoreError> {
     struct Count {
         n: i64,
     }
-    let total: Option<Count> = tx.one(&format!("select count(*) as n from exercise where {filter}"), args()).await?;
     let mut page = args();
     page.extend([i64::from(*offset).into(), i64::from(*limit).into()]);
-    let rows: Vec<Row> = tx
-        .all(
-            &format!(
-                "select {} from exercise where {filter}
-                 order by source = 'imported', lower(name), id offset $6 limit $7",
-                columns()
-            ),
-            page,
-        )
-        .await?;
+    let counted = format!("select count(*) as n from exercise where {filter}");
+    let listed = format!(
+        "select {} from exercise where {filter} order by source = 'imported', lower(name), id offset $6 limit $7",
+        columns()
+    );
+    let (total, rows) = tokio::try_join!(tx.one::<Count>(&counted, args()), tx.all::<Row>(&listed, page))?;
     Ok(Found {
         exercises: rows.into_iter().map(Exercise::try_from).collect::<Result<_, _>>()?,
         total: total.and_then(|count| u32::try_from(count.n).ok()).unwrap_or_default(),

@@ -33,8 +33,8 @@ pub mod session_log;
 pub mod team;
 pub mod template;
 pub mod tenant;
-pub mod tries;
 mod together;
+pub mod tries;
 
 pub use error::StoreError;
 pub use scope::{Actor, Arrival, Scope};

@@ -220,6 +220,24 @@ impl Line {
         ))
     }
 
+    /// No transaction: each statement is one by itself, and costs one round trip. For a look at rows that nobody else's look depends on.
+    pub(crate) fn loose(lines: &Lines) -> Self {
+        let lines = lines.clone();
+        let (line, mut asks) = mpsc::unbounded_channel();
+        tokio::spawn(async move {
+            while let Some(ask) = asks.recv().await {
+                match ask {
+                    Ask::Rows(together, _) => look(&lines, together).await,
+                    Ask::Commit { answer, .. } | Ask::RollBack { answer } => return drop(answer.send(Ok(()))),
+                    Ask::Count { answer, .. } => {
+                        drop(answer.send(Err(StoreError::Other("a look that would change something".into()))));
+                    }
+                }
+            }
+        });
+        Self { asks: line, waiting: Arc::default(), closing: Arc::default() }
+    }
+
     /// All rows of a statement. Those that are asked for together (`try_join!`) travel together, in one round trip.
     pub(crate) async fn rows(&self, sql: &str, values: Vec<Value>) -> Result<Vec<QueryResult>, StoreError> {
         let (answer, answered) = oneshot::channel();
@@ -335,44 +353,72 @@ fn closed(last: &str) -> String {
     if last.is_empty() { "COMMIT".to_owned() } else { format!("{last}; COMMIT") }
 }
 
-/// Answers questions that were asked together, and ends with `last`; whether all went well.
-async fn answer_all(connection: &mut Taken, together: Vec<Waiting>, last: Option<&str>) -> bool {
+/// Answers questions that were asked together, and ends with `last`; whether all went well. Nothing is shown before it is written down
+/// who sees it.
+async fn answer_all(taken: &mut Taken, together: Vec<Waiting>, last: Option<&str>) -> bool {
     let (questions, answers): (Vec<Question>, Vec<_>) = together.into_iter().unzip();
-    if questions.len() > 1 || last.is_some() {
-        let Taken { connection, prepared, .. } = connection;
-        match together::ask(connection, prepared, &questions, last).await {
-            Some(Ok(rows)) => {
-                // Who asked may be gone; what was done stays in the transaction.
-                answers.into_iter().zip(rows).for_each(|(answer, rows)| drop(answer.send(Ok(rows))));
-                return true;
-            }
-            Some(Err(error)) => {
-                let error = StoreError::from(error);
-                answers.into_iter().for_each(|answer| drop(answer.send(Err(error.clone()))));
-                return false;
-            }
-            // One by one, then.
-            None => {}
+    let Taken { connection, prepared, .. } = taken;
+    match all(connection, prepared, &questions, last).await {
+        Ok(rows) => {
+            // Who asked may be gone; what was done stays in the transaction.
+            answers.into_iter().zip(rows).for_each(|(answer, rows)| drop(answer.send(Ok(rows))));
+            true
+        }
+        Err(error) => {
+            let error = StoreError::from(error);
+            answers.into_iter().for_each(|answer| drop(answer.send(Err(error.clone()))));
+            false
         }
     }
-    let mut found = Vec::with_capacity(answers.len());
-    for ((sql, values), answer) in questions.into_iter().zip(answers) {
-        match connection.fetch_all(statement(&sql, values)).await {
-            Ok(rows) => found.push((answer, rows)),
-            Err(error) => {
-                let _ = answer.send(Err(error.into()));
-                return false;
-            }
-        }
-    }
-    if let Some(last) = last
-        && connection.execute(sqlx::raw_sql(sqlx::AssertSqlSafe(last.to_owned()))).await.is_err()
+}
+
+/// The rows of each question, in one round trip where they can be written so.
+async fn all(
+    connection: &mut PgConnection,
+    prepared: &mut Prepared,
+    questions: &[Question],
+    last: Option<&str>,
+) -> Result<Vec<Vec<PgRow>>, sqlx::Error> {
+    if (questions.len() > 1 || last.is_some())
+        && let Some(answers) = together::ask(connection, prepared, questions, last).await
     {
-        return false;
+        return answers;
     }
-    // Only now: nothing is shown before it is written down who sees it.
-    found.into_iter().for_each(|(answer, rows)| drop(answer.send(Ok(rows))));
-    true
+    let mut found = Vec::with_capacity(questions.len());
+    for (sql, values) in questions {
+        found.push(connection.fetch_all(statement(sql, values.clone())).await?);
+    }
+    if let Some(last) = last {
+        connection.execute(sqlx::raw_sql(sqlx::AssertSqlSafe(last.to_owned()))).await?;
+    }
+    Ok(found)
+}
+
+/// Answers questions outside any transaction, on whatever connection lives.
+async fn look(lines: &Lines, together: Vec<Waiting>) {
+    let mut left = lines.0.size;
+    let (questions, answers): (Vec<Question>, Vec<_>) = together.into_iter().unzip();
+    let found = loop {
+        let mut taken = match lines.take().await {
+            Ok(taken) => taken,
+            Err(error) => break Err(error),
+        };
+        let Taken { connection, prepared, fresh, .. } = &mut taken;
+        let (asked, fresh) = (all(connection, prepared, &questions, None).await, *fresh);
+        match asked {
+            Ok(rows) => {
+                taken.give_back();
+                break Ok(rows);
+            }
+            Err(error) if fresh || left == 0 => break Err(error.into()),
+            // As for a transaction: a dead connection is tried once.
+            Err(_) => left -= 1,
+        }
+    };
+    match found {
+        Ok(rows) => answers.into_iter().zip(rows).for_each(|(answer, rows)| drop(answer.send(Ok(rows)))),
+        Err(error) => answers.into_iter().for_each(|answer| drop(answer.send(Err(error.clone())))),
+    }
 }
 
 /// Lets the futures beside this one say what they want.

@@ -10,12 +10,11 @@ use domain::{
 };
 use jiff::{SignedDuration, Timestamp};
 use sea_orm::FromQueryResult;
-use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::{
     StoreError, Tx,
-    convert::{from_instant, to_instant},
+    convert::{At, from_instant, to_instant},
     session::{digest, fresh_token},
 };
 
@@ -137,8 +136,8 @@ struct Row {
     patient_id: Option<Uuid>,
     membership_id: Option<Uuid>,
     account_id: Option<Uuid>,
-    expires_at: OffsetDateTime,
-    used_at: Option<OffsetDateTime>,
+    expires_at: At,
+    used_at: Option<At>,
     clinic_name: Option<String>,
     patient_name: Option<String>,
     language: Option<String>,

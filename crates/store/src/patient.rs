@@ -1,7 +1,7 @@
 //! Patients' records: who they are, whose caseload they are on, how we reach them.
 
 use domain::{
-    ids::{AccountId, MembershipId, PatientId},
+    ids::{AccountId, MembershipId, PatientId, ProgramId},
     pain::Region,
     person::{Email, Language, PersonName, Zone},
 };
@@ -12,7 +12,7 @@ use uuid::Uuid;
 use crate::{
     StoreError, Tx,
     audit::{Deed, Subject},
-    convert::{from_instant, to_instant},
+    convert::{At, from_instant, to_instant},
     reminder,
 };
 
@@ -55,7 +55,7 @@ pub struct Closed {
 }
 
 /// What the schema's two columns say together.
-pub(crate) fn closed(at: Option<time::OffsetDateTime>, by: Option<&str>) -> Option<Closed> {
+pub(crate) fn closed(at: Option<At>, by: Option<&str>) -> Option<Closed> {
     Some(Closed { at: at.and_then(to_instant)?, by_patient: by == Some("patient") })
 }
 
@@ -69,10 +69,10 @@ struct Row {
     zone: String,
     language: String,
     region: String,
-    invited_at: Option<time::OffsetDateTime>,
-    joined_at: Option<time::OffsetDateTime>,
-    created_at: time::OffsetDateTime,
-    closed_at: Option<time::OffsetDateTime>,
+    invited_at: Option<At>,
+    joined_at: Option<At>,
+    created_at: At,
+    closed_at: Option<At>,
     closed_by: Option<String>,
 }
 
@@ -126,6 +126,23 @@ pub async fn find(tx: &Tx, id: PatientId) -> Result<Patient, StoreError> {
         .await?
         .ok_or(StoreError::NotFound)?
         .try_into()
+}
+
+/// The patient of a program.
+///
+/// # Errors
+/// [`StoreError::NotFound`] for an unknown program and for another clinic's alike.
+pub async fn of_program(tx: &Tx, program: ProgramId) -> Result<Patient, StoreError> {
+    tx.one::<Row>(
+        &format!(
+            "select {COLUMNS} from patient where clinic_id = $1
+               and id = (select patient_id from program where clinic_id = $1 and id = $2)"
+        ),
+        [tx.clinic().0.into(), program.0.into()],
+    )
+    .await?
+    .ok_or(StoreError::NotFound)?
+    .try_into()
 }
 
 /// The patient of the clinic with this address, if there is one.

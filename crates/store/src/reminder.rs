@@ -74,21 +74,20 @@ pub(crate) fn rule_of(patient: PatientId, rows: &[RuleRow], zone: Zone, quiet: Q
 /// # Errors
 /// [`StoreError::NotFound`] for a patient that is not within the scope; the store's own.
 pub async fn rules_for(tx: &Tx, patient: PatientId) -> Result<Reminders, StoreError> {
-    let PatientRow { zone, quiet_from, quiet_to, unsubscribed } = tx
-        .one(
+    let args = || -> [sea_orm::Value; 2] { [tx.clinic().0.into(), patient.0.into()] };
+    let (found, rows) = tokio::try_join!(
+        tx.one::<PatientRow>(
             "select p.zone, c.quiet_from, c.quiet_to,
                exists (select 1 from suppression s where s.clinic_id = p.clinic_id and s.email = p.email) as unsubscribed
              from patient p join clinic c on c.id = p.clinic_id where p.clinic_id = $1 and p.id = $2",
-            [tx.clinic().0.into(), patient.0.into()],
-        )
-        .await?
-        .ok_or(StoreError::NotFound)?;
-    let rows: Vec<RuleRow> = tx
-        .all(
+            args(),
+        ),
+        tx.all::<RuleRow>(
             "select clinic_id, patient_id, local_time, weekdays, paused_until from reminder_rule where clinic_id = $1 and patient_id = $2",
-            [tx.clinic().0.into(), patient.0.into()],
-        )
-        .await?;
+            args(),
+        ),
+    )?;
+    let PatientRow { zone, quiet_from, quiet_to, unsubscribed } = found.ok_or(StoreError::NotFound)?;
     let zone = Zone::parse(&zone).map_err(|why| StoreError::corrupt("patient", "zone", patient, why))?;
     let quiet = QuietHours { from: to_time(quiet_from), to: to_time(quiet_to) };
     Ok(Reminders { rule: rule_of(patient, &rows, zone, quiet)?, unsubscribed })

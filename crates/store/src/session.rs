@@ -13,12 +13,11 @@ use domain::{
 use jiff::{SignedDuration, Timestamp};
 use sea_orm::{FromQueryResult, QueryResult};
 use sha2::{Digest, Sha256};
-use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::{
     Actor, Arrival, Scope, StoreError, Tx,
-    convert::{from_instant, to_instant},
+    convert::{At, from_instant, to_instant},
     line::Line,
     scope::Trail,
 };
@@ -394,8 +393,8 @@ pub async fn end_others(tx: &Tx, account: AccountId, keep: Option<Uuid>) -> Resu
 struct ListedRow {
     id: Uuid,
     user_agent: Option<String>,
-    created_at: OffsetDateTime,
-    seen_at: OffsetDateTime,
+    created_at: At,
+    seen_at: At,
     clinic: String,
     reach: String,
 }

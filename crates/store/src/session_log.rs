@@ -15,7 +15,7 @@ use uuid::Uuid;
 use crate::{
     StoreError, Tx,
     audit::{Deed, Subject},
-    convert::{from_date, from_instant, to_date, to_instant},
+    convert::{At, from_date, from_instant, to_date, to_instant},
 };
 
 /// What saving a log did.
@@ -125,7 +125,7 @@ pub async fn find(tx: &Tx, id: LogId) -> Result<SessionLog, StoreError> {
 pub async fn corrected_at(tx: &Tx, id: LogId) -> Result<Option<Timestamp>, StoreError> {
     #[derive(FromQueryResult)]
     struct Row {
-        corrected_at: Option<time::OffsetDateTime>,
+        corrected_at: Option<At>,
     }
     let row: Option<Row> = tx
         .one("select corrected_at from session_log where clinic_id = $1 and id = $2", [tx.clinic().0.into(), id.0.into()])
@@ -295,8 +295,8 @@ async fn read(tx: &Tx, which: &'static str, args: Vec<Value>) -> Result<Vec<Sess
         id: Uuid,
         program_id: Uuid,
         date: time::Date,
-        performed_at: time::OffsetDateTime,
-        received_at: time::OffsetDateTime,
+        performed_at: At,
+        received_at: At,
         pain_before: Option<i16>,
         pain_after: Option<i16>,
         effort: Option<i16>,

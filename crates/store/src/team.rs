@@ -10,13 +10,12 @@ use domain::{
 };
 use jiff::Timestamp;
 use sea_orm::FromQueryResult;
-use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::{
     StoreError, Tx, account,
     audit::{Deed, Subject},
-    convert::{from_instant, to_instant},
+    convert::{At, from_instant, to_instant},
     outbox::{self, Owed},
 };
 
@@ -52,8 +51,8 @@ struct MemberRow {
     name: String,
     email: String,
     role: String,
-    joined_at: Option<OffsetDateTime>,
-    disabled_at: Option<OffsetDateTime>,
+    joined_at: Option<At>,
+    disabled_at: Option<At>,
     patients: i64,
 }
 

@@ -14,7 +14,7 @@ use uuid::Uuid;
 use crate::{
     StoreError, Tx,
     audit::{Deed, Subject},
-    convert::{from_instant, from_time, to_instant, to_time},
+    convert::{At, from_instant, from_time, to_instant, to_time},
     program::{DOSE, DoseColumns, DoseRow, notes},
 };
 
@@ -63,8 +63,8 @@ struct Row {
     weekdays: i16,
     times_a_day: i16,
     remind_at: Option<time::Time>,
-    created_at: time::OffsetDateTime,
-    archived_at: Option<time::OffsetDateTime>,
+    created_at: At,
+    archived_at: Option<At>,
 }
 
 const COLUMNS: &str = "id, name, weeks, weekdays, times_a_day, remind_at, created_at, archived_at";
@@ -131,23 +131,14 @@ pub async fn by_name(tx: &Tx, name: &str) -> Result<Option<Template>, StoreError
 
 /// `which` is one of the conditions above, never a caller's text. Two statements, however many templates.
 async fn load(tx: &Tx, which: &'static str, key: Option<Value>) -> Result<Vec<Template>, StoreError> {
-    let mut args: Vec<Value> = vec![tx.clinic().0.into()];
-    args.extend(key);
-    let rows: Vec<Row> =
-        tx.all(&format!("select {COLUMNS} from template where clinic_id = $1 and {which} order by lower(name), id"), args).await?;
-    let ids: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
-    if ids.is_empty() {
-        return Ok(Vec::new());
-    }
-    let items: Vec<ItemRow> = tx
-        .all(
-            &format!(
-                "select id, template_id, exercise_id, note, {DOSE} from template_item
-                 where clinic_id = $1 and template_id = any($2) order by template_id, position"
-            ),
-            [tx.clinic().0.into(), ids.into()],
-        )
-        .await?;
+    let args: Vec<Value> = std::iter::once(tx.clinic().0.into()).chain(key).collect();
+    let templates = format!("select {COLUMNS} from template where clinic_id = $1 and {which} order by lower(name), id");
+    let items = format!(
+        "select id, template_id, exercise_id, note, {DOSE} from template_item
+         where clinic_id = $1 and template_id in (select id from template where clinic_id = $1 and {which})
+         order by template_id, position"
+    );
+    let (rows, items) = tokio::try_join!(tx.all::<Row>(&templates, args.clone()), tx.all::<ItemRow>(&items, args))?;
     let mut of: HashMap<Uuid, Vec<Item>> = HashMap::with_capacity(rows.len());
     for ItemRow { id, template_id, exercise_id, note, dose } in items {
         let dose = dose.dose("template_item", id)?;

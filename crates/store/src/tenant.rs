@@ -21,7 +21,7 @@ use uuid::Uuid;
 use crate::{
     StoreError,
     audit::{Deed, Note, Subject},
-    convert::to_instant,
+    convert::{At, to_instant},
     line::{Line, Lines, SETTINGS},
     schema,
     scope::{Actor, Arrival, Scope, held},
@@ -156,7 +156,7 @@ impl Store {
     pub async fn clock(&self) -> Result<Timestamp, StoreError> {
         let sql = Statement::from_string(DbBackend::Postgres, "select clock_timestamp() as at");
         let row = self.pool.query_one_raw(sql).await?;
-        let at = row.map(|row| row.try_get::<time::OffsetDateTime>("", "at")).transpose()?;
+        let at = row.map(|row| row.try_get::<At>("", "at")).transpose()?;
         at.and_then(to_instant).ok_or_else(|| StoreError::Other("the database does not know the time".into()))
     }
 
@@ -291,6 +291,22 @@ impl Store {
         Fut: Future<Output = Result<T, E>> + Send + 'static,
     {
         across(self.signin.clone(), work).await
+    }
+
+    /// As [`Store::signin`], for work that only looks, and whose looks need not agree with each other: without a transaction around it,
+    /// one round trip each.
+    ///
+    /// # Errors
+    /// As [`Store::tenant`]; [`StoreError::Other`] for work that writes.
+    pub async fn signin_look<T, E, F, Fut>(&self, work: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+        F: FnOnce(Tx) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<T, E>> + Send + 'static,
+    {
+        let line = Line::loose(&self.signin);
+        work(Tx::over(Way::Transaction(line), None)).await
     }
 
     /// Works on the mail queue, across clinics.

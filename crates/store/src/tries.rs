@@ -5,11 +5,10 @@ use std::collections::HashMap;
 
 use jiff::{SignedDuration, Timestamp};
 use sea_orm::FromQueryResult;
-use time::OffsetDateTime;
 
 use crate::{
     StoreError, Tx,
-    convert::{from_instant, to_instant},
+    convert::{At, from_instant, to_instant},
 };
 
 /// What is counted, and for how long together.
@@ -58,7 +57,7 @@ pub struct Count {
 struct Row {
     subject: String,
     failures: i32,
-    first_at: OffsetDateTime,
+    first_at: At,
 }
 
 /// Counts one try against each of the subjects, before it is known whether it is one in vain: of many at the same moment each sees those

@@ -16,7 +16,10 @@
 
 use std::{
     future::Future,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -46,6 +49,7 @@ pub enum Side {
 pub struct Proxy {
     url: String,
     holds: Arc<Mutex<Vec<Arc<Hold>>>>,
+    answered: Arc<AtomicUsize>,
 }
 
 #[derive(Debug)]
@@ -78,6 +82,8 @@ impl Proxy {
         let holds = Arc::<Mutex<Vec<Arc<Hold>>>>::default();
         let shared = holds.clone();
         let url = url.replace(&server, &here.to_string());
+        let answered = Arc::<AtomicUsize>::default();
+        let tally = answered.clone();
         tokio::spawn(async move {
             while let Ok((near, _)) = listener.accept().await {
                 let Ok(far) = TcpStream::connect(&server).await else { continue };
@@ -86,10 +92,15 @@ impl Proxy {
                 // An answer is held by whoever saw the question pass.
                 let (gate, open) = watch::channel(None);
                 tokio::spawn(questions(near_in, far_out, shared.clone(), gate));
-                tokio::spawn(answers(far_in, near_out, open));
+                tokio::spawn(answers(far_in, near_out, open, tally.clone()));
             }
         });
-        Self { url, holds }
+        Self { url, holds, answered }
+    }
+
+    /// How many round trips there were so far, on all connections: how often the server said that it is ready for more.
+    pub fn round_trips(&self) -> usize {
+        self.answered.load(Ordering::SeqCst)
     }
 
     /// The address of the near end.
@@ -160,7 +171,8 @@ async fn questions(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, holds: Arc<M
     let _ = to.shutdown().await;
 }
 
-async fn answers(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, gate: watch::Receiver<Gate>) {
+async fn answers(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, gate: watch::Receiver<Gate>, tally: Arc<AtomicUsize>) {
+    let mut frames = Frames::default();
     let mut buffer = vec![0; 64 << 10];
     while let Ok(count @ 1..) = from.read(&mut buffer).await {
         let hold = gate.borrow().clone();
@@ -168,11 +180,56 @@ async fn answers(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, gate: watch::R
             hold.reached.send_modify(|reached| *reached += 1);
             let _ = hold.released.subscribe().wait_for(|released| *released).await;
         }
-        if to.write_all(buffer.get(..count).unwrap_or_default()).await.is_err() {
+        let bytes = buffer.get(..count).unwrap_or_default();
+        // Counted before they arrive, so that whoever waited for the answer finds it counted.
+        tally.fetch_add(frames.ready(bytes), Ordering::SeqCst);
+        if to.write_all(bytes).await.is_err() {
             break;
         }
     }
     let _ = to.shutdown().await;
+}
+
+/// Follows the server's messages (a letter, a length, the rest) through pieces of any size.
+#[derive(Debug, Default)]
+struct Frames {
+    head: Vec<u8>,
+    rest: usize,
+    begun: bool,
+}
+
+impl Frames {
+    /// How many of the messages that begin in these bytes say "ready for query".
+    fn ready(&mut self, mut bytes: &[u8]) -> usize {
+        let mut count = 0;
+        if !self.begun
+            && let Some((b'N', rest)) = bytes.split_first()
+        {
+            // No encryption, says the server before anything else, in one bare letter.
+            bytes = rest;
+        }
+        self.begun = true;
+        while !bytes.is_empty() {
+            let skipped = self.rest.min(bytes.len());
+            self.rest -= skipped;
+            bytes = bytes.get(skipped..).unwrap_or_default();
+            while self.rest == 0
+                && self.head.len() < 5
+                && let Some((byte, rest)) = bytes.split_first()
+            {
+                self.head.push(*byte);
+                bytes = rest;
+            }
+            if let [kind, length @ ..] = self.head.as_slice()
+                && let Ok(length) = <[u8; 4]>::try_from(length)
+            {
+                count += usize::from(*kind == b'Z');
+                self.rest = (u32::from_be_bytes(length) as usize).saturating_sub(4);
+                self.head.clear();
+            }
+        }
+        count
+    }
 }
 
 fn caught(holds: &Mutex<Vec<Arc<Hold>>>, bytes: &[u8]) -> Option<Arc<Hold>> {

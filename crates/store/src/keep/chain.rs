@@ -7,14 +7,13 @@
 use std::collections::BTreeMap;
 
 use domain::ids::ClinicId;
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use sqlx::{FromRow, PgConnection};
 use uuid::Uuid;
 
 use super::{said, snapshot::scalar};
-use crate::{StoreError, convert::to_instant};
+use crate::StoreError;
 
 /// Entries read at a time.
 const PAGE: i64 = 2000;
@@ -77,7 +76,7 @@ impl Entry {
     /// no two entries read the same.
     fn digest(&self, clinic: Uuid, previous: &[u8]) -> Vec<u8> {
         let id = |id: Option<Uuid>| id.map(|id| id.to_string());
-        let micros = to_instant(self.at).unwrap_or(Timestamp::MIN).as_microsecond();
+        let micros = self.at.unix_timestamp_nanos() / 1000;
         let fields = [
             Some(clinic.to_string()),
             Some(self.seq.to_string()),

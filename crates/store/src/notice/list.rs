@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use crate::{
     StoreError, Tx,
-    convert::{from_instant, to_date, to_instant, to_time},
+    convert::{At, from_instant, to_date, to_instant, to_time},
     outbox::Kind,
 };
 
@@ -78,8 +78,8 @@ pub struct Sender {
 pub async fn sender(tx: &Tx) -> Result<Sender, StoreError> {
     #[derive(FromQueryResult)]
     struct Row {
-        held_since: Option<time::OffsetDateTime>,
-        paused_since: Option<time::OffsetDateTime>,
+        held_since: Option<At>,
+        paused_since: Option<At>,
         paused_reason: Option<String>,
     }
     let row: Option<Row> = tx.one("select held_since, paused_since, paused_reason from mail_sender", []).await?;
@@ -116,19 +116,17 @@ pub async fn counts(tx: &Tx, since: Timestamp) -> Result<Counts, StoreError> {
         count: i64,
     }
     let clinic = tx.clinic().0;
-    let states: Vec<Row> = tx
-        .all(
+    let (states, reasons) = tokio::try_join!(
+        tx.all::<Row>(
             "select state as tag, count(*) as count from notice where clinic_id = $1 and state = any($3) and due_at >= $2 group by state",
             [clinic.into(), from_instant(since).into(), State::ALL.map(|state| state.tag().to_owned()).to_vec().into()],
-        )
-        .await?;
-    let reasons: Vec<Row> = tx
-        .all(
+        ),
+        tx.all::<Row>(
             "select reason as tag, count(*) as count from notice where clinic_id = $1 and state = 'skipped' and due_at >= $2
              group by reason order by count desc, reason",
             [clinic.into(), from_instant(since).into()],
-        )
-        .await?;
+        ),
+    )?;
     let count = |row: &Row| u64::try_from(row.count).unwrap_or_default();
     Ok(Counts {
         states: states.iter().map(|row| Ok((State::read(&row.tag, clinic)?, count(row)))).collect::<Result<_, StoreError>>()?,
@@ -213,13 +211,13 @@ pub(super) struct Row {
     civil_time: Option<time::Time>,
     state: String,
     reason: Option<String>,
-    due_at: time::OffsetDateTime,
-    next_at: time::OffsetDateTime,
+    due_at: At,
+    next_at: At,
     attempts: i32,
     reply: Option<String>,
-    settled_at: Option<time::OffsetDateTime>,
+    settled_at: Option<At>,
     resent_name: Option<String>,
-    resent_at: Option<time::OffsetDateTime>,
+    resent_at: Option<At>,
     blocked: Option<String>,
     unsubscribed: bool,
     superseded: bool,
@@ -366,7 +364,7 @@ pub async fn attempts(tx: &Tx, notices: &[NoticeId]) -> Result<Vec<Attempt>, Sto
     struct Row {
         id: Uuid,
         notice_id: Uuid,
-        at: time::OffsetDateTime,
+        at: At,
         phase: String,
         outcome: String,
         reply: Option<String>,

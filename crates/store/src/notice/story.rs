@@ -2,12 +2,13 @@
 
 use domain::{
     ids::{PatientId, ProgramId},
+    person::Zone,
     program::Program,
     reminder::ReminderRule,
     reminder_story::{Address, Case, Fate, Log, Queued},
 };
 use jiff::{
-    Timestamp,
+    Timestamp, ToSpan,
     civil::{Date, Time},
 };
 use sea_orm::FromQueryResult;
@@ -16,7 +17,7 @@ use uuid::Uuid;
 use super::list::{self, Filter, Notice, State, sender};
 use crate::{
     StoreError, Tx,
-    convert::{from_date, to_date, to_instant, to_time},
+    convert::{At, from_date, to_date, to_instant, to_time},
     patient::{self, Patient},
     program, reminder,
 };
@@ -73,17 +74,23 @@ impl Asked {
 /// # Errors
 /// [`StoreError::NotFound`] for a patient that is not within the scope; the store's own.
 pub async fn story(tx: &Tx, id: PatientId, from: Date, to: Date) -> Result<Asked, StoreError> {
-    let patient = patient::find(tx, id).await?;
-    let rule = reminder::rules_for(tx, id).await?.rule;
-    let suppressed = suppressed(tx, id).await?;
-    let programs = program::of_patient(tx, id).await?;
-    let since = patient.zone.day_start(from);
-    let notices: Vec<Notice> = of_patient(tx, id, since)
-        .await?
+    // The day before covers every zone; which one is the patient's is asked with all the rest.
+    let before = Zone::utc().day_start(from.saturating_sub(1.day()));
+    let (patient, reminders, suppressed, programs, notices, chosen, logs, sender) = tokio::try_join!(
+        patient::find(tx, id),
+        reminder::rules_for(tx, id),
+        suppressed(tx, id),
+        program::of_patient(tx, id),
+        of_patient(tx, id, before),
+        chosen(tx, id),
+        logs(tx, id, from, to),
+        sender(tx),
+    )?;
+    let notices: Vec<Notice> = notices
         .into_iter()
         .filter(|notice| match notice.civil {
             Some((date, _)) => (from..=to).contains(&date),
-            None => notice.due_at < patient.zone.day_end(to),
+            None => (patient.zone.day_start(from)..patient.zone.day_end(to)).contains(&notice.due_at),
         })
         .collect();
     Ok(Asked {
@@ -93,12 +100,12 @@ pub async fn story(tx: &Tx, id: PatientId, from: Date, to: Date) -> Result<Asked
             (_, Some(_)) => Address::Unsubscribed,
             (_, None) => Address::Open,
         },
-        chosen: chosen(tx, id).await?,
-        logs: logs(tx, id, from, to).await?,
+        chosen,
+        logs,
         queued: notices.iter().filter_map(queued).collect(),
-        held_since: sender(tx).await?.held_since,
+        held_since: sender.held_since,
         patient,
-        rule,
+        rule: reminders.rule,
         suppressed,
         programs,
         notices,
@@ -135,7 +142,7 @@ pub async fn suppressed(tx: &Tx, patient: PatientId) -> Result<Option<Suppressed
     struct Row {
         scope: String,
         reason: String,
-        created_at: time::OffsetDateTime,
+        created_at: At,
     }
     let row: Option<Row> = tx
         .one(
@@ -157,7 +164,7 @@ async fn chosen(tx: &Tx, patient: PatientId) -> Result<Vec<(Time, Timestamp)>, S
     #[derive(FromQueryResult)]
     struct Row {
         local_time: time::Time,
-        created_at: time::OffsetDateTime,
+        created_at: At,
     }
     let rows: Vec<Row> = tx
         .all(
@@ -173,7 +180,7 @@ async fn logs(tx: &Tx, patient: PatientId, from: Date, to: Date) -> Result<Vec<L
     struct Row {
         program_id: Uuid,
         date: time::Date,
-        received_at: time::OffsetDateTime,
+        received_at: At,
     }
     let rows: Vec<Row> = tx
         .all(

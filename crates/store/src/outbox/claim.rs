@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::{Kind, LEASE};
 use crate::{
     StoreError, Tx,
-    convert::{from_instant, to_date, to_instant, to_time},
+    convert::{At, from_instant, to_date, to_instant, to_time},
 };
 
 /// A notice that a worker holds until its lease ends.
@@ -63,9 +63,9 @@ struct Row {
     recipient: String,
     civil_date: Option<time::Date>,
     civil_time: Option<time::Time>,
-    due_at: time::OffsetDateTime,
-    created_at: time::OffsetDateTime,
-    resent_at: Option<time::OffsetDateTime>,
+    due_at: At,
+    created_at: At,
+    resent_at: Option<At>,
     attempts: i32,
 }
 

@@ -7,7 +7,7 @@ use sea_orm::FromQueryResult;
 use super::reap;
 use crate::{
     StoreError, Tx,
-    convert::{from_instant, to_instant},
+    convert::{At, from_instant, to_instant},
     reminder,
 };
 
@@ -30,7 +30,7 @@ pub async fn hold(tx: &Tx, now: Timestamp) -> Result<Timestamp, StoreError> {
 pub async fn held(tx: &Tx) -> Result<Option<Timestamp>, StoreError> {
     #[derive(FromQueryResult)]
     struct Row {
-        held_since: Option<time::OffsetDateTime>,
+        held_since: Option<At>,
     }
     let row: Option<Row> = tx.one("select held_since from mail_sender", []).await?;
     Ok(row.and_then(|row| row.held_since).and_then(to_instant))

@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use crate::{
     StoreError, Tx,
-    convert::{from_date, from_instant, from_time, to_date, to_instant, to_time},
+    convert::{At, from_date, from_instant, from_time, to_date, to_instant, to_time},
 };
 
 /// After an outage each missed time still becomes a visible, expired notice; but not further back than this.
@@ -46,7 +46,7 @@ pub(super) struct Row {
     quiet_to: time::Time,
     paused_until: Option<time::Date>,
     version: i32,
-    due_at: Option<time::OffsetDateTime>,
+    due_at: Option<At>,
     due_date: Option<time::Date>,
 }
 

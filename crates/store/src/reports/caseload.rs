@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use crate::{
     StoreError, Tx,
-    convert::{from_date, to_date, to_instant},
+    convert::{At, from_date, to_date, to_instant},
 };
 
 /// A patient as a line of the caseload names them.
@@ -58,8 +58,8 @@ pub async fn patients(tx: &Tx, whose: Option<MembershipId>, search: &str) -> Res
         email: Option<String>,
         zone: String,
         region: String,
-        invited_at: Option<time::OffsetDateTime>,
-        joined_at: Option<time::OffsetDateTime>,
+        invited_at: Option<At>,
+        joined_at: Option<At>,
         physiotherapist: Option<String>,
         closed: bool,
     }
@@ -136,7 +136,7 @@ pub async fn sessions(tx: &Tx, patients: &[PatientId], window: Window) -> Result
         patient_id: Uuid,
         program_id: Uuid,
         date: time::Date,
-        performed_at: time::OffsetDateTime,
+        performed_at: At,
         completion: f64,
         pain_before: Option<i16>,
         pain_after: Option<i16>,

@@ -16,7 +16,7 @@ use uuid::Uuid;
 use super::caseload::Listed;
 use crate::{
     StoreError, Tx,
-    convert::{from_date, to_date, to_instant},
+    convert::{At, from_date, to_date, to_instant},
     patient::Patient,
 };
 
@@ -134,9 +134,9 @@ struct SessionRow {
     id: Uuid,
     program_id: Uuid,
     date: time::Date,
-    performed_at: time::OffsetDateTime,
-    received_at: time::OffsetDateTime,
-    corrected_at: Option<time::OffsetDateTime>,
+    performed_at: At,
+    received_at: At,
+    corrected_at: Option<At>,
     pain_before: Option<i16>,
     pain_after: Option<i16>,
     effort: Option<i16>,

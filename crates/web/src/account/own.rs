@@ -136,7 +136,7 @@ pub(crate) async fn end_others(State(app): State<AppState>, Somebody(me): Somebo
 
 async fn filled(app: &AppState, me: &SignedIn, now: Timestamp) -> Result<Account, PageError> {
     let id = me.account;
-    let sessions = app.store.signin(move |tx| async move { session::of_account(&tx, id, now).await }).await?;
+    let sessions = app.store.signin_look(move |tx| async move { session::of_account(&tx, id, now).await }).await?;
     let (language, zone) = (speaks(me), zone(me));
     let sessions: Vec<Session> = sessions
         .into_iter()

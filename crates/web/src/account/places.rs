@@ -41,7 +41,7 @@ pub(crate) async fn page(
     Query(Choice { next, .. }): Query<Choice>,
     pages: Pages,
 ) -> PageResult {
-    let places = app.store.signin(move |tx| async move { account::places(&tx, viewer.account).await }).await?;
+    let places = app.store.signin_look(move |tx| async move { account::places(&tx, viewer.account).await }).await?;
     let here = match viewer.seat {
         Seat::Staff { membership, .. } => SeatId::Staff(membership),
         Seat::Patient { patient, .. } => SeatId::Patient(patient),

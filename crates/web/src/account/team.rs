@@ -235,7 +235,7 @@ async fn said(app: &AppState, owner: &Staff, pages: Pages, done: Result<String, 
 
 async fn filled(app: &AppState, owner: &Staff) -> Result<shown::Team, PageError> {
     let clinic = owner.clinic.id;
-    let team = app.store.signin(move |tx| async move { team::list(&tx, clinic).await }).await?;
+    let team = app.store.signin_look(move |tx| async move { team::list(&tx, clinic).await }).await?;
     let members: Vec<shown::Member> = team.iter().map(|member| row(member, &team, owner)).collect();
     let (members, former) = members.into_iter().partition(|member| member.active || member.invited);
     Ok(shown::Team {

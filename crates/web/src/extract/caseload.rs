@@ -7,7 +7,6 @@ use domain::{
 };
 use jiff::civil::Date;
 use store::{
-    StoreError,
     audit::{Deed, Subject},
     patient::Patient,
 };
@@ -67,9 +66,7 @@ impl FromRequestParts<AppState> for CaseloadProgram {
         let (program, patient) = app
             .store
             .look(&staff.scope, move |tx| async move {
-                let program = store::program::find(&tx, id).await?;
-                let patient = store::patient::find(&tx, program.patient).await?;
-                Ok::<_, StoreError>((program, patient))
+                tokio::try_join!(store::program::find(&tx, id), store::patient::of_program(&tx, id))
             })
             .await?;
         if visit.is_look() {

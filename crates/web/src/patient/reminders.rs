@@ -211,11 +211,10 @@ fn test_words(language: Language, asked: &Asked, now: Timestamp) -> String {
 async fn load(tx: &Tx, patient: &Patient, now: Timestamp) -> Result<(Reminders, ReminderRule), StoreError> {
     let language = patient.language;
     // The page tells of two weeks back and one ahead, in the zone that holds now.
-    let zone = patient::find(tx, patient.id).await?.zone;
+    let zone = patient.zone.clone();
     let today = zone.date(now);
     let (first, last) = (today.saturating_sub(BACK_DAYS.days()), today.saturating_add(AHEAD_DAYS.days()));
-    let asked = notice::story(tx, patient.id, first, last).await?;
-    let sender = notice::sender(tx).await?;
+    let (asked, sender) = tokio::try_join!(notice::story(tx, patient.id, first, last), notice::sender(tx))?;
     let rule = asked.rule.clone();
     let teller = Teller { language, asked: &asked };
     let off = asked.address == Address::Unsubscribed || rule.times.is_empty();

@@ -28,7 +28,7 @@ use store::{
     session_log,
 };
 
-use super::{known, words};
+use super::words;
 use crate::{
     AppState, PageResult,
     account::agreed,

@@ -49,10 +49,9 @@ struct Ground {
 
 impl Ground {
     async fn gather(tx: &Tx, patient: &Patient, draft: &Draft, action: Action) -> Result<Self, StoreError> {
-        Ok(Self {
-            material: Material::gather(tx, draft, action, true).await?,
-            rule: reminder::rules_for(tx, patient.id).await?.rule,
-        })
+        let (material, reminders) =
+            tokio::try_join!(Material::gather(tx, draft, action, true), reminder::rules_for(tx, patient.id))?;
+        Ok(Self { material, rule: reminders.rule })
     }
 }
 
@@ -72,7 +71,7 @@ pub async fn new(
                 Some(id) => Draft::from_template(&template::find(&tx, id).await?, today),
                 None => Draft::blank(today),
             };
-            let ground = Ground::gather(&tx, &of, &draft, Action::Look).await?;
+            let ground = tx.last(Ground::gather(&tx, &of, &draft, Action::Look)).await?;
             Ok::<_, StoreError>((draft, ground))
         })
         .await?;

@@ -100,10 +100,10 @@ async fn list(app: &AppState, staff: &Staff, mut wanted: Wanted, import_error: O
         offset: (at - 1) * PAGE,
         limit: PAGE,
     };
-    let (found, all) = app
+    let (found, all): (Found, u32) = app
         .store
         .tenant(staff.scope.clone(), move |tx| async move {
-            Ok::<_, store::StoreError>((exercise::search(&tx, &search).await?, exercise::count(&tx).await?))
+            tx.last(async { tokio::try_join!(exercise::search(&tx, &search), exercise::count(&tx)) }).await
         })
         .await?;
     Ok(listed(&wanted, at, &found, all, import_error))

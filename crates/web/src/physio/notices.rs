@@ -70,24 +70,21 @@ pub async fn page(
     let read = app
         .store
         .tenant(staff.scope.clone(), move |tx| async move {
-            let found = if sought.is_empty() { Vec::new() } else { patient::named(&tx, &sought, FOUND).await? };
-            let mut notices = notice::list(&tx, &filter, PAGE + 1).await?;
+            let found = async { if sought.is_empty() { Ok(Vec::new()) } else { patient::named(&tx, &sought, FOUND).await } };
+            let counts = async { if who.is_none() { notice::counts(&tx, since(now)).await.map(Some) } else { Ok(None) } };
+            let asked = async {
+                match who {
+                    Some(id) => notice::story(&tx, id, day, day).await.map(Some),
+                    None => Ok(None),
+                }
+            };
+            let (found, mut notices, counts, sender, asked) =
+                tokio::try_join!(found, notice::list(&tx, &filter, PAGE + 1), counts, notice::sender(&tx), asked)?;
             let more = notices.len() > usize::from(PAGE);
             notices.truncate(usize::from(PAGE));
             let ids: Vec<NoticeId> = notices.iter().map(|notice| notice.id).collect();
-            let asked = match who {
-                Some(id) => Some(notice::story(&tx, id, day, day).await?),
-                None => None,
-            };
-            Ok::<_, StoreError>(Read {
-                found,
-                attempts: notice::attempts(&tx, &ids).await?,
-                notices,
-                more,
-                asked,
-                counts: if who.is_none() { Some(notice::counts(&tx, since(now)).await?) } else { None },
-                sender: notice::sender(&tx).await?,
-            })
+            let attempts = tx.last(notice::attempts(&tx, &ids)).await?;
+            Ok::<_, StoreError>(Read { found, attempts, notices, more, asked, counts, sender })
         })
         .await?;
     if let [one] = read.found.as_slice() {

@@ -79,7 +79,7 @@ pub async fn show(State(app): State<AppState>, at: CaseloadProgram, pages: Pages
 async fn exercises(app: &AppState, at: &CaseloadProgram) -> Result<HashMap<ExerciseId, Exercise>, PageError> {
     let ids: Vec<ExerciseId> =
         at.program.versions.iter().flat_map(|version| version.prescriptions.iter().map(|row| row.exercise)).collect();
-    Ok(app.store.tenant(at.staff.scope.clone(), move |tx| async move { exercise::by_ids(&tx, &ids).await }).await?)
+    Ok(app.store.tenant(at.staff.scope.clone(), move |tx| async move { tx.last(exercise::by_ids(&tx, &ids)).await }).await?)
 }
 
 fn page(at: &CaseloadProgram, known: &HashMap<ExerciseId, Exercise>, typed: &Typed, refused: Refused) -> ProgramShown {
@@ -303,7 +303,7 @@ pub async fn revise(State(app): State<AppState>, at: CaseloadProgram, pages: Pag
     let typed = draft.clone();
     let material = app
         .store
-        .tenant(at.staff.scope.clone(), move |tx| async move { Material::gather(&tx, &typed, Action::Look, false).await })
+        .tenant(at.staff.scope.clone(), move |tx| async move { tx.last(Material::gather(&tx, &typed, Action::Look, false)).await })
         .await?;
     pages.at(Nav::Patients).show(&view::page(setting(&at), &draft, &Faults::default(), &material, None))
 }

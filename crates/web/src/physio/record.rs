@@ -29,7 +29,7 @@ pub async fn page(State(app): State<AppState>, at: CaseloadPatient, pages: Pages
     let (agreed, standing) = app
         .store
         .tenant(staff.scope, move |tx| async move {
-            Ok::<_, store::StoreError>((consent::of(&tx, id).await?, consent::standing(&tx, id).await?))
+            tx.last(async { tokio::try_join!(consent::of(&tx, id), consent::standing(&tx, id)) }).await
         })
         .await?;
     let zone = &staff.clinic.zone;

@@ -1,7 +1,7 @@
 //! `/templates`: programs to use again.
 
 use axum::extract::State;
-use domain::ids::{ExerciseId, TemplateId};
+use domain::ids::TemplateId;
 use jiff::civil::Date;
 use render::{
     Crumb, Flash, Nav,
@@ -48,10 +48,8 @@ pub async fn page(State(app): State<AppState>, staff: Staff, Query(wanted): Quer
     let (templates, known) = app
         .store
         .tenant(staff.scope.clone(), move |tx| async move {
-            let templates = if archived { template::archived(&tx).await? } else { template::list(&tx).await? };
-            let ids: Vec<ExerciseId> = templates.iter().flat_map(|of| of.items.iter().map(|item| item.exercise)).collect();
-            let known = exercise::by_ids(&tx, &ids).await?;
-            Ok::<_, StoreError>((templates, known))
+            let listed = async { if archived { template::archived(&tx).await } else { template::list(&tx).await } };
+            tx.last(async { tokio::try_join!(listed, exercise::in_templates(&tx)) }).await
         })
         .await?;
     let cards = templates
@@ -79,7 +77,7 @@ pub async fn new(State(app): State<AppState>, staff: Staff, pages: Pages) -> Pag
     let typed = draft.clone();
     let material = app
         .store
-        .tenant(staff.scope.clone(), move |tx| async move { Material::gather(&tx, &typed, Action::Look, false).await })
+        .tenant(staff.scope.clone(), move |tx| async move { tx.last(Material::gather(&tx, &typed, Action::Look, false)).await })
         .await?;
     pages.at(Nav::Programs).show(&view::page(setting(None), &draft, &Faults::default(), &material, None))
 }
@@ -91,7 +89,7 @@ pub async fn show(State(app): State<AppState>, staff: Staff, Id(id): Id<Template
         .tenant(staff.scope.clone(), move |tx| async move {
             let template = template::find(&tx, id).await?;
             let draft = Draft::from_template(&template, Date::ZERO);
-            let material = Material::gather(&tx, &draft, Action::Look, false).await?;
+            let material = tx.last(Material::gather(&tx, &draft, Action::Look, false)).await?;
             Ok::<_, StoreError>((template, draft, material))
         })
         .await?;
@@ -193,8 +191,8 @@ pub async fn use_for(
     let (template, patients) = app
         .store
         .tenant(staff.scope.clone(), move |tx| async move {
-            let template = template::find(&tx, id).await?;
-            Ok::<_, StoreError>((template, store::patient::named(&tx, &words, PATIENTS + 1).await?))
+            let patients = store::patient::named(&tx, &words, PATIENTS + 1);
+            tx.last(async { tokio::try_join!(template::find(&tx, id), patients) }).await
         })
         .await?;
     let more = patients.len() > usize::try_from(PATIENTS).unwrap_or(usize::MAX);

@@ -59,11 +59,10 @@ impl Material {
             limit: SHELF,
             ..Search::default()
         };
-        let found = exercise::search(tx, &search).await?;
-        let narrowed = !draft.q.trim().is_empty() || draft.region.is_some() || draft.no_equipment;
-        let all = if narrowed { exercise::count(tx).await? } else { found.total };
-        let templates = if may_start && draft.rows.is_empty() { template::list(tx).await? } else { Vec::new() };
-        Ok(Self { known: exercise::by_ids(tx, &ids).await?, found, all, templates })
+        let templates = async { if may_start && draft.rows.is_empty() { template::list(tx).await } else { Ok(Vec::new()) } };
+        let (found, all, templates, known) =
+            tokio::try_join!(exercise::search(tx, &search), exercise::count(tx), templates, exercise::by_ids(tx, &ids))?;
+        Ok(Self { known, found, all, templates })
     }
 }
 
