@@ -9,13 +9,12 @@ use domain::{
 };
 use jiff::{SignedDuration, Timestamp};
 use sea_orm::{FromQueryResult, Value};
-use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::{
     StoreError, Tx,
     audit::{Deed, Filter, Subject},
-    convert::{from_instant, to_instant},
+    convert::{At, from_instant, to_instant},
 };
 
 /// By when the Commissioner is told, from the moment it was noticed (PDPA as amended 2024).
@@ -128,16 +127,16 @@ pub struct Breach {
 #[derive(FromQueryResult)]
 struct Row {
     id: Uuid,
-    noticed_at: OffsetDateTime,
-    period_from: OffsetDateTime,
-    period_to: OffsetDateTime,
+    noticed_at: At,
+    period_from: At,
+    period_to: At,
     membership_id: Option<Uuid>,
     patient_id: Option<Uuid>,
     address: Option<String>,
     what: String,
-    commissioner_told_at: Option<OffsetDateTime>,
-    people_told_at: Option<OffsetDateTime>,
-    closed_at: Option<OffsetDateTime>,
+    commissioner_told_at: Option<At>,
+    people_told_at: Option<At>,
+    closed_at: Option<At>,
     by: String,
     member: Option<String>,
     patient: Option<String>,
@@ -264,7 +263,7 @@ pub async fn notes(tx: &Tx, breach: Uuid) -> Result<Vec<Note>, StoreError> {
     struct Row {
         id: Uuid,
         state: String,
-        written_at: OffsetDateTime,
+        written_at: At,
         name: String,
         text: String,
     }
@@ -355,8 +354,8 @@ pub async fn affected(tx: &Tx, reach: &Reach, after: Option<PatientId>, limit: u
         email: Option<String>,
         times: i64,
         exported: bool,
-        first: OffsetDateTime,
-        last: OffsetDateTime,
+        first: At,
+        last: At,
     }
     let mut values: Vec<Value> = vec![tx.clinic().0.into()];
     let conditions = reach.filter().conditions(&mut values);

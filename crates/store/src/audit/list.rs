@@ -3,13 +3,12 @@
 use domain::ids::{MembershipId, PatientId};
 use jiff::Timestamp;
 use sea_orm::{FromQueryResult, Value};
-use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{Deed, Subject};
 use crate::{
     StoreError, Tx,
-    convert::{from_instant, to_instant},
+    convert::{At, from_instant, to_instant},
 };
 
 /// Who did it.
@@ -110,7 +109,7 @@ impl Filter {
 #[derive(FromQueryResult)]
 struct Row {
     seq: i64,
-    at: OffsetDateTime,
+    at: At,
     membership_id: Option<Uuid>,
     member: Option<String>,
     actor_patient_id: Option<Uuid>,
@@ -210,8 +209,8 @@ pub async fn chain(tx: &Tx) -> Result<Option<Chain>, StoreError> {
     struct Row {
         seq: i64,
         digest: String,
-        first: Option<OffsetDateTime>,
-        last: Option<OffsetDateTime>,
+        first: Option<At>,
+        last: Option<At>,
     }
     let row: Option<Row> = tx
         .one(
