@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod ask;
+mod overposting;
+mod parameters;
 mod people;
 mod table;
 mod world;

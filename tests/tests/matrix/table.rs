@@ -173,7 +173,7 @@ pub const TABLE: &[Entry] = &[
     get("/audit.csv", OWNERS, Takes::Nothing),
     get("/audit.csv?patient={id}", OWNERS, Takes::Patient),
     get("/team", OWNERS, Takes::Nothing),
-    post("/team", OWNERS, Takes::Nothing).form("name=New+Colleague&email=colleague{n}@team.test"),
+    post("/team", OWNERS, Takes::Nothing).form("name=New+Colleague&email=colleague{n}@team.test&role=physiotherapist"),
     post("/team/{id}/invite", OWNERS, Takes::Invited),
     post("/team/{id}/withdraw", OWNERS, Takes::Invited),
     post("/team/{id}/role", OWNERS, Takes::Colleague).form("role=physiotherapist"),

@@ -260,6 +260,28 @@ impl World {
         if takes == Takes::Newcomer { things.newcomer.id } else { things.patient.id }
     }
 
+    /// The patient.
+    pub fn patient_id(&self, whose: Whose) -> PatientId {
+        self.things(whose).patient.id
+    }
+
+    /// The patient's clinic.
+    pub fn clinic_id(&self, whose: Whose) -> ClinicId {
+        self.things(whose).clinic
+    }
+
+    /// Fields that no form has, about what is this patient's.
+    pub fn overposted(&self, whose: Whose) -> String {
+        let Things { clinic, patient, account, program, log, colleague, .. } = self.things(whose);
+        let Somebody { id, .. } = patient;
+        format!(
+            "role=owner&reach=full&clinic_id={clinic}&clinic={clinic}&patient_id={id}&patient={id}&id={id}&account_id={account}\
+             &membership_id={colleague}&physiotherapist_id={colleague}&physiotherapist={colleague}&created_by={colleague}\
+             &program={program}&log={log}&logged_by={colleague}&joined_at=2026-01-01T00:00:00Z&disabled_at=&closed_at=&password_hash=x\
+             &state=sent&recipient=thief@evil.test&email=thief@evil.test&token=x&completion=1"
+        )
+    }
+
     /// What requests told the audit since they had told it so much: the deed, whose record it was, what was refused. A request's id
     /// begins with its time.
     pub async fn told(&self, since: usize) -> Vec<String> {
