@@ -192,3 +192,178 @@ async fn a_patient_reads_who_opened_the_record_and_nothing_about_others() {
     assert_eq!(hers.get("/account/opened?before=soon").await.status, StatusCode::OK);
     assert!(hers.get("/account/opened?before=1").await.has("Nobody at Riverside Physio has opened your record yet"));
 }
+
+// --- breaches
+
+/// Three patients; within the last two days somebody used the physiotherapist's access from 203.0.113.66.
+async fn a_breach(site: &Site) -> Vec<Somebody> {
+    let mut people = Vec::new();
+    for (name, email) in
+        [("Farah Aziz", "farah@example.test"), ("=Aida Rahman", "aida@example.test"), ("Wei Ling Tan", "wei@example.test")]
+    {
+        people.push(site.clinic.patient(name, email).await);
+    }
+    let mut thief = signed_in(site, site.clinic.physio.account, site.clinic.physio.email.as_str(), "203.0.113.66").await;
+    thief.get("/patients").await;
+    thief.get(&format!("/patients/{}", people[0].id)).await;
+    thief.get(&format!("/patients/{}", people[0].id)).await;
+    thief.get(&format!("/patients/{}/export.zip", people[1].id)).await;
+    // The same person, at her own desk, later.
+    site.clock.advance(SignedDuration::from_hours(48));
+    physio(site).await.get(&format!("/patients/{}", people[2].id)).await;
+    people
+}
+
+#[tokio::test]
+async fn a_breach_names_whose_records_were_opened_and_runs_the_clocks_of_the_law() {
+    let site = Site::open().await;
+    let people = a_breach(&site).await;
+    let mut owner = owner(&site).await;
+    // Wednesday 4 March, eight in the morning there.
+    let form = owner.get("/audit/breaches/new?from=2026-03-02&to=2026-03-02").await;
+    assert!(form.has("value=\"2026-03-04T08:00\"") && form.has("value=\"2026-03-02\""), "now, and the days that were looked at");
+    let physio = site.clinic.physio.membership.to_string();
+    let refused = owner
+        .post(
+            "/audit/breaches",
+            &[
+                ("what", ""),
+                ("noticed", "soon"),
+                ("from", "2026-03-05"),
+                ("to", "2026-03-01"),
+                ("address", "home"),
+                ("person", "x"),
+                ("q", "nobody at all"),
+            ],
+        )
+        .await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+    for fault in [
+        "Say what happened",
+        "Give day and hour",
+        "The last day is before the first",
+        "Give an address",
+        "Choose somebody of your team",
+        "Nobody of your clinic is called so",
+    ] {
+        assert!(refused.has(fault), "{fault}");
+    }
+    assert!(
+        owner
+            .post(
+                "/audit/breaches",
+                &[("what", "x"), ("noticed", "2026-03-04T09:00"), ("from", "2026-03-02"), ("to", "2026-03-02")]
+            )
+            .await
+            .has("still to come")
+    );
+    let made = owner
+        .post(
+            "/audit/breaches",
+            &[
+                ("what", "A laptop was taken from the front desk."),
+                ("noticed", "2026-03-03T21:00"),
+                ("from", "2026-03-02"),
+                ("to", "2026-03-03"),
+                ("person", &physio),
+                ("address", "203.0.113.66"),
+            ],
+        )
+        .await;
+    assert_eq!(made.status, StatusCode::SEE_OTHER, "{}", made.text);
+    let path = made.location().to_owned();
+    let page = owner.get(&path).await;
+    // Eleven hours after it was noticed.
+    for words in [
+        "61 hours left",
+        "6 days and 13 hours left",
+        "By 6 March 2026, 21:00: 72 hours after it was noticed",
+        "By 10 March 2026, 21:00: 7 days after it was noticed",
+        "Affected: 2 patients",
+        "Farah Aziz",
+        "Aida Rahman",
+        "aida@example.test",
+        "Taken away as a file",
+        "were opened once in it",
+        "with the access of Hannah Lim",
+        "203.0.113.66",
+    ] {
+        assert!(page.has(words), "{words} is not on the page: {}", page.text);
+    }
+    assert!(!page.has("Wei Ling"), "whom she saw later at her own desk is not affected");
+
+    let file = owner.get(&format!("{path}/people.csv")).await;
+    let lines: Vec<&str> = file.text.trim_start_matches('\u{feff}').lines().collect();
+    assert_eq!(lines[0], "name,email,times,taken_away_as_a_file,first_at_utc,last_at_utc,patient_id");
+    assert!(lines[1].starts_with("'=Aida Rahman,aida@example.test,2,yes,2026-03-02T00:00:00Z,"), "{}", lines[1]);
+    assert!(
+        lines[2]
+            .starts_with(&format!("Farah Aziz,farah@example.test,2,no,2026-03-02T00:00:00Z,2026-03-02T00:00:00Z,{}", people[0].id))
+    );
+    assert_eq!(lines.len(), 3);
+    let entries =
+        site.db.rows("select deed || ' ' || count(*) from audit_entry where subject = 'breach' group by deed order by 1").await;
+    assert_eq!(entries, ["exported 1", "read 1", "wrote 1"]);
+    // Independently: by the table itself.
+    let counted = site
+        .db
+        .row("select count(distinct patient_id) from audit_entry where address = '203.0.113.66' and patient_id is not null")
+        .await;
+    assert_eq!(counted, "2");
+}
+
+#[tokio::test]
+async fn what_is_done_about_a_breach_is_kept_and_stops_the_clocks() {
+    let site = Site::open().await;
+    let people = a_breach(&site).await;
+    let mut owner = owner(&site).await;
+    let fields = [
+        ("what", "A note was left open."),
+        ("noticed", "2026-03-04T08:00"),
+        ("from", "2026-03-01"),
+        ("to", "2026-03-04"),
+        ("q", "wei ling"),
+    ];
+    let path = owner.post("/audit/breaches", &fields).await.location().to_owned();
+    let page = owner.get(&path).await;
+    assert!(page.has("Affected: 1 patient") && page.has("It is about the record of Wei Ling Tan"));
+    site.clock.advance(SignedDuration::from_hours(76));
+    let mut owner = self::owner(&site).await;
+    assert!(owner.get(&path).await.has("over since 4 hours"));
+    assert!(owner.get("/audit/breaches").await.has("Commissioner: over since 4 hours"));
+
+    let refused = owner.post(&path, &[("step", "noted"), ("text", "  ")]).await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(refused.has("Write down what was done."));
+    assert_eq!(owner.post(&path, &[("step", "forgotten"), ("text", "x")]).await.status, StatusCode::UNPROCESSABLE_ENTITY);
+    for (step, text) in [("commissioner_told", "By the form."), ("people_told", ""), ("closed", "Locks on every screen.")] {
+        assert_eq!(owner.post(&path, &[("step", step), ("text", text)]).await.location(), path);
+    }
+    let page = owner.get(&path).await;
+    for words in [
+        "Told late, on 7 March 2026, 12:00",
+        "Told on 7 March 2026, 12:00",
+        "By the form.",
+        "Locks on every screen.",
+        "Olivia Tan",
+        "Dealt with on",
+    ] {
+        assert!(page.has(words), "{words}: {}", page.text);
+    }
+    assert!(owner.get("/audit/breaches").await.has("Closed"));
+    // Nothing of it can be taken back by the program's own role.
+    for forbidden in
+        ["delete from breach", "delete from breach_note", "update breach set what = 'x'", "update breach_note set text = 'x'"]
+    {
+        let tried = site
+            .db
+            .rows(&format!(
+                "select has_table_privilege('homestretch_app', '{}', '{}')",
+                forbidden.split(' ').nth(if forbidden.starts_with('d') { 2 } else { 1 }).unwrap(),
+                if forbidden.starts_with('d') { "delete" } else { "update" }
+            ))
+            .await;
+        assert_eq!(tried, ["f"], "{forbidden}");
+    }
+    let _ = people;
+}

@@ -64,6 +64,9 @@ pub fn all() -> Vec<Entry> {
         entry::<pages::physio::notices::Notices>(),
         entry::<pages::physio::record::Record>(),
         entry::<pages::physio::audit::Audit>(),
+        entry::<pages::physio::breaches::Breaches>(),
+        entry::<pages::physio::breaches::BreachForm>(),
+        entry::<pages::physio::breaches::BreachShown>(),
     ]
 }
 

@@ -22,6 +22,8 @@ pub enum Takes {
     Invited,
     /// A member of the team who has.
     Colleague,
+    /// A line of the register of breaches.
+    Breach,
     /// One of the asker's own sessions.
     Session,
     /// The token of an invitation.
@@ -51,7 +53,7 @@ impl Takes {
 
     /// Whether it is the clinic's, and not one patient's.
     pub fn is_the_clinics(self) -> bool {
-        matches!(self, Self::Exercise | Self::Template | Self::Invited | Self::Colleague)
+        matches!(self, Self::Exercise | Self::Template | Self::Invited | Self::Colleague | Self::Breach)
     }
 
     /// Whether it is the same for everybody.
@@ -172,6 +174,13 @@ pub const TABLE: &[Entry] = &[
     get("/audit?person={id}", OWNERS, Takes::Colleague),
     get("/audit.csv", OWNERS, Takes::Nothing),
     get("/audit.csv?patient={id}", OWNERS, Takes::Patient),
+    get("/audit/breaches", OWNERS, Takes::Nothing),
+    post("/audit/breaches", OWNERS, Takes::Nothing).form("what=A+laptop+{n}&noticed={today}T07:00&from={today}&to={today}"),
+    get("/audit/breaches/new", OWNERS, Takes::Nothing),
+    get("/audit/breaches/new?patient={id}", OWNERS, Takes::Patient),
+    get("/audit/breaches/{id}", OWNERS, Takes::Breach),
+    post("/audit/breaches/{id}", OWNERS, Takes::Breach).form("step=noted&text=Rang+everybody"),
+    get("/audit/breaches/{id}/people.csv", OWNERS, Takes::Breach),
     get("/team", OWNERS, Takes::Nothing),
     post("/team", OWNERS, Takes::Nothing).form("name=New+Colleague&email=colleague{n}@team.test&role=physiotherapist"),
     post("/team/{id}/invite", OWNERS, Takes::Invited),

@@ -66,6 +66,7 @@ struct Things {
     invited: MembershipId,
     /// A member of the team who has joined.
     colleague: MembershipId,
+    breach: Uuid,
     /// A patient who was invited and has not joined.
     newcomer: Somebody,
     /// What the open finding about the patient's pain rests on.
@@ -232,6 +233,12 @@ impl World {
             template: one(&format!("select id from template where clinic_id = '{of}' limit 1")).await,
             invited: member("null").await,
             colleague: member("not null").await,
+            breach: one(&format!(
+                "insert into breach (clinic_id, id, noticed_at, period_from, period_to, patient_id, what, created_by, created_at)
+                 values ('{of}', gen_random_uuid(), now(), '2026-03-01', '2026-03-03', '{id}', 'Zq{scope}sxbreach', '{}', now()) returning id",
+                clinic.owner.membership
+            ))
+            .await,
             newcomer,
             finding: String::new(),
             patient,
@@ -345,6 +352,7 @@ impl World {
             Takes::Template => things.template.to_string(),
             Takes::Invited => things.invited.to_string(),
             Takes::Colleague => things.colleague.to_string(),
+            Takes::Breach => things.breach.to_string(),
             Takes::Session => {
                 let patient = Place { account: things.account, clinic: things.clinic, seat: SeatId::Patient(things.patient.id) };
                 let own = self.places.iter().find(|(of, _)| *of == person).map(|(_, place)| *place);

@@ -89,6 +89,7 @@ opened-read-record = Opened your record
 opened-read-program = Looked at your program
 opened-read-log = Looked at a session you logged
 opened-read-notices = Looked at the emails we sent you
+opened-read-audit = Looked at this list
 opened-read-other = Looked at something in your record
 opened-wrote-record = Changed your details
 opened-wrote-program = Changed your program

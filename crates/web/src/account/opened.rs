@@ -129,6 +129,7 @@ fn what(entry: &Entry) -> &'static str {
         (Deed::Read, Some(Subject::Program)) => "opened-read-program",
         (Deed::Read, Some(Subject::Log)) => "opened-read-log",
         (Deed::Read, Some(Subject::Notices)) => "opened-read-notices",
+        (Deed::Read | Deed::Exported, Some(Subject::Audit)) => "opened-read-audit",
         (Deed::Read, _) => "opened-read-other",
         (Deed::Wrote, Some(Subject::Record)) => "opened-wrote-record",
         (Deed::Wrote, Some(Subject::Program)) => "opened-wrote-program",

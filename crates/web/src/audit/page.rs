@@ -64,7 +64,7 @@ pub(crate) async fn page(
     let read = app
         .store
         .tenant(owner.scope, move |tx| async move {
-            tx.note(Deed::Read, Subject::Audit, None);
+            tx.note(Deed::Read, Subject::Audit, whose);
             let patient = patient_of(&tx, whose).await?;
             let staff = audit::staff(&tx).await?;
             if member.is_some_and(|member| !staff.iter().any(|(id, _)| *id == member)) {
@@ -193,7 +193,7 @@ pub(crate) async fn file(
     let text = app
         .store
         .tenant(owner.scope, move |tx| async move {
-            tx.note(Deed::Exported, Subject::Audit, None);
+            tx.note(Deed::Exported, Subject::Audit, whose);
             patient_of(&tx, whose).await?;
             let mut text = csv::BYTE_ORDER_MARK.to_owned() + &csv::line(COLUMNS);
             let mut count = 0;

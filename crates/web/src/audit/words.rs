@@ -38,6 +38,7 @@ pub(crate) fn sentence(entry: &Entry) -> String {
         Deed::SignInFailed => "Tried to sign in and was refused".to_owned(),
         Deed::Denied => "Tried to open something that is not theirs".to_owned(),
         Deed::Exported => match subject {
+            Some(Subject::Audit) if entry.patient.is_some() => format!("Took the list of who opened {whose} record away as a file"),
             Some(Subject::Audit) => "Took the audit away as a file".to_owned(),
             Some(Subject::Breach) => "Took a list of affected people away as a file".to_owned(),
             Some(Subject::Caseload) => "Took figures of all patients away as a file".to_owned(),
@@ -52,6 +53,7 @@ pub(crate) fn sentence(entry: &Entry) -> String {
             Some(Subject::Notices) if entry.patient.is_some() => format!("Looked at {whose} mail"),
             Some(Subject::Notices) => "Looked at the clinic’s mail".to_owned(),
             Some(Subject::Reminders) => format!("Looked at {whose} reminders"),
+            Some(Subject::Audit) if entry.patient.is_some() => format!("Looked at who opened {whose} record"),
             Some(Subject::Audit) => "Looked at the audit".to_owned(),
             Some(Subject::Breach) => "Looked at the register of breaches".to_owned(),
             Some(other) => format!("Looked at {}", thing(other)),

@@ -1,6 +1,7 @@
 //! The physiotherapist's and the owner's pages.
 
 pub mod audit;
+pub mod breaches;
 pub mod builder;
 pub mod caseload;
 pub mod invite;
