@@ -80,7 +80,7 @@ pub(crate) fn build(mut pieces: Receiver<Piece>, about: &About) -> Result<Vec<u8
             (Piece::Rows(_), None) => {}
         }
     }
-    write!(json, "{}}}\n", if counts.is_empty() { "" } else { "]" })?;
+    writeln!(json, "{}}}", if counts.is_empty() { "" } else { "]" })?;
     let mut json = ZipArchive::new(json.finish()?)?;
     tables.raw_copy_file(json.by_index(0)?)?;
     tables.start_file("README.txt", options)?;
