@@ -257,4 +257,28 @@ pub const RULES: &[Rule] = &[
             ("grant update (wording) on consent to homestretch_signin", "homestretch_signin may change consent"),
         ],
     },
+    Rule {
+        // Rows that the role does not see are rows that a backup by an ordinary database user leaves out.
+        says: "tables that the role for backups does not read whole",
+        finds: "select relname from pg_class c
+            where relnamespace = 'public'::regnamespace and relkind in ('r', 'p')
+              and (not has_table_privilege('homestretch_backup', c.oid, 'select')
+                or relrowsecurity and not exists (
+                  select from pg_policy p where p.polrelid = c.oid and p.polpermissive and p.polcmd = 'r'
+                    and p.polroles = array['homestretch_backup'::regrole::oid] and pg_get_expr(p.polqual, p.polrelid) = 'true')
+                or exists (select from pg_policy p where p.polrelid = c.oid and not p.polpermissive
+                    and 'homestretch_backup'::regrole = any (p.polroles)))",
+        offences: &[
+            ("create table x (clinic_id uuid)", "x"),
+            ("drop policy backup on patient", "patient"),
+            ("revoke select on session from homestretch_backup", "session"),
+            ("create policy x on patient as restrictive to homestretch_backup using (false)", "patient"),
+        ],
+    },
+    Rule {
+        says: "what the role for backups may do beside reading",
+        finds: "select distinct c.relname || ': ' || lower(a.privilege_type) from pg_class c cross join aclexplode(c.relacl) a
+            where c.relnamespace = 'public'::regnamespace and a.grantee = 'homestretch_backup'::regrole and a.privilege_type <> 'SELECT'",
+        offences: &[("grant update on patient to homestretch_backup", "patient: update")],
+    },
 ];
