@@ -14,6 +14,12 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
  && cp target/release/homestretch /usr/local/bin/homestretch
 
 FROM debian:bookworm-slim
+# pg_dump and pg_restore, for `homestretch backup` and `restore`: as new as the server in docker-compose.yml, or they refuse to speak to it.
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends ca-certificates postgresql-common \
+ && /usr/share/postgresql-common/pgdg/apt.postgresql.org.sh -y \
+ && apt-get install -y --no-install-recommends postgresql-client-17 \
+ && rm -rf /var/lib/apt/lists/*
 RUN useradd --system --uid 10001 --home-dir /var/lib/homestretch --create-home --shell /usr/sbin/nologin homestretch
 COPY --from=build /usr/local/bin/homestretch /usr/local/bin/homestretch
 COPY LICENSE-MIT LICENSE-APACHE /usr/share/doc/homestretch/

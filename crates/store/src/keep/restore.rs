@@ -281,6 +281,12 @@ impl Target {
             .await
             .map_err(said)?;
         run(&mut tx, "set local role homestretch_signin").await?;
+        // Half-way through signing in is nowhere, either.
+        run(
+            &mut tx,
+            "do $$ begin if to_regclass('public.half_sign_in') is not null then delete from public.half_sign_in; end if; end $$",
+        )
+        .await?;
         let sessions = tx.execute("delete from public.session").await.map_err(said)?.rows_affected();
         let resets = tx
             .execute(
