@@ -152,7 +152,7 @@ async fn what_is_there_is_replaced_only_when_that_is_asked_for() {
 
     // The test's own connection is in the way as well: it moves to another database.
     server.rows("postgres", "select 1").await.unwrap();
-    gone(&house, &server).await;
+    gone(&server).await;
     house.said(&["restore", "--replace", text(&file)], &url).await;
     let back = facts(&url).await;
     assert!(back.iter().any(|fact| fact.contains("Farah Aziz")) && !back.iter().any(|fact| fact.contains("Changed Since")));
@@ -168,8 +168,7 @@ async fn what_is_there_is_replaced_only_when_that_is_asked_for() {
 }
 
 /// Waits until nobody is connected to the clinic's database any more: a server notices the end of a connection a moment later.
-async fn gone(house: &House, server: &stories::cluster::Cluster) {
-    let _ = house;
+async fn gone(server: &stories::cluster::Cluster) {
     while server.number("postgres", "select count(*) from pg_stat_activity where datname = 'clinic'").await.unwrap() > 0 {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
@@ -185,11 +184,11 @@ async fn a_restore_that_fails_puts_back_what_was_there() {
     server.rows("clinic", "update patient set name = 'Changed Since' where name = 'Farah Aziz'").await.unwrap();
     let now_there = facts(&url).await;
     server.rows("postgres", "select 1").await.unwrap();
-    gone(&house, &server).await;
+    gone(&server).await;
     for (pg_restore, says) in [
         ("head -c 2000 > /dev/null; echo 'pg_restore: error: could not do it' >&2; exit 1", "pg_restore: could not do it"),
         // It ends well and brought less than everything.
-        ("cat > /dev/null; exit 0", "what was restored is not what was backed up"),
+        ("cat > /dev/null; exit 0", "does not exist"),
         (
             "{real}/{name} \"$@\" && {real}/psql -qc 'delete from session_log where false; update patient set name = name; delete from log_revision; drop policy own on patient' ; exit 0",
             "missing: policy own on patient",
@@ -208,7 +207,7 @@ async fn a_restore_that_fails_puts_back_what_was_there() {
         let said = complaint(&command.output().await.unwrap());
         assert!(said.contains(says) && said.contains("nothing was restored, and the database clinic is as it was"), "{said}");
         assert_eq!(facts(&url).await, now_there);
-        gone(&house, &server).await;
+        gone(&server).await;
     }
 }
 
@@ -219,26 +218,25 @@ async fn a_restore_that_is_killed_leaves_a_mark_that_everybody_heeds() {
     let server = house.empty_server("killed").await;
     server.rows("postgres", "create database clinic").await.unwrap();
     let url = server.url("clinic");
-    // pg_restore comes to its policies and has to wait.
-    let mut lock = PgConnection::connect(&server.url("clinic")).await.unwrap();
-    let pid: i32 = sqlx::query_scalar("select pg_backend_pid()").fetch_one(&mut lock).await.unwrap();
+    // pg_restore says that it was started (the mark is there by then), and goes on when it may.
+    let (started, go) = (house.path("started"), house.path("go"));
+    let waits =
+        format!("touch {}; while [ ! -e {} ]; do sleep 0.05; done; exec {{real}}/{{name}} \"$@\"", started.display(), go.display());
     let mut command = house.setup.command(&["restore", text(&file)], &url, &house.clock);
-    // Somebody who holds that lock is connected, which a restore refuses: it is taken once the restore has begun.
-    drop(lock);
-    while server.number("postgres", &format!("select count(*) from pg_stat_activity where pid = {pid}")).await.unwrap() > 0 {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    let slow = "sh -c 'sleep 2; exec {real}/{name} \"$@\"' sh \"$@\"";
-    command.env("HOMESTRETCH_PG_BIN", programs(&house, &[("pg_restore", slow)])).stderr(Stdio::null());
+    command.env("HOMESTRETCH_PG_BIN", programs(&house, &[("pg_restore", &waits)])).stderr(Stdio::null());
+    server.rows("postgres", "select 1").await.unwrap();
     let mut restore = command.spawn().unwrap();
-    while server.number("clinic", "select count(*) from pg_namespace where nspname = 'homestretch_restore'").await.unwrap() == 0 {
+    while !started.exists() {
+        assert!(restore.try_wait().unwrap().is_none(), "it ended before it began");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
+    // It comes to its policies and has to wait: this is the middle of it.
     let mut lock = PgConnection::connect(&server.url("clinic")).await.unwrap();
     lock.execute("begin; lock table pg_policy in share mode").await.unwrap();
+    fs::write(&go, "").unwrap();
     while server
         .number(
-            "clinic",
+            "postgres",
             "select count(*) from pg_stat_activity where application_name = 'pg_restore' and wait_event_type = 'Lock'",
         )
         .await
@@ -253,7 +251,7 @@ async fn a_restore_that_is_killed_leaves_a_mark_that_everybody_heeds() {
     drop(lock);
     // What pg_restore had in full it may still bring to its end; nobody is to mistake that for a clinic.
     server.rows("postgres", "select 1").await.unwrap();
-    gone(&house, &server).await;
+    gone(&server).await;
     for args in [&["serve"][..], &["worker", "--once"], &["migrate"], &["reminders", "release"], &["backup", "/tmp/never.backup"]] {
         let said = house.refused(args, &url).await;
         assert!(
@@ -264,7 +262,7 @@ async fn a_restore_that_is_killed_leaves_a_mark_that_everybody_heeds() {
     let store = store::Store::connect(&url).await.unwrap();
     assert!(matches!(store.check_schema().await, Err(StoreError::HalfRestored(_))), "nor is it ready");
     store.close().await;
-    gone(&house, &server).await;
+    gone(&server).await;
     // Once more, and all is there.
     let said = house.said(&["restore", text(&file)], &url).await;
     assert!(said.contains("Reminders are held back."), "{said}");

@@ -129,6 +129,7 @@ async fn into(settings: &Settings, url: &str, backup: &mut Backup, file: &Path, 
             count(clinics, "clinic")
         ),
     }
+    target.alone().await.map_err(plain)?;
     // Found before anything is touched.
     let manifest = backup.manifest.clone();
     let programs = Programs::find(settings.pg_bin.as_deref(), u32::try_from(manifest.contents.postgres).unwrap_or_default())?;

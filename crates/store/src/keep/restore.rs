@@ -87,10 +87,10 @@ pub struct Target {
 }
 
 impl Target {
-    /// Connects, making the database where the server has none of this name. Nobody else may be at work in it.
+    /// Connects, making the database where the server has none of this name.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`] when the server is away, the database cannot be made, or others are connected to it.
+    /// [`StoreError::Unavailable`] when the server is away, the database cannot be made, or another restore of it is at work.
     pub async fn open(url: &str) -> Result<Self, StoreError> {
         let options = options(url)?;
         let name = database(&options);
@@ -110,19 +110,7 @@ impl Target {
         if !alone {
             return Err(StoreError::Unavailable("another restore of this database is at work".into()));
         }
-        let others: Option<String> = scalar(
-            &mut db,
-            "select string_agg(distinct coalesce(nullif(application_name, ''), 'a program without a name'), ', ')
-             from pg_stat_activity
-             where datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend'",
-        )
-        .await?;
-        match others {
-            None => Ok(Self { db, name }),
-            Some(others) => Err(StoreError::Unavailable(format!(
-                "others are connected to the database {name} ({others}); stop the pages and the workers first"
-            ))),
-        }
+        Ok(Self { db, name })
     }
 
     /// The database's name.
@@ -165,6 +153,26 @@ impl Target {
         let clinics = scalar(&mut self.db, "select count(*) from public.clinic").await;
         run(&mut self.db, "rollback").await?;
         Ok(Existing::Ours(clinics?))
+    }
+
+    /// That nobody else is at work in the database.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] that names the programs which are.
+    pub async fn alone(&mut self) -> Result<(), StoreError> {
+        let others: Option<String> = scalar(
+            &mut self.db,
+            "select string_agg(distinct coalesce(nullif(application_name, ''), 'a program without a name'), ', ')
+             from pg_stat_activity
+             where datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend'",
+        )
+        .await?;
+        others.map_or(Ok(()), |others| {
+            let name = &self.name;
+            Err(StoreError::Unavailable(format!(
+                "others are connected to the database {name} ({others}); stop the pages and the workers first"
+            )))
+        })
     }
 
     /// Makes the roles, sets aside what was there, and leaves the mark. `file` is for people.
