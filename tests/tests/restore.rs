@@ -148,7 +148,10 @@ async fn what_is_there_is_replaced_only_when_that_is_asked_for() {
         busy.execute("select 1").await.unwrap();
         house.refused(&["restore", "--replace", text(&file)], &url).await
     };
-    assert!(said.contains("others are connected to the database clinic (homestretch") && said.contains("stop the pages"), "{said}");
+    assert!(
+        said.contains("others are connected to the database clinic (") && said.contains("homestretch); stop the pages"),
+        "{said}"
+    );
 
     // The test's own connection is in the way as well: it moves to another database.
     server.rows("postgres", "select 1").await.unwrap();
