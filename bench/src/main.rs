@@ -7,6 +7,7 @@ mod compose;
 mod engine;
 mod floor;
 mod machine;
+mod pages;
 mod planning;
 mod population;
 mod process;
@@ -26,6 +27,8 @@ use clap::Parser;
 enum Command {
     /// The reminder engine: planning, sending, memory
     Reminders(Reminders),
+    /// Pages with and without row-level security and audit, and signing in
+    Pages(pages::Pages),
     /// A mail server that only looks for the dot; for the bench itself
     #[command(hide = true)]
     Sink,
@@ -70,6 +73,7 @@ struct Reminders {
 async fn main() -> Result<()> {
     match Command::parse() {
         Command::Reminders(wanted) => reminders::run(&wanted).await,
+        Command::Pages(wanted) => pages::run(&wanted).await,
         Command::Sink => sink::run().await,
         Command::MailServer => sink::mail_server().await,
         Command::Floor(arguments) => floor::raw(&arguments).await,

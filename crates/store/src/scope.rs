@@ -71,9 +71,27 @@ impl Scope {
 
     /// The statement that writes what was noted, here and in `more`. Asked once: what it says is noted no longer.
     pub(crate) fn closing_words(&self, more: Vec<Note>) -> String {
-        let mut notes = self.trail.as_ref().map(|trail| std::mem::take(&mut *held(&trail.notes))).unwrap_or_default();
+        let mut notes = self.take_notes();
         notes.extend(more);
         audit::words(self.actor, self.trail.as_deref(), &notes)
+    }
+
+    /// As [`Scope::closing_words`], for a transaction that changed nothing. Where all it has to tell is who looked, the page does not wait
+    /// for the disk: should the database's machine lose its power, the entries of its last half second may be lost with it, never one
+    /// in the middle, and never one of a change or of a file that was taken away.
+    pub(crate) fn closing_words_of_a_look(&self, more: Vec<Note>) -> String {
+        let mut notes = self.take_notes();
+        notes.extend(more);
+        let only_looked = notes.iter().all(|note| note.deed == Deed::Read);
+        let words = audit::words(self.actor, self.trail.as_deref(), &notes);
+        match words.strip_prefix("select ") {
+            Some(rest) if only_looked => format!("select set_config('synchronous_commit', 'off', true), {rest}"),
+            _ => words,
+        }
+    }
+
+    fn take_notes(&self) -> Vec<Note> {
+        self.trail.as_ref().map(|trail| std::mem::take(&mut *held(&trail.notes))).unwrap_or_default()
     }
 
     /// The transaction that this request still holds.

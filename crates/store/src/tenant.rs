@@ -261,7 +261,7 @@ impl Store {
     /// # Errors
     /// Those of the database; what was looked at must then not be shown.
     pub async fn settle(&self, scope: &Scope) -> Result<(), StoreError> {
-        let (line, words) = (scope.take_line(), scope.closing_words(Vec::new()));
+        let (line, words) = (scope.take_line(), scope.closing_words_of_a_look(Vec::new()));
         match line {
             None if words.is_empty() => Ok(()),
             None => Line::open(&self.app, scope.settings()).await?.0.commit(words).await,
@@ -405,7 +405,7 @@ impl Tx {
     /// Those of `questions`.
     pub async fn last<T, E>(&self, questions: impl Future<Output = Result<T, E>>) -> Result<T, E> {
         if let (Way::Transaction(line), Some(scope)) = (&self.line, &self.scope) {
-            line.close_with(scope.closing_words(std::mem::take(&mut *held(&self.notes))));
+            line.close_with(scope.closing_words_of_a_look(std::mem::take(&mut *held(&self.notes))));
         }
         questions.await
     }
