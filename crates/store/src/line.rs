@@ -154,7 +154,7 @@ impl DerefMut for Taken {
 impl Taken {
     fn give_back(self) {
         let Self { connection, prepared, fresh: _, shared, permit } = self;
-        if !shared.permits.is_closed() {
+        if !shared.permits.is_closed() && !prepared.spoiled {
             shared.free().push((connection, prepared));
         }
         // Only now may somebody else come: they find it.

@@ -15,8 +15,9 @@ use sqlx::{Either, Executor as _, PgConnection, postgres::PgRow};
 #[derive(Debug, Default)]
 pub(crate) struct Prepared {
     names: HashMap<String, String>,
-    /// Counts on even when a preparation fails, so that no name comes twice.
     last: u32,
+    /// A message failed half-way: what it prepared is known to the server alone.
+    pub(crate) spoiled: bool,
 }
 
 /// A statement and its values.
@@ -59,6 +60,8 @@ pub(crate) async fn ask(
     if answers.is_ok() {
         let fresh: Vec<(String, String)> = fresh.into_iter().map(|(sql, name)| (sql.to_owned(), name)).collect();
         prepared.names.extend(fresh);
+    } else {
+        prepared.spoiled = true;
     }
     Some(answers)
 }
