@@ -1,5 +1,7 @@
 //! The story of a clinic whose physiotherapists see only their own caseload.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
 mod visitor;
 
 use axum::http::StatusCode;

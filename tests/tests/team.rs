@@ -1,5 +1,7 @@
 //! Stories of the clinic's team: inviting, roles, closing somebody's access, handing over a caseload.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
 mod visitor;
 
 use axum::http::StatusCode;

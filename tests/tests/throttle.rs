@@ -1,5 +1,7 @@
 //! Stories of guessing: from one place, from many, at once, and over a restart.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
 mod visitor;
 
 use axum::http::StatusCode;
