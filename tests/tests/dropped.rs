@@ -1,6 +1,8 @@
 //! Somebody hangs up while the database is slow: at the beginning of the request's transaction, in a statement, at its end. Nothing
 //! stays behind, nobody else sees anything of it, and every connection goes on.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
 mod visitor;
 
 use std::{net::SocketAddr, time::Duration};
