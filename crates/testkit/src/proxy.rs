@@ -54,7 +54,7 @@ pub struct Proxy {
 
 #[derive(Debug)]
 struct Hold {
-    text: Vec<u8>,
+    texts: Vec<Vec<u8>>,
     side: Side,
     /// How many messages are still to be held.
     left: Mutex<usize>,
@@ -111,8 +111,13 @@ impl Proxy {
     /// Holds the next `count` messages to the server that contain `text` in whatever case, each on the connection it comes by, or the
     /// answers to them.
     pub fn hold(&self, text: &[u8], side: Side, count: usize) -> Held {
+        self.hold_either(&[text], side, count)
+    }
+
+    /// As [`Proxy::hold`], for messages with one of several texts: an id travels as its bytes or written out.
+    pub fn hold_either(&self, texts: &[&[u8]], side: Side, count: usize) -> Held {
         let hold = Arc::new(Hold {
-            text: text.to_ascii_lowercase(),
+            texts: texts.iter().map(|text| text.to_ascii_lowercase()).collect(),
             side,
             left: Mutex::new(count),
             reached: watch::channel(0).0,
@@ -236,7 +241,8 @@ fn caught(holds: &Mutex<Vec<Arc<Hold>>>, bytes: &[u8]) -> Option<Arc<Hold>> {
     let mut holds = locked(holds);
     holds.retain(|hold| !*hold.released.borrow());
     let bytes = bytes.to_ascii_lowercase();
-    let hold = holds.iter().find(|hold| bytes.windows(hold.text.len()).any(|window| window == hold.text))?;
+    let holds_it = |text: &Vec<u8>| bytes.windows(text.len()).any(|window| window == text);
+    let hold = holds.iter().find(|hold| hold.texts.iter().any(holds_it))?;
     let mut left = locked(&hold.left);
     *left = left.checked_sub(1)?;
     Some(hold.clone())
