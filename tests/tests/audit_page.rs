@@ -264,7 +264,7 @@ async fn a_breach_names_whose_records_were_opened_and_runs_the_clocks_of_the_law
                 ("what", "A laptop was taken from the front desk."),
                 ("noticed", "2026-03-03T21:00"),
                 ("from", "2026-03-02"),
-                ("to", "2026-03-03"),
+                ("to", "2026-03-04"),
                 ("person", &physio),
                 ("address", "203.0.113.66"),
             ],
