@@ -175,7 +175,8 @@ pub const TABLE: &[Entry] = &[
     get("/audit.csv", OWNERS, Takes::Nothing),
     get("/audit.csv?patient={id}", OWNERS, Takes::Patient),
     get("/audit/breaches", OWNERS, Takes::Nothing),
-    post("/audit/breaches", OWNERS, Takes::Nothing).form("what=A+laptop+{n}&noticed={today}T07:00&from={today}&to={today}"),
+    post("/audit/breaches", OWNERS, Takes::Nothing)
+        .form("what=A+laptop+{n}&noticed={today}T07:00&from={today}&to={today}&person=&patient=&address="),
     get("/audit/breaches/new", OWNERS, Takes::Nothing),
     get("/audit/breaches/new?patient={id}", OWNERS, Takes::Patient),
     get("/audit/breaches/{id}", OWNERS, Takes::Breach),
