@@ -18,6 +18,7 @@ pub mod mail;
 mod mail_styles;
 pub mod page;
 pub mod pages;
+pub mod qr;
 pub mod registry;
 pub mod svg;
 pub mod templates;

@@ -10,7 +10,11 @@ use jiff::Timestamp;
 use sea_orm::FromQueryResult;
 use uuid::Uuid;
 
-use crate::{StoreError, Tx, convert::from_instant, session::SeatId};
+use crate::{
+    StoreError, Tx,
+    convert::{At, from_instant, to_instant},
+    session::SeatId,
+};
 
 /// Somebody who can sign in, or could once they have chosen a password.
 #[derive(Debug, Clone)]
@@ -82,7 +86,8 @@ pub async fn find_or_create(tx: &Tx, email: &Email, now: Timestamp) -> Result<Ac
     by_email(tx, email).await?.ok_or(StoreError::NotFound)
 }
 
-/// Stores a new password's hash. The caller ends the account's other sessions and links.
+/// Stores a new password's hash; sign-ins that wait for a code after the old one are over. The caller ends the account's other sessions
+/// and links.
 ///
 /// # Errors
 /// [`StoreError::NotFound`] for an unknown account.
@@ -93,7 +98,21 @@ pub async fn set_password(tx: &Tx, account: AccountId, hash: &str, now: Timestam
             [account.0.into(), hash.into(), from_instant(now).into()],
         )
         .await?;
+    tx.run("delete from half_sign_in where account_id = $1", [account.0.into()]).await?;
     if found == 0 { Err(StoreError::NotFound) } else { Ok(()) }
+}
+
+/// When the account's password was chosen, if it was.
+///
+/// # Errors
+/// The store's own.
+pub async fn password_changed_at(tx: &Tx, account: AccountId) -> Result<Option<Timestamp>, StoreError> {
+    #[derive(FromQueryResult)]
+    struct Row {
+        password_changed_at: Option<At>,
+    }
+    let row: Option<Row> = tx.one("select password_changed_at from account where id = $1", [account.0.into()]).await?;
+    Ok(row.and_then(|row| row.password_changed_at).and_then(to_instant))
 }
 
 /// Stores the same password under newer parameters, unless it was changed meanwhile.

@@ -34,6 +34,8 @@ pub struct Settings {
     pub missed_run: u8,
     /// Whether physiotherapists see the patients of their own caseload, and those on nobody's, and no others. Owners see all.
     pub own_caseload: bool,
+    /// Whether staff must have a second factor before they reach anything.
+    pub second_factor: bool,
 }
 
 #[derive(FromQueryResult)]
@@ -47,6 +49,7 @@ struct Row {
     pain_high: i16,
     missed_run: i16,
     own_caseload: bool,
+    second_factor_required: bool,
 }
 
 /// Makes a clinic. Runs in [`Store::signin`](crate::Store::signin), since nobody belongs to it yet; its owner comes next
@@ -70,9 +73,10 @@ pub async fn create(tx: &Tx, name: &PersonName, zone: &Zone, now: Timestamp) -> 
 /// [`StoreError::Corrupt`] for a row the domain refuses; the store's own.
 pub async fn settings(tx: &Tx) -> Result<Settings, StoreError> {
     let id = tx.clinic();
-    let Row { name, zone, phone, whatsapp, quiet_from, quiet_to, pain_high, missed_run, own_caseload } = tx
+    let Row { name, zone, phone, whatsapp, quiet_from, quiet_to, pain_high, missed_run, own_caseload, second_factor_required } = tx
         .one(
-            "select name, zone, phone, whatsapp, quiet_from, quiet_to, pain_high, missed_run, own_caseload from clinic where id = $1",
+            "select name, zone, phone, whatsapp, quiet_from, quiet_to, pain_high, missed_run, own_caseload, second_factor_required
+             from clinic where id = $1",
             [id.0.into()],
         )
         .await?
@@ -86,6 +90,7 @@ pub async fn settings(tx: &Tx) -> Result<Settings, StoreError> {
         pain_high: u8::try_from(pain_high).map_err(|why| StoreError::corrupt("clinic", "pain_high", id, why))?,
         missed_run: u8::try_from(missed_run).map_err(|why| StoreError::corrupt("clinic", "missed_run", id, why))?,
         own_caseload,
+        second_factor: second_factor_required,
     })
 }
 
@@ -94,10 +99,10 @@ pub async fn settings(tx: &Tx) -> Result<Settings, StoreError> {
 /// # Errors
 /// [`StoreError::Conflict`] when a value is out of the bounds of the schema; the store's own.
 pub async fn save(tx: &Tx, settings: &Settings, now: Timestamp) -> Result<(), StoreError> {
-    let Settings { name, zone, phone, whatsapp, quiet, pain_high, missed_run, own_caseload } = settings;
+    let Settings { name, zone, phone, whatsapp, quiet, pain_high, missed_run, own_caseload, second_factor } = settings;
     tx.run(
         "update clinic set name = $2, zone = $3, phone = $4, whatsapp = $5, quiet_from = $6, quiet_to = $7, pain_high = $8,
-           missed_run = $9, own_caseload = $10 where id = $1",
+           missed_run = $9, own_caseload = $10, second_factor_required = $11 where id = $1",
         [
             tx.clinic().0.into(),
             name.as_str().into(),
@@ -109,6 +114,7 @@ pub async fn save(tx: &Tx, settings: &Settings, now: Timestamp) -> Result<(), St
             i16::from(*pain_high).into(),
             i16::from(*missed_run).into(),
             (*own_caseload).into(),
+            (*second_factor).into(),
         ],
     )
     .await?;

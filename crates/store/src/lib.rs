@@ -28,6 +28,7 @@ pub mod reminder;
 pub mod reports;
 mod schema;
 mod scope;
+pub mod second_factor;
 pub mod session;
 pub mod session_log;
 pub mod team;

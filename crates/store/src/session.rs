@@ -30,6 +30,8 @@ pub const PATIENT_IDLE: SignedDuration = SignedDuration::from_hours(30 * 24);
 pub const STAFF_ABSOLUTE: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// How long a session of a patient lasts at most.
 pub const PATIENT_ABSOLUTE: SignedDuration = SignedDuration::from_hours(180 * 24);
+/// For how long somebody who gave their password need not give it again before a sensitive change.
+pub const CONFIRMED_LASTS: SignedDuration = SignedDuration::from_mins(10);
 /// How old `seen_at` may be before a request writes it again: a write for every request would cost more than it tells.
 const SEEN_EVERY: SignedDuration = SignedDuration::from_mins(5);
 
@@ -121,6 +123,24 @@ pub struct SignedIn {
     pub reach: Reach,
     /// Whether the account has another seat to change to.
     pub can_switch: bool,
+    /// When the person last gave their password, and the code if they have a second factor; never for a session by a one-tap link.
+    pub confirmed_at: Option<Timestamp>,
+    /// Whether the account has a second factor.
+    pub second_factor: bool,
+    /// Whether the clinic wants its staff to have one, for somebody on the staff.
+    pub second_factor_wanted: bool,
+}
+
+impl SignedIn {
+    /// Whether a second factor is to be set up before anything else.
+    pub fn must_set_up(&self) -> bool {
+        self.second_factor_wanted && !self.second_factor
+    }
+
+    /// Whether the person proved within the last [`CONFIRMED_LASTS`] who they are.
+    pub fn is_confirmed(&self, now: Timestamp) -> bool {
+        self.confirmed_at.is_some_and(|at| now.duration_since(at) < CONFIRMED_LASTS)
+    }
 }
 
 impl SeatId {
@@ -191,7 +211,8 @@ pub fn fresh_token() -> Result<[u8; 32], StoreError> {
     Ok(token)
 }
 
-/// Opens a session and gives its token, which exists nowhere else.
+/// Opens a session and gives its token, which exists nowhere else. One with [`Reach::Full`] counts as confirmed just now: it is opened by
+/// a password ([`keep_confirmed`] where it is not).
 ///
 /// # Errors
 /// [`StoreError::Conflict`] when the seat is not of that clinic.
@@ -217,8 +238,9 @@ pub async fn open(tx: &Tx, opening: Opening<'_>, now: Timestamp) -> Result<[u8; 
     )
     .await?;
     tx.run(
-        "insert into session (id, token_hash, account_id, clinic_id, membership_id, patient_id, reach, created_at, seen_at, expires_at, user_agent)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9, $10)",
+        "insert into session (id, token_hash, account_id, clinic_id, membership_id, patient_id, reach, created_at, seen_at, expires_at, user_agent,
+           confirmed_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9, $10, case $7 when 'full' then $8 end)",
         [
             Uuid::now_v7().into(),
             digest(&token).into(),
@@ -257,6 +279,9 @@ pub(crate) struct Row {
     patient_language: Option<String>,
     seats: i64,
     caseload: Option<Uuid>,
+    confirmed_at: Option<At>,
+    second_factor: bool,
+    second_factor_wanted: bool,
 }
 
 /// The question who comes with a token. It goes without parameters, together with BEGIN: a digest in hexadecimal and instants.
@@ -297,6 +322,9 @@ pub(crate) fn signed_in(row: Row, arrival: &Arrival, line: Option<Line>) -> Resu
         patient_language,
         seats,
         caseload,
+        confirmed_at,
+        second_factor,
+        second_factor_wanted,
     } = row;
     let seat = match (membership_id, role, staff_name, patient_id, patient_name, patient_zone, patient_language) {
         (Some(membership), Some(role), Some(name), ..) => Seat::Staff {
@@ -333,6 +361,9 @@ pub(crate) fn signed_in(row: Row, arrival: &Arrival, line: Option<Line>) -> Resu
         seat,
         reach: if reach == "full" { Reach::Full } else { Reach::Today },
         can_switch: seats > 1,
+        confirmed_at: confirmed_at.and_then(to_instant),
+        second_factor,
+        second_factor_wanted,
     })
 }
 
@@ -368,6 +399,25 @@ pub async fn end_by_token(tx: &Tx, token: &[u8]) -> Result<Option<Ended>, StoreE
         };
         Some(Ended { account: account_id.into(), clinic: clinic_id.into(), seat })
     }))
+}
+
+/// The person at a session has just proved who they are.
+///
+/// # Errors
+/// Those of the database.
+pub async fn confirm(tx: &Tx, session: Uuid, now: Timestamp) -> Result<(), StoreError> {
+    tx.run("update session set confirmed_at = $2 where id = $1", [session.into(), from_instant(now).into()]).await?;
+    Ok(())
+}
+
+/// For a session that followed another without a password: it is as confirmed as that one was.
+///
+/// # Errors
+/// Those of the database.
+pub async fn keep_confirmed(tx: &Tx, token: &[u8], at: Option<Timestamp>) -> Result<(), StoreError> {
+    tx.run("update session set confirmed_at = $2 where token_hash = $1", [digest(token).into(), at.map(from_instant).into()])
+        .await?;
+    Ok(())
 }
 
 /// Ends one of the account's own sessions.

@@ -31,6 +31,10 @@ pub enum PageError {
     TooMany(Duration),
     /// 303 to the sign-in page, which leads back to this local path.
     SignIn(String),
+    /// 303 to the page that asks for the password once more, which leads back to this local path.
+    Confirm(String),
+    /// 303 to setting up a second factor, which the clinic wants before anything else.
+    SetUp,
     /// 503: the database is away.
     Unavailable,
     /// 500: our fault. The detail goes to the log, the reader gets the request's id.
@@ -43,6 +47,16 @@ impl PageError {
         Self::Internal(detail.to_string())
     }
 
+    /// Where to go first, for what is no failure.
+    fn elsewhere(&self) -> Option<String> {
+        match self {
+            Self::SignIn(back) => Some(leading_back("/sign-in", back)),
+            Self::Confirm(back) => Some(leading_back("/account/confirm", back)),
+            Self::SetUp => Some("/account/second-factor".into()),
+            _ => None,
+        }
+    }
+
     fn status(&self) -> StatusCode {
         match self {
             Self::NotFound => StatusCode::NOT_FOUND,
@@ -50,7 +64,7 @@ impl PageError {
             Self::Refused(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
-            Self::SignIn(_) => StatusCode::SEE_OTHER,
+            Self::SignIn(_) | Self::Confirm(_) | Self::SetUp => StatusCode::SEE_OTHER,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -84,8 +98,8 @@ impl From<RenderError> for PageError {
 
 impl IntoResponse for PageError {
     fn into_response(self) -> Response {
-        if let Self::SignIn(back) = &self {
-            return Redirect::to(&sign_in(back)).into_response();
+        if let Some(address) = self.elsewhere() {
+            return Redirect::to(&address).into_response();
         }
         // Only the status and the reason; the layer below writes the page.
         let mut response = self.status().into_response();
@@ -94,8 +108,9 @@ impl IntoResponse for PageError {
     }
 }
 
-fn sign_in(back: &str) -> String {
-    let mut address = String::from("/sign-in?next=");
+/// The address of a page that leads on to `back`.
+pub(crate) fn leading_back(page: &str, back: &str) -> String {
+    let mut address = format!("{page}?next=");
     for byte in back.bytes() {
         match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'-' | b'_' | b'.' | b'~' => address.push(char::from(byte)),
@@ -163,7 +178,9 @@ fn write(app: &AppState, visit: Option<&Visit>, status: StatusCode, error: &Page
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
             response
         }
-        PageError::SignIn(back) => Redirect::to(&sign_in(back)).into_response(),
+        PageError::SignIn(_) | PageError::Confirm(_) | PageError::SetUp => {
+            Redirect::to(&error.elsewhere().unwrap_or_else(|| "/".into())).into_response()
+        }
         PageError::Unavailable => {
             let retry = visit.map_or("/", Visit::back).to_owned();
             let mut response = shown(render(app, visit, &errors::Unavailable { retry }));

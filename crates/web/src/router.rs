@@ -13,7 +13,9 @@ use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer};
 
 use crate::{
     AppState, PageError,
-    account::{agreed, clinic, close, forgot, mailed, opened, own, places, sign_in, take_away, team, welcome},
+    account::{
+        agreed, clinic, close, code, confirm, forgot, mailed, opened, own, places, second_factor, sign_in, take_away, team, welcome,
+    },
     assets, audit,
     auth::origin,
     error, headers, health,
@@ -74,6 +76,7 @@ fn routes() -> Map {
         // anyone
         .route("/", get(sign_in::front))
         .route("/sign-in", get(sign_in::page).post(sign_in::submit))
+        .route("/sign-in/code", get(code::page).post(code::submit))
         .route("/sign-out", post(sign_in::out))
         .route("/password/forgot", get(forgot::page).post(forgot::submit))
         .route("/password/reset/{token}", get(forgot::reset_page).post(forgot::reset_submit))
@@ -84,6 +87,11 @@ fn routes() -> Map {
         .route("/places", get(places::page).post(places::submit))
         .route("/account", get(own::page).post(own::save))
         .route("/account/password", post(own::change_password))
+        .route("/account/confirm", get(confirm::page).post(confirm::submit))
+        .route("/account/second-factor", get(second_factor::page).post(second_factor::begin))
+        .route("/account/second-factor/confirm", post(second_factor::turn_on))
+        .route("/account/second-factor/codes", post(second_factor::new_codes))
+        .route("/account/second-factor/off", post(second_factor::turn_off))
         .route("/account/sessions/end-others", post(own::end_others))
         .route("/account/sessions/{id}/end", post(own::end_session))
         .route("/account/opened", get(opened::page))

@@ -12,7 +12,7 @@ use store::Store;
 
 use crate::{
     assets,
-    auth::{address::Network, password::Passwords, throttle::Throttle},
+    auth::{address::Network, password::Passwords, throttle::Throttle, totp::Keys},
 };
 
 /// Tells the time. The real one lives in the binary; tests bring their own.
@@ -63,6 +63,7 @@ pub struct AppState {
     pub links: Links,
     pub(crate) passwords: Passwords,
     pub(crate) throttle: Throttle,
+    pub(crate) keys: Keys,
     /// The clock. Handlers take [`Now`](crate::extract::Now) instead, which is read once per request.
     pub clock: Clock,
 }
@@ -75,7 +76,8 @@ impl AppState {
     pub fn new(store: Store, config: Config, clock: Clock) -> Result<Self, StartError> {
         let links = Links::new(&config.url, config.secret.expose_secret())?;
         let templates = Templates::with_assets(assets::resolver())?;
+        let keys = Keys::new(config.secret.expose_secret());
         let (passwords, throttle) = (Passwords::default(), Throttle::default());
-        Ok(Self { store, templates, config: Arc::new(config), links, passwords, throttle, clock })
+        Ok(Self { store, templates, config: Arc::new(config), links, passwords, throttle, keys, clock })
     }
 }

@@ -12,7 +12,7 @@ use store::clinic::{self, Settings};
 
 use crate::{
     AppState, PageResult,
-    extract::{Form, Now, Owner, Pages},
+    extract::{Form, Now, Owner, Pages, Viewer},
     zones,
 };
 
@@ -27,9 +27,18 @@ pub(crate) async fn save(
     State(app): State<AppState>,
     Owner(owner): Owner,
     Now(now): Now,
+    Viewer(viewer): Viewer,
     pages: Pages,
     Form(typed): Form<Typed>,
 ) -> PageResult {
+    // Whoever asks the staff for a second factor would be the first to be shut out.
+    let has_one = viewer.is_some_and(|viewer| viewer.second_factor);
+    if typed.second_factor == "yes" && !has_one {
+        let mut page = typed.parse().map_or_else(|page| *page, |_| typed.page());
+        let sentence = "Please set up your own second factor first: without it this would shut you out, too.";
+        (page.second_factor_wrong, page.wrong) = (Some(sentence.into()), true);
+        return pages.at(Nav::Clinic).refuse(&page);
+    }
     match typed.parse() {
         Err(page) => pages.at(Nav::Clinic).refuse(&*page),
         Ok(settings) => {
@@ -60,11 +69,13 @@ pub(crate) struct Typed {
     missed_run: String,
     #[serde(default)]
     own_caseload: String,
+    #[serde(default)]
+    second_factor: String,
 }
 
 impl From<Settings> for Typed {
     fn from(settings: Settings) -> Self {
-        let Settings { name, zone, phone, whatsapp, quiet, pain_high, missed_run, own_caseload } = settings;
+        let Settings { name, zone, phone, whatsapp, quiet, pain_high, missed_run, own_caseload, second_factor } = settings;
         let clock = |time: Time| format!("{:02}:{:02}", time.hour(), time.minute());
         Self {
             name: name.to_string(),
@@ -76,6 +87,7 @@ impl From<Settings> for Typed {
             pain_high: pain_high.to_string(),
             missed_run: missed_run.to_string(),
             own_caseload: if own_caseload { "yes" } else { "" }.to_owned(),
+            second_factor: if second_factor { "yes" } else { "" }.to_owned(),
         }
     }
 }
@@ -94,6 +106,8 @@ impl Typed {
             pain_high: field(&self.pain_high),
             missed_run: field(&self.missed_run),
             own_caseload: self.own_caseload == "yes",
+            second_factor: self.second_factor == "yes",
+            second_factor_wrong: None,
             wrong: false,
         }
     }
@@ -120,6 +134,7 @@ impl Typed {
                     pain_high,
                     missed_run,
                     own_caseload: page.own_caseload,
+                    second_factor: page.second_factor,
                 })
             }
             _ => {

@@ -8,7 +8,7 @@ use store::{
     session::{self, Opening, Reach, SeatId},
 };
 
-use crate::{AppState, auth::cookie, extract::go, visit::Visit};
+use crate::{AppState, auth::cookie, error::leading_back, extract::go, visit::Visit};
 
 /// Opens a session in the caller's transaction; the one that this browser had before ends.
 pub(super) async fn open(
@@ -35,6 +35,23 @@ pub(super) fn admit(app: &AppState, token: &[u8; 32], seat: SeatId, to: &str) ->
     let mut response = go(to);
     response.headers_mut().append(header::SET_COOKIE, cookie::set_token(token, seat, app.config.https()));
     response
+}
+
+/// On to the page that asks for the code.
+pub(super) fn half_admit(app: &AppState, token: &[u8; 32], next: &str) -> Response {
+    let to = if next.is_empty() { "/sign-in/code".to_owned() } else { leading_back("/sign-in/code", next) };
+    let mut response = go(&to);
+    response.headers_mut().append(header::SET_COOKIE, cookie::set_half(token, app.config.https()));
+    response
+}
+
+/// Where to go after signing in: to `next` or the first page, and before that to the choice where there is one.
+pub(super) fn onward(seat: SeatId, places: usize, next: &str) -> String {
+    match (places, next) {
+        (0 | 1, "") => home(seat).to_owned(),
+        (0 | 1, next) => next.to_owned(),
+        _ => super::places::address(next),
+    }
 }
 
 /// The first page of a seat.

@@ -11,11 +11,11 @@ use domain::{
 };
 use render::{
     Chrome,
-    links::{LinkError, Purpose},
+    links::{LinkError, ONE_TAP_LASTS, Purpose},
     pages::account::links::{LinkOver, OneTap, Over, Unsubscribe},
 };
 use store::{
-    Actor, Scope, StoreError, clinic, patient, reminder,
+    Actor, Scope, StoreError, account, clinic, patient, reminder,
     session::{Opening, Reach, Seat, SeatId},
 };
 
@@ -80,13 +80,20 @@ pub(crate) async fn one_tap_open(
     let Some(account) = record.account else { return over(&pages, Over::OneTapExpired, None) };
     let until = record.zone.day_end(record.zone.date(visit.now())).min(link_ends);
     let seat = SeatId::Patient(patient);
-    let token = app
+    let issued = link_ends - ONE_TAP_LASTS;
+    let opened = app
         .store
         .signin(move |tx| async move {
+            // Somebody who chooses a new password shuts out whoever has their old mails.
+            let chosen = account::password_changed_at(&tx, account).await?;
+            if chosen.is_some_and(|chosen| issued.as_second() < chosen.as_second()) {
+                return Ok(None);
+            }
             let opening = Opening { account, clinic, seat, reach: Reach::Today, until: Some(until), user_agent: visit.agent() };
-            enter::open_until(&tx, &visit, opening).await
+            enter::open_until(&tx, &visit, opening).await.map(Some)
         })
         .await?;
+    let Some(token) = opened else { return over(&pages, Over::OneTapExpired, None) };
     Ok(enter::admit(&app, &token, seat, "/session"))
 }
 

@@ -158,6 +158,7 @@ async fn filled(app: &AppState, me: &SignedIn, now: Timestamp) -> Result<Account
         new: Field::default(),
         sessions,
         others: u32::try_from(others).unwrap_or(u32::MAX),
+        second_factor: me.second_factor,
     })
 }
 

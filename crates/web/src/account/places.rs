@@ -9,7 +9,7 @@ use render::{
 use serde::Deserialize;
 use store::{
     account,
-    session::{Seat, SeatId},
+    session::{self, Seat, SeatId},
 };
 
 use super::enter;
@@ -71,6 +71,8 @@ pub(crate) async fn submit(
             let places = account::places(&tx, viewer.account).await?;
             let place = places.into_iter().find(|place| value(place.seat) == chosen).ok_or(PageError::NotFound)?;
             let token = enter::open(&tx, &visit, (viewer.account, place.clinic, place.seat)).await?;
+            // Nobody was asked for a password.
+            session::keep_confirmed(&tx, &token, viewer.confirmed_at).await?;
             Ok::<_, PageError>((token, place.seat))
         })
         .await?;

@@ -14,7 +14,8 @@ use serde::Deserialize;
 use store::{
     account,
     audit::{self, Deed, Subject},
-    session::{self, Ended, Reach},
+    second_factor::{self, Standing},
+    session::{self, Ended, Reach, SeatId},
 };
 
 use super::enter;
@@ -95,19 +96,29 @@ pub(crate) async fn submit(
                 account::upgrade_hash(&tx, account.id, &old, &new).await?;
             }
             let places = account::places(&tx, account.id).await?;
-            let Some(first) = places.first() else { return Ok(None) };
+            let Some(first) = places.first() else { return Ok(Opened::Nowhere) };
+            if matches!(second_factor::standing(&tx, account.id, moment.now()).await?, Standing::On { .. }) {
+                return Ok(Opened::Half(second_factor::half_open(&tx, account.id, moment.now()).await?));
+            }
             let token = enter::open(&tx, &moment, (account.id, first.clinic, first.seat)).await?;
-            Ok::<_, PageError>(Some((token, first.seat, places.len())))
+            Ok::<_, PageError>(Opened::Fully(token, first.seat, places.len()))
         })
         .await?;
     match opened {
-        None => again(Field::holding(typed), Some("sign-in-nowhere")),
-        Some((token, seat, 1)) => {
-            let to = if next.is_empty() { enter::home(seat) } else { &next };
-            Ok(enter::admit(&app, &token, seat, to))
-        }
-        Some((token, seat, _)) => Ok(enter::admit(&app, &token, seat, &super::places::address(&next))),
+        Opened::Nowhere => again(Field::holding(typed), Some("sign-in-nowhere")),
+        Opened::Half(token) => Ok(enter::half_admit(&app, &token, &next)),
+        Opened::Fully(token, seat, places) => Ok(enter::admit(&app, &token, seat, &enter::onward(seat, places, &next))),
     }
+}
+
+/// What the right password opened.
+enum Opened {
+    /// The account has no place anywhere.
+    Nowhere,
+    /// A sign-in that waits for its code.
+    Half([u8; 32]),
+    /// A session in the first of so many places.
+    Fully([u8; 32], SeatId, usize),
 }
 
 /// The account, when the password is its own; with the old and the new hash when it was kept under older parameters. Failures are

@@ -7,10 +7,14 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use jiff::SignedDuration;
 use render::{Flash, Tone};
-use store::session::{PATIENT_ABSOLUTE, STAFF_ABSOLUTE, SeatId};
+use store::{
+    second_factor::HALF_LASTS,
+    session::{PATIENT_ABSOLUTE, STAFF_ABSOLUTE, SeatId},
+};
 
 const SESSION: &str = "homestretch";
 const NOTICE: &str = "homestretch-notice";
+const HALF: &str = "homestretch-code";
 
 /// The token a request brought along, when it has the right form.
 pub(crate) fn token(headers: &HeaderMap, https: bool) -> Option<[u8; 32]> {
@@ -30,6 +34,21 @@ pub(crate) fn set_token(token: &[u8; 32], seat: SeatId, https: bool) -> HeaderVa
 /// Takes the session's cookie away.
 pub(crate) fn clear_token(https: bool) -> HeaderValue {
     cookie(SESSION, "", SignedDuration::ZERO, https)
+}
+
+/// The token of a sign-in that waits for its code.
+pub(crate) fn half(headers: &HeaderMap, https: bool) -> Option<[u8; 32]> {
+    BASE64_URL_SAFE_NO_PAD.decode(value(headers, &name(HALF, https))?).ok()?.try_into().ok()
+}
+
+/// Sets the token of a sign-in that waits for its code.
+pub(crate) fn set_half(token: &[u8; 32], https: bool) -> HeaderValue {
+    cookie(HALF, &BASE64_URL_SAFE_NO_PAD.encode(token), HALF_LASTS, https)
+}
+
+/// Takes it away.
+pub(crate) fn clear_half(https: bool) -> HeaderValue {
+    cookie(HALF, "", SignedDuration::ZERO, https)
 }
 
 /// The notice a redirect left behind.

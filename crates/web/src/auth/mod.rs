@@ -6,3 +6,4 @@ pub(crate) mod cookie;
 pub(crate) mod origin;
 pub mod password;
 pub(crate) mod throttle;
+pub(crate) mod totp;

@@ -41,6 +41,16 @@ pub struct Staff {
     pub session: Uuid,
 }
 
+/// Whoever is there gave their password (and the code, if they have a second factor) within the last ten minutes. A handler of a
+/// sensitive change takes it after the extractor that says who is there; everybody else is asked for it once more, and led back to the
+/// page they came from.
+///
+/// ```text
+/// async fn change_role(Owner(owner): Owner, _: Confirmed, …) -> PageResult
+/// ```
+#[derive(Debug, Clone, Copy)]
+pub struct Confirmed;
+
 /// An owner.
 #[derive(Debug, Clone)]
 pub struct Owner(pub Staff);
@@ -97,12 +107,27 @@ impl FromRequestParts<AppState> for Somebody {
     }
 }
 
+impl FromRequestParts<AppState> for Confirmed {
+    type Rejection = PageError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, PageError> {
+        let viewer = somebody(parts, app).await?;
+        let visit = visit(parts)?;
+        if viewer.is_confirmed(visit.now()) { Ok(Self) } else { Err(PageError::Confirm(visit.back().to_owned())) }
+    }
+}
+
 impl FromRequestParts<AppState> for Staff {
     type Rejection = PageError;
 
     async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, PageError> {
-        let SignedIn { scope, session, account, clinic, seat, .. } = somebody(parts, app).await?;
+        let viewer = somebody(parts, app).await?;
+        let must_set_up = viewer.must_set_up();
+        let SignedIn { scope, session, account, clinic, seat, .. } = viewer;
         let Seat::Staff { membership, role, name } = seat else { return Err(PageError::NotFound) };
+        if must_set_up {
+            return Err(PageError::SetUp);
+        }
         Ok(Self { scope, membership, role, name, clinic, account, session })
     }
 }

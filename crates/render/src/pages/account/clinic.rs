@@ -27,6 +27,10 @@ pub struct Settings {
     pub missed_run: Field,
     /// Whether physiotherapists see their own caseload only.
     pub own_caseload: bool,
+    /// Whether staff must have a second factor.
+    pub second_factor: bool,
+    /// Why that cannot be turned on yet.
+    pub second_factor_wrong: Option<String>,
     /// Whether something was refused.
     pub wrong: bool,
 }
@@ -46,6 +50,8 @@ impl Page for Settings {
             pain_high: Field::holding("7"),
             missed_run: Field::holding("3"),
             own_caseload: false,
+            second_factor: false,
+            second_factor_wrong: None,
             wrong: false,
         };
         let wrong =
@@ -53,6 +59,8 @@ impl Page for Settings {
                 zone: Field::refused("Malaysia/KL", "“Malaysia/KL” is not a time zone we know."), wrong: true, ..usual.clone()
             };
         let narrow = Self { own_caseload: true, ..usual.clone() };
-        vec![usual, wrong, narrow]
+        let asking = Self { second_factor: true, ..usual.clone() };
+        let first = Self { second_factor_wrong: Some("Please set up your own first.".into()), wrong: true, ..asking.clone() };
+        vec![usual, wrong, narrow, asking, first]
     }
 }

@@ -3,5 +3,6 @@
 pub mod clinic;
 pub mod links;
 pub mod own;
+pub mod second_factor;
 pub mod sign_in;
 pub mod team;

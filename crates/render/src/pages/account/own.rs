@@ -23,6 +23,8 @@ pub struct Account {
     pub sessions: Vec<Session>,
     /// How many of them are not this one.
     pub others: u32,
+    /// Whether a member of staff has a second factor.
+    pub second_factor: bool,
 }
 
 /// One browser somebody is signed in with.
@@ -58,6 +60,7 @@ impl Account {
             new: Field::default(),
             sessions: vec![session(true, false)],
             others: 0,
+            second_factor: false,
         };
         vec![
             usual(),

@@ -1,0 +1,91 @@
+//! Who is there proves it once more, before a sensitive change: see [`crate::extract::Confirmed`].
+
+use axum::extract::State;
+use domain::person::Language;
+use render::{Field, pages::account::second_factor::Confirm, words::say};
+use serde::Deserialize;
+use store::session::{self, Seat, SignedIn};
+
+use super::{
+    code::{self, Given},
+    enter, sign_in,
+};
+use crate::{
+    AppState, PageResult,
+    extract::{Form, Pages, Query, Somebody, go},
+    visit::Visit,
+};
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Asked {
+    #[serde(default)]
+    next: String,
+}
+
+/// `GET /account/confirm`
+pub(crate) async fn page(Somebody(me): Somebody, Query(Asked { next }): Query<Asked>, pages: Pages) -> PageResult {
+    pages.show(&shown(&me, &next))
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Proof {
+    #[serde(default)]
+    password: String,
+    #[serde(default)]
+    code: String,
+    #[serde(default)]
+    next: String,
+}
+
+/// `POST /account/confirm`
+pub(crate) async fn submit(
+    State(app): State<AppState>,
+    Somebody(me): Somebody,
+    visit: Visit,
+    pages: Pages,
+    Form(Proof { password, code, next }): Form<Proof>,
+) -> PageResult {
+    app.throttle.check(&visit)?;
+    let (now, language) = (visit.now(), speaks(&me));
+    let mut page = shown(&me, &next);
+    if sign_in::recognise(&app, &visit, me.email.clone(), password).await?.is_none() {
+        page.password = Field::refused("", say(language, "account-current-wrong", &[]));
+        return pages.refuse(&page);
+    }
+    let (account, session, asked, keys) = (me.account, me.session, me.second_factor, app.keys.clone());
+    let given = app
+        .store
+        .signin(move |tx| async move {
+            let given = if asked { code::give(&tx, &keys, account, &code, now).await? } else { Given::Right };
+            if matches!(given, Given::Right | Given::Recovery { .. }) {
+                session::confirm(&tx, session, now).await?;
+            }
+            Ok::<_, store::StoreError>(given)
+        })
+        .await?;
+    match given {
+        Given::Right | Given::Recovery { .. } => Ok(go(enter::local(&next).unwrap_or("/account"))),
+        Given::Wait(until) => Err(code::too_many(until, now)),
+        Given::Wrong => {
+            page.code = Field::refused("", say(language, "code-wrong", &[]));
+            pages.refuse(&page)
+        }
+    }
+}
+
+fn shown(me: &SignedIn, next: &str) -> Confirm {
+    Confirm {
+        email: me.email.as_str().to_owned(),
+        password: Field::default(),
+        code: Field::default(),
+        asks_code: me.second_factor,
+        next: enter::local(next).unwrap_or_default().to_owned(),
+    }
+}
+
+fn speaks(me: &SignedIn) -> Language {
+    match me.seat {
+        Seat::Patient { language, .. } => language,
+        Seat::Staff { .. } => me.language,
+    }
+}
