@@ -241,7 +241,7 @@ async fn an_owner_is_invited_and_an_invitation_is_withdrawn() {
     assert_eq!(owner.post(&format!("/team/{ravi}/enable"), &[]).await.status, StatusCode::NOT_FOUND, "there is nothing to open");
 
     // Invited anew, this time as a physiotherapist; and once more by the button.
-    site.clock.advance(jiff::SignedDuration::from_mins(5));
+    site.clock.advance(jiff::SignedDuration::from_mins(2));
     let again = owner.post("/team", &[("name", "Ravi K."), ("email", "RAVI@hill.test"), ("role", "physiotherapist")]).await;
     assert_eq!(again.location(), "/team", "{}", again.text);
     assert_eq!(
@@ -249,7 +249,7 @@ async fn an_owner_is_invited_and_an_invitation_is_withdrawn() {
         "Ravi K.|physiotherapist|"
     );
     owner.post(&format!("/team/{ravi}/withdraw"), &[]).await;
-    site.clock.advance(jiff::SignedDuration::from_mins(5));
+    site.clock.advance(jiff::SignedDuration::from_mins(2));
     assert_eq!(owner.post(&format!("/team/{ravi}/invite"), &[]).await.location(), "/team");
     assert_eq!(site.db.row("select count(*) from notice where state = 'pending'").await, "1");
     let token = site.link(Purpose::InviteStaff(site.clinic.id, ravi), "ravi@hill.test").await;
@@ -292,4 +292,24 @@ async fn a_caseload_is_handed_over_whole() {
         assert_eq!(answer.status, StatusCode::NOT_FOUND, "{path}");
     }
     assert_eq!(role_of(&site, mei).await, "physiotherapist");
+}
+
+#[tokio::test]
+async fn rights_are_given_and_taken_only_by_somebody_who_typed_the_password_lately() {
+    let site = Site::open().await;
+    let mut owner = owner_of(&site).await;
+    let hannah = site.clinic.physio.membership;
+    site.clock.advance(jiff::SignedDuration::from_mins(30));
+    for (path, fields) in [
+        ("/team".to_owned(), [("name", "Eve"), ("email", "eve@evil.test"), ("role", "owner")]),
+        (format!("/team/{hannah}/role"), [("role", "owner"), ("x", ""), ("y", "")]),
+        (format!("/team/{hannah}/disable"), [("x", ""), ("y", ""), ("z", "")]),
+        (format!("/team/{hannah}/enable"), [("x", ""), ("y", ""), ("z", "")]),
+    ] {
+        let asked = owner.post(&path, &fields).await;
+        assert_eq!(asked.status, StatusCode::SEE_OTHER, "{path}");
+        assert_ne!(asked.location(), "/team", "{path} asks for the password first");
+    }
+    assert_eq!(role_of(&site, hannah).await, "physiotherapist");
+    assert_eq!(site.db.row("select count(*) from membership where disabled_at is not null or name = 'Eve'").await, "0");
 }

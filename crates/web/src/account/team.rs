@@ -1,4 +1,5 @@
-//! The clinic's team, for its owner: who is there, inviting, roles, closing somebody's access, handing over a caseload.
+//! The clinic's team, for its owner: who is there, inviting, roles, closing somebody's access, handing over a caseload. What gives or
+//! takes rights asks for the password again when it was typed a while ago.
 
 use axum::extract::State;
 use domain::{
@@ -17,7 +18,7 @@ use store::{
 
 use crate::{
     AppState, PageError, PageResult,
-    extract::{Form, Id, Now, Owner, Pages, Staff},
+    extract::{Confirmed, Form, Id, Now, Owner, Pages, Staff},
     visit::Visit,
 };
 
@@ -41,6 +42,7 @@ pub(crate) struct Invitation {
 pub(crate) async fn invite(
     State(app): State<AppState>,
     Owner(owner): Owner,
+    _: Confirmed,
     visit: Visit,
     pages: Pages,
     Form(form): Form<Invitation>,
@@ -93,6 +95,7 @@ pub(crate) async fn invite(
 pub(crate) async fn invite_again(
     State(app): State<AppState>,
     Owner(owner): Owner,
+    _: Confirmed,
     Id(member): Id<MembershipId>,
     visit: Visit,
     pages: Pages,
@@ -139,6 +142,7 @@ pub(crate) struct NewRole {
 pub(crate) async fn change_role(
     State(app): State<AppState>,
     Owner(owner): Owner,
+    _: Confirmed,
     Id(member): Id<MembershipId>,
     pages: Pages,
     Form(NewRole { role }): Form<NewRole>,
@@ -156,6 +160,7 @@ pub(crate) async fn change_role(
 pub(crate) async fn disable(
     State(app): State<AppState>,
     Owner(owner): Owner,
+    _: Confirmed,
     Id(member): Id<MembershipId>,
     Now(now): Now,
     pages: Pages,
@@ -169,6 +174,7 @@ pub(crate) async fn disable(
 pub(crate) async fn enable(
     State(app): State<AppState>,
     Owner(owner): Owner,
+    _: Confirmed,
     Id(member): Id<MembershipId>,
     pages: Pages,
 ) -> PageResult {
@@ -186,6 +192,7 @@ pub(crate) struct HandOver {
 pub(crate) async fn hand_over(
     State(app): State<AppState>,
     Owner(owner): Owner,
+    _: Confirmed,
     Id(from): Id<MembershipId>,
     pages: Pages,
     Form(HandOver { to }): Form<HandOver>,
