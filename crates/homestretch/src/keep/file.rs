@@ -218,7 +218,8 @@ fn read(file: &mut File, at: u64, length: u64) -> Result<Vec<u8>> {
 fn last_line(text: &str) -> Option<(u32, u64, &str)> {
     let mut parts = text.strip_prefix(MARK)?.strip_suffix('\n')?.split(' ');
     let found = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?, parts.next()?);
-    parts.next().is_none().then_some(found)
+    // Forms are counted from 1.
+    (parts.next().is_none() && found.0 > 0).then_some(found)
 }
 
 fn folder(path: &Path) -> &Path {
