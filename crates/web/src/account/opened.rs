@@ -9,10 +9,7 @@ use render::{
     words::say,
 };
 use serde::Deserialize;
-use store::{
-    StoreError,
-    audit::{self, Deed, Entry, Filter, Subject, Who},
-};
+use store::audit::{self, Deed, Entry, Filter, Subject, Who};
 
 use crate::{
     AppState, PageResult,
@@ -45,9 +42,9 @@ pub(crate) async fn page(
         .tenant(me.scope.clone(), move |tx| async move {
             let staff = Filter { by_patients: Some(false), before, ..of.clone() };
             let own = Filter { by_patients: Some(true), ..of };
-            let staff = audit::list(&tx, &staff, PAGE + 1).await?;
-            let own = if before.is_none() { audit::list(&tx, &own, OWN).await? } else { Vec::new() };
-            Ok::<_, StoreError>((staff, own))
+            let staff = audit::list(&tx, &staff, PAGE + 1);
+            let own = async { if before.is_none() { audit::list(&tx, &own, OWN).await } else { Ok(Vec::new()) } };
+            tx.last(async { tokio::try_join!(staff, own) }).await
         })
         .await?;
     let more = staff.len() > PAGE as usize;

@@ -183,7 +183,7 @@ async fn note(tx: &Tx, who: AtTheDoor) -> Result<(), StoreError> {
 async fn filled(app: &AppState, me: &SignedIn, now: Timestamp) -> Result<SecondFactor, PageError> {
     let (_, zone) = member(me)?;
     let account = me.account;
-    let standing = app.store.signin(move |tx| async move { second_factor::standing(&tx, account, now).await }).await?;
+    let standing = app.store.signin_look(move |tx| async move { second_factor::standing(&tx, account, now).await }).await?;
     let mut page = SecondFactor {
         state: Shown::Off,
         wanted: me.second_factor_wanted,

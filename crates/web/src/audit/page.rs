@@ -64,17 +64,17 @@ pub(crate) async fn page(
     let read = app
         .store
         .tenant(owner.scope, move |tx| async move {
-            tx.note(Deed::Read, Subject::Audit, whose);
-            let patient = patient_of(&tx, whose).await?;
-            let staff = audit::staff(&tx).await?;
+            let (patient, staff) = tokio::try_join!(patient_of(&tx, whose), audit::staff(&tx))?;
             if member.is_some_and(|member| !staff.iter().any(|(id, _)| *id == member)) {
                 return Err(StoreError::NotFound);
             }
-            let found = if sought.is_empty() { Vec::new() } else { patient::named(&tx, &sought, FOUND).await? };
-            let mut entries = audit::list(&tx, &filter, PAGE + 1).await?;
+            tx.note(Deed::Read, Subject::Audit, whose);
+            let found = async { if sought.is_empty() { Ok(Vec::new()) } else { patient::named(&tx, &sought, FOUND).await } };
+            let entries = audit::list(&tx, &filter, PAGE + 1);
+            let (found, mut entries, chain) = tx.last(async { tokio::try_join!(found, entries, audit::chain(&tx)) }).await?;
             let more = entries.len() > PAGE as usize;
             entries.truncate(PAGE as usize);
-            Ok(Read { entries, more, chain: audit::chain(&tx).await?, staff, patient, found })
+            Ok(Read { entries, more, chain, staff, patient, found })
         })
         .await?;
     if let [one] = read.found.as_slice() {
