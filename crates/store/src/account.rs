@@ -102,6 +102,21 @@ pub async fn set_password(tx: &Tx, account: AccountId, hash: &str, now: Timestam
     if found == 0 { Err(StoreError::NotFound) } else { Ok(()) }
 }
 
+/// Whether the account's password is still the one that was compared, and holds it so until the transaction ends. What the password opens
+/// is opened only then: a password that was changed meanwhile opens nothing.
+///
+/// # Errors
+/// The store's own.
+pub async fn still_has(tx: &Tx, account: AccountId, compared: Option<&str>) -> Result<bool, StoreError> {
+    let held = tx
+        .run(
+            "select 1 from account where id = $1 and password_hash = $2 for no key update",
+            [account.0.into(), compared.map(str::to_owned).into()],
+        )
+        .await?;
+    Ok(held > 0)
+}
+
 /// When the account's password was chosen, if it was.
 ///
 /// # Errors

@@ -247,21 +247,21 @@ pub async fn at_the_door(tx: &Tx, who: AtTheDoor, deed: Deed, subject: Subject) 
     Ok(())
 }
 
-/// Notes a refused sign-in in the audit of every clinic that the account has a place in, in one statement.
+/// Notes something about an account in the audit of every clinic that it has a place in, in one statement.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn refused_at_the_door(
+pub async fn at_every_door(
     tx: &Tx,
     account: Option<AccountId>,
+    deed: Deed,
     at: Timestamp,
-    request: Uuid,
-    address: Option<IpAddr>,
+    (request, address): (Uuid, Option<IpAddr>),
 ) -> Result<(), StoreError> {
-    // In the order of the clinics, so that two such sign-ins cannot wait for each other. The same statement for an address nobody
+    // In the order of the clinics, so that two such requests cannot wait for each other. The same statement for an address nobody
     // has: what is refused takes as long either way.
     tx.run(
-        "select audit_append_in(place.clinic_id, $2, $1, place.membership_id, place.patient_id, 'sign_in_failed', 'account', place.patient_id, $3, $4, null)
+        "select audit_append_in(place.clinic_id, $2, $1, place.membership_id, place.patient_id, $5, 'account', place.patient_id, $3, $4, null)
          from (select m.clinic_id, m.id as membership_id, null::uuid as patient_id from membership m where m.account_id = $1
                union all select p.clinic_id, null, p.id from patient p where p.account_id = $1
                order by 1) place",
@@ -270,6 +270,7 @@ pub async fn refused_at_the_door(
             from_instant(at).into(),
             request.into(),
             address.map(|address| address.to_string()).into(),
+            deed.tag().into(),
         ],
     )
     .await?;

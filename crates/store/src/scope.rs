@@ -115,6 +115,22 @@ impl Scope {
         }
     }
 
+    /// As [`Scope::note`], but only if the request ends in a page that shows it ([`Scope::shown`]): a form that is refused shows whose it is,
+    /// one that is accepted is noted by what it changed.
+    pub fn note_if_shown(&self, deed: Deed, subject: Subject, patient: Option<PatientId>) {
+        if let Some(trail) = &self.trail {
+            held(&trail.if_shown).push(Note { deed, subject, patient, detail: None });
+        }
+    }
+
+    /// The page shows what was noted for that case.
+    pub fn shown(&self) {
+        if let Some(trail) = &self.trail {
+            let shown = std::mem::take(&mut *held(&trail.if_shown));
+            held(&trail.notes).extend(shown);
+        }
+    }
+
     /// What the server has to know before the work: whose rows it may show.
     pub(crate) fn settings(&self) -> String {
         let patient = match self.actor {
@@ -156,12 +172,13 @@ pub(crate) struct Trail {
     pub(crate) address: Option<IpAddr>,
     parked: Mutex<Option<Line>>,
     notes: Mutex<Vec<Note>>,
+    if_shown: Mutex<Vec<Note>>,
 }
 
 impl Trail {
     pub(crate) fn new(arrival: &Arrival, account: AccountId, line: Option<Line>) -> Self {
         let Arrival { token: _, request, now, address, stay: _ } = *arrival;
-        Self { request, at: now, account, address, parked: Mutex::new(line), notes: Mutex::default() }
+        Self { request, at: now, account, address, parked: Mutex::new(line), notes: Mutex::default(), if_shown: Mutex::default() }
     }
 }
 

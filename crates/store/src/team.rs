@@ -139,7 +139,8 @@ struct Team {
 }
 
 impl Team {
-    async fn lock(tx: &Tx, member: MembershipId) -> Result<Self, StoreError> {
+    /// `deed` is what the audit says of it, beside whose place it was.
+    async fn lock(tx: &Tx, member: MembershipId, deed: &str) -> Result<Self, StoreError> {
         let all: Vec<Locked> = tx
             .all(
                 "select id, role, joined_at is not null as joined, disabled_at is not null as disabled
@@ -153,7 +154,7 @@ impl Team {
             return Err(StoreError::NotFound);
         }
         let member = all.iter().position(|one| one.id == member.0).ok_or(StoreError::NotFound)?;
-        tx.note(Deed::Wrote, Subject::Team, None);
+        tx.note_of(Deed::Wrote, Subject::Team, format!("{deed}: {}", all[member].id));
         Ok(Self { all, member })
     }
 
@@ -180,7 +181,7 @@ pub async fn change_role(tx: &Tx, member: MembershipId, role: Role) -> Result<()
     if !role.is_staff() {
         return Err(StoreError::Refused("A patient is not on the staff.".into()));
     }
-    let team = Team::lock(tx, member).await?;
+    let team = Team::lock(tx, member, &format!("made {}", role.tag())).await?;
     if team.member().disabled {
         return Err(StoreError::NotFound);
     }
@@ -204,7 +205,7 @@ pub async fn change_role(tx: &Tx, member: MembershipId, role: Role) -> Result<()
 /// [`StoreError::Refused`] for oneself; [`StoreError::NotFound`] when there is no such joined place, or whoever asks is no owner any
 /// more.
 pub async fn disable(tx: &Tx, member: MembershipId, now: Timestamp) -> Result<(), StoreError> {
-    let team = Team::lock(tx, member).await?;
+    let team = Team::lock(tx, member, "access closed").await?;
     if tx.staff() == Some(member) {
         return Err(StoreError::Refused("You cannot close your own access. Another owner can.".into()));
     }
@@ -222,7 +223,7 @@ pub async fn disable(tx: &Tx, member: MembershipId, now: Timestamp) -> Result<()
 /// # Errors
 /// [`StoreError::NotFound`] when there is no such place that had been joined, or whoever asks is no owner any more.
 pub async fn enable(tx: &Tx, member: MembershipId) -> Result<(), StoreError> {
-    let team = Team::lock(tx, member).await?;
+    let team = Team::lock(tx, member, "access opened again").await?;
     if !team.member().joined {
         return Err(StoreError::NotFound);
     }
@@ -236,7 +237,7 @@ pub async fn enable(tx: &Tx, member: MembershipId) -> Result<(), StoreError> {
 /// # Errors
 /// [`StoreError::NotFound`] when there is no such invitation, or whoever asks is no owner any more.
 pub async fn withdraw(tx: &Tx, member: MembershipId, now: Timestamp) -> Result<(), StoreError> {
-    let team = Team::lock(tx, member).await?;
+    let team = Team::lock(tx, member, "invitation withdrawn").await?;
     if team.member().joined {
         return Err(StoreError::NotFound);
     }
@@ -255,7 +256,7 @@ pub async fn withdraw(tx: &Tx, member: MembershipId, now: Timestamp) -> Result<(
 /// # Errors
 /// [`StoreError::NotFound`] when there is no such member or the colleague has no open place, or whoever asks is no owner any more.
 pub async fn hand_over(tx: &Tx, from: MembershipId, to: MembershipId) -> Result<u64, StoreError> {
-    let team = Team::lock(tx, to).await?;
+    let team = Team::lock(tx, to, &format!("caseload of {from} handed to")).await?;
     if !team.all.iter().any(|one| one.id == from.0) {
         return Err(StoreError::NotFound);
     }

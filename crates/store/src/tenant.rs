@@ -398,6 +398,11 @@ impl Tx {
         held(&self.notes).push(Note { deed, subject, patient, detail: None });
     }
 
+    /// As [`Tx::note`], with more in words of this program's own and ids: never anything a person typed.
+    pub(crate) fn note_of(&self, deed: Deed, subject: Subject, detail: String) {
+        held(&self.notes).push(Note { deed, subject, patient: None, detail: Some(detail) });
+    }
+
     /// For the last questions of work that only reads: the audit's entries and the COMMIT travel with those that `questions` asks first
     /// (all of a `try_join!`), so a page costs a round trip less. Nothing can be asked after them.
     ///

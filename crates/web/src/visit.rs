@@ -8,19 +8,19 @@ use std::{
 
 use axum::{
     extract::{ConnectInfo, MatchedPath, Request, State},
-    http::{HeaderName, HeaderValue, Method, header},
+    http::{HeaderName, HeaderValue, Method, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
 use domain::{
-    ids::{AccountId, ClinicId},
+    ids::{AccountId, ClinicId, PatientId},
     person::{Language, PersonName, Role},
 };
 use jiff::Timestamp;
 use render::{Chrome, Flash, Nav, Person};
 use store::{
-    Arrival,
-    audit::AtTheDoor,
+    Arrival, Scope,
+    audit::{AtTheDoor, Deed, Subject},
     session::{Seat, SeatId, SignedIn},
 };
 use tokio::sync::OnceCell;
@@ -119,6 +119,15 @@ impl Visit {
         self.0.method == Method::GET || self.0.method == Method::HEAD
     }
 
+    /// Notes that this request looks at a record; one that wants to change it does when it is refused and shown again.
+    pub(crate) fn reads(&self, scope: &Scope, subject: Subject, patient: Option<PatientId>) {
+        if self.is_look() {
+            scope.note(Deed::Read, subject, patient);
+        } else {
+            scope.note_if_shown(Deed::Read, subject, patient);
+        }
+    }
+
     /// Where to come back to after signing in: this page, or for a change the page it was made on.
     pub(crate) fn back(&self) -> &str {
         if self.is_look() { &self.0.target } else { self.0.referer.as_deref().unwrap_or("/") }
@@ -193,6 +202,11 @@ pub(crate) async fn settle(State(app): State<AppState>, request: Request, next: 
     let settled = match (response.status(), pattern) {
         (_, Some(pattern)) if refused => app.store.refuse(&viewer.scope, &pattern).await,
         (status, _) if status.is_success() || status.is_redirection() => app.store.settle(&viewer.scope).await,
+        // A form that is refused is shown with what it is about.
+        (StatusCode::UNPROCESSABLE_ENTITY, _) => {
+            viewer.scope.shown();
+            app.store.settle(&viewer.scope).await
+        }
         // Nothing was shown; the transaction goes with the visit.
         _ => Ok(()),
     };

@@ -9,7 +9,8 @@ use jiff::Timestamp;
 use render::{Field, Flash, pages::account::second_factor::Code, words::say};
 use serde::Deserialize;
 use store::{
-    StoreError, Tx, account, audit,
+    StoreError, Tx, account,
+    audit::{self, Deed},
     second_factor::{self, Standing},
     session::SeatId,
 };
@@ -130,7 +131,7 @@ async fn enter_with(tx: &Tx, keys: &Keys, visit: &Visit, half: &[u8; 32], code: 
     let codes_left = match give(tx, keys, account, code, now).await? {
         Given::Wait(until) => return Ok(Outcome::Wait(until)),
         Given::Wrong => {
-            audit::refused_at_the_door(tx, Some(account), now, visit.id(), visit.address()).await?;
+            audit::at_every_door(tx, Some(account), Deed::SignInFailed, now, (visit.id(), visit.address())).await?;
             return Ok(Outcome::Wrong);
         }
         Given::Right => None,

@@ -16,6 +16,7 @@ use render::{
 use serde::Deserialize;
 use store::{
     account,
+    audit::{self, Deed},
     link::{self, Freshness, Opens},
     outbox, session,
 };
@@ -112,12 +113,14 @@ pub(crate) async fn reset_submit(
     };
     // Whoever mistyped the old one may try the new one at once.
     let tries = Tries::of(&visit, &link.email);
+    let from = (visit.id(), visit.address());
     let saved = app
         .store
         .signin(move |tx| async move {
             tries.forget(&tx).await?;
             link::consume(&tx, link.id, now).await?;
             account::set_password(&tx, account, &hash, now).await?;
+            audit::at_every_door(&tx, Some(account), Deed::Wrote, now, from).await?;
             link::retire_resets(&tx, account, now).await?;
             session::end_others(&tx, account, None).await
         })

@@ -11,7 +11,9 @@ use render::{
 };
 use serde::Deserialize;
 use store::{
-    account, clinic, patient,
+    account,
+    audit::{self, Deed},
+    clinic, patient,
     session::{self, Reach, Seat, SignedIn},
 };
 use uuid::Uuid;
@@ -89,13 +91,13 @@ pub(crate) async fn change_password(
 ) -> PageResult {
     app.throttle.check(&visit)?;
     let (now, language) = (visit.now(), speaks(&me));
-    let known = sign_in::recognise(&app, &visit, me.email.clone(), form.current).await?.is_some();
+    let known = sign_in::recognise(&app, &visit, me.email.clone(), form.current).await?;
     let about = vec![me.email.as_str().to_owned(), me.seat.name().to_owned()];
     let hash = match app.passwords.choose(form.new, about).await? {
-        Ok(hash) if known => hash,
+        Ok(hash) if known.is_some() => hash,
         chosen => {
             let mut account = filled(&app, &me, now).await?;
-            if !known {
+            if known.is_none() {
                 account.current = Field::refused("", say(language, "account-current-wrong", &[]));
             }
             if let Err(fault) = chosen {
@@ -105,8 +107,14 @@ pub(crate) async fn change_password(
         }
     };
     let (id, here) = (me.account, me.session);
+    let compared = known.and_then(|(account, _)| account.password_hash);
+    let from = (visit.id(), visit.address());
     app.store
         .signin(move |tx| async move {
+            if !account::still_has(&tx, id, compared.as_deref()).await? {
+                return Err(store::StoreError::Refused(say(language, "account-current-wrong", &[])));
+            }
+            audit::at_every_door(&tx, Some(id), Deed::Wrote, now, from).await?;
             account::set_password(&tx, id, &hash, now).await?;
             store::link::retire_resets(&tx, id, now).await?;
             session::end_others(&tx, id, Some(here)).await
@@ -120,17 +128,28 @@ pub(crate) async fn end_session(
     State(app): State<AppState>,
     Somebody(me): Somebody,
     Id(session): Id<Uuid>,
+    visit: Visit,
     pages: Pages,
 ) -> PageResult {
-    let account = me.account;
-    app.store.signin(move |tx| async move { session::end(&tx, account, session).await }).await?;
+    let (account, now, from) = (me.account, visit.now(), (visit.id(), visit.address()));
+    app.store
+        .signin(move |tx| async move {
+            session::end(&tx, account, session).await?;
+            audit::at_every_door(&tx, Some(account), Deed::SignedOut, now, from).await
+        })
+        .await?;
     Ok(pages.go_saying("/account", &Flash::good(say(speaks(&me), "account-ended", &[]))))
 }
 
 /// `POST /account/sessions/end-others`
-pub(crate) async fn end_others(State(app): State<AppState>, Somebody(me): Somebody, pages: Pages) -> PageResult {
-    let (account, here) = (me.account, me.session);
-    app.store.signin(move |tx| async move { session::end_others(&tx, account, Some(here)).await }).await?;
+pub(crate) async fn end_others(State(app): State<AppState>, Somebody(me): Somebody, visit: Visit, pages: Pages) -> PageResult {
+    let (account, here, now, from) = (me.account, me.session, visit.now(), (visit.id(), visit.address()));
+    app.store
+        .signin(move |tx| async move {
+            session::end_others(&tx, account, Some(here)).await?;
+            audit::at_every_door(&tx, Some(account), Deed::SignedOut, now, from).await
+        })
+        .await?;
     Ok(pages.go_saying("/account", &Flash::good(say(speaks(&me), "account-ended", &[]))))
 }
 

@@ -92,6 +92,9 @@ pub(crate) async fn submit(
     let opened = app
         .store
         .signin(move |tx| async move {
+            if !account::still_has(&tx, account.id, account.password_hash.as_deref()).await? {
+                return Ok(Opened::NotAnyMore);
+            }
             if let Some((old, new)) = renewed {
                 account::upgrade_hash(&tx, account.id, &old, &new).await?;
             }
@@ -105,6 +108,7 @@ pub(crate) async fn submit(
         })
         .await?;
     match opened {
+        Opened::NotAnyMore => again(Field::holding(typed), Some("sign-in-wrong")),
         Opened::Nowhere => again(Field::holding(typed), Some("sign-in-nowhere")),
         Opened::Half(token) => Ok(enter::half_admit(&app, &token, &next)),
         Opened::Fully(token, seat, places) => Ok(enter::admit(&app, &token, seat, &enter::onward(seat, places, &next))),
@@ -113,6 +117,8 @@ pub(crate) async fn submit(
 
 /// What the right password opened.
 enum Opened {
+    /// It was changed while it was compared.
+    NotAnyMore,
     /// The account has no place anywhere.
     Nowhere,
     /// A sign-in that waits for its code.
@@ -144,7 +150,9 @@ pub(super) async fn recognise(
     let known = account.as_ref().map(|account| account.id);
     let (request, address) = (visit.id(), visit.address());
     if verdict == Verdict::Wrong {
-        let noted = app.store.signin(move |tx| async move { audit::refused_at_the_door(&tx, known, now, request, address).await });
+        let noted = app
+            .store
+            .signin(move |tx| async move { audit::at_every_door(&tx, known, Deed::SignInFailed, now, (request, address)).await });
         throttle::evenly(noted).await.map_err(|error: store::StoreError| PageError::from(error))?;
     } else {
         app.store.signin(move |tx| async move { tries.forget(&tx).await }).await?;

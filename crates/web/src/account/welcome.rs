@@ -13,6 +13,7 @@ use render::{
 use serde::Deserialize;
 use store::{
     StoreError, account,
+    audit::{self, Deed, Subject},
     link::{self, Freshness, Invited, InvitedSeat, Link, Opens},
     session::SeatId,
 };
@@ -84,10 +85,10 @@ pub(crate) async fn submit(
     }
 }
 
-/// How the account proves itself: by a new password's hash, or because the present one was typed.
+/// How the account proves itself: by a new password's hash, or because the present one was typed, compared with the hash beside it.
 enum Password {
     New(String),
-    Known,
+    Known(Option<String>),
 }
 
 async fn find(app: &AppState, token: String, visit: &Visit) -> Result<Result<Invitation, (Over, Option<String>)>, PageError> {
@@ -166,7 +167,7 @@ impl Invitation {
     ) -> Result<Option<Password>, PageError> {
         let key = if self.existing {
             match sign_in::recognise(app, visit, self.link.email.clone(), typed).await? {
-                Some(_) => return Ok(Some(Password::Known)),
+                Some((account, _)) => return Ok(Some(Password::Known(account.password_hash))),
                 None => "welcome-existing-wrong",
             }
         } else {
@@ -195,8 +196,8 @@ impl Invitation {
                 let account = account::find_or_create(&tx, &link.email, now).await?;
                 match (password, &account.password_hash) {
                     (Password::New(hash), None) => account::set_password(&tx, account.id, &hash, now).await?,
-                    (Password::Known, Some(_)) => {}
-                    // The account got its password from another invitation between the two pages.
+                    (Password::Known(compared), Some(_)) if account::still_has(&tx, account.id, compared.as_deref()).await? => {}
+                    // The account got its password from another invitation between the two pages, or another one while it was compared.
                     _ => return Err(StoreError::Refused("This address has an account by now. Open the link again.".into())),
                 }
                 let clinic = invited.clinic;
@@ -204,6 +205,8 @@ impl Invitation {
                     InvitedSeat::Patient(patient) => {
                         let consent = agreed::wording(invited.language, &invited.clinic_name);
                         account::join_patient(&tx, (clinic, patient), account.id, &consent, now).await?;
+                        let who = visit.at_the_door(account.id, clinic, SeatId::Patient(patient));
+                        audit::at_the_door(&tx, who, Deed::Wrote, Subject::Consent).await?;
                         SeatId::Patient(patient)
                     }
                     InvitedSeat::Staff(member, _) => {

@@ -6,10 +6,7 @@ use domain::{
     program::Program,
 };
 use jiff::civil::Date;
-use store::{
-    audit::{Deed, Subject},
-    patient::Patient,
-};
+use store::{audit::Subject, patient::Patient};
 
 use super::{Id, Staff};
 use crate::{AppState, PageError, extract::visit};
@@ -47,9 +44,7 @@ impl FromRequestParts<AppState> for CaseloadPatient {
         let visit = visit(parts)?;
         let now = visit.now();
         let patient = app.store.look(&staff.scope, move |tx| async move { store::patient::find(&tx, id).await }).await?;
-        if visit.is_look() {
-            staff.scope.note(Deed::Read, Subject::Record, Some(patient.id));
-        }
+        visit.reads(&staff.scope, Subject::Record, Some(patient.id));
         let today = patient.zone.date(now);
         Ok(Self { staff, patient, today })
     }
@@ -69,9 +64,7 @@ impl FromRequestParts<AppState> for CaseloadProgram {
                 tokio::try_join!(store::program::find(&tx, id), store::patient::of_program(&tx, id))
             })
             .await?;
-        if visit.is_look() {
-            staff.scope.note(Deed::Read, Subject::Program, Some(patient.id));
-        }
+        visit.reads(&staff.scope, Subject::Program, Some(patient.id));
         let today = patient.zone.date(now);
         Ok(Self { staff, patient, program, today })
     }

@@ -13,6 +13,7 @@ use render::{
 use serde::Deserialize;
 use store::{
     StoreError,
+    audit::{Deed, Subject},
     exercise::{self, Exercise},
     template::{self, NAME_TAKEN, Template},
 };
@@ -191,8 +192,10 @@ pub async fn use_for(
     let (template, patients) = app
         .store
         .tenant(staff.scope.clone(), move |tx| async move {
-            let patients = store::patient::named(&tx, &words, PATIENTS + 1);
-            tx.last(async { tokio::try_join!(template::find(&tx, id), patients) }).await
+            let template = template::find(&tx, id).await?;
+            // The list shows names, and only of a template that there is.
+            tx.note(Deed::Read, Subject::Caseload, None);
+            Ok::<_, StoreError>((template, tx.last(store::patient::named(&tx, &words, PATIENTS + 1)).await?))
         })
         .await?;
     let more = patients.len() > usize::try_from(PATIENTS).unwrap_or(usize::MAX);
