@@ -367,3 +367,61 @@ async fn a_reminders_link_from_before_a_new_password_opens_nothing() {
     assert_eq!(stolen.status, StatusCode::GONE, "{}", stolen.text);
     assert_eq!(site.browser().post(&site.one_tap(wei.id), &[]).await.location(), "/session", "the next one works");
 }
+
+#[tokio::test]
+async fn an_owner_resets_the_second_factor_of_a_colleague_whose_phone_is_lost() {
+    let site = Site::open().await;
+    let mut hannah = signed_in(&site, HANNAH).await;
+    let mut owner = signed_in(&site, OWNER).await;
+    let path = format!("/team/{}/second-factor", site.clinic.physio.membership);
+    assert!(!owner.get("/team").await.has(&path), "nothing to reset yet");
+    assert_eq!(owner.post(&path, &[]).await.location(), "/team", "and nothing goes wrong");
+    assert_eq!(hannah.get("/patients").await.status, StatusCode::OK, "nor is anybody signed out by it");
+
+    let (_, codes) = set_up(&site, &mut hannah).await;
+    let mut waiting = waits(&site, HANNAH).await;
+    let team = owner.get("/team").await;
+    assert!(team.has(&path) && team.has("signs in with a second factor"), "{}", team.text);
+    assert_eq!(hannah.post(&path, &[]).await.status, StatusCode::NOT_FOUND, "a colleague cannot");
+    site.clock.advance(SignedDuration::from_mins(10));
+    assert!(owner.post(&path, &[]).await.location().starts_with("/account/confirm"), "nor an owner without the password");
+    owner.post("/account/confirm", &[("password", PASSWORD), ("next", "/team")]).await;
+    assert_eq!(owner.post(&path, &[]).await.location(), "/team");
+    let team = owner.get("/team").await;
+    assert!(team.has("Their second factor is off") && !team.has(&path), "{}", team.text);
+    let noted = "select count(*) from audit_entry where deed = 'wrote' and subject = 'team'";
+    assert_eq!(site.db.row(noted).await, "1", "once, for the one time that something was reset");
+
+    assert_eq!(hannah.get("/patients").await.status, StatusCode::SEE_OTHER, "whoever has the phone is out");
+    let late = waiting.post("/sign-in/code", &[("code", &codes[0])]).await;
+    assert!(late.location().starts_with("/sign-in?"), "and so is whoever waits with a code: {}", late.location());
+    assert_eq!(site.browser().sign_in(HANNAH, PASSWORD).await.location(), "/patients");
+
+    // One's own is not turned off this way.
+    set_up(&site, &mut owner).await;
+    let own = owner.post(&format!("/team/{}/second-factor", site.clinic.owner.membership), &[]).await;
+    assert_eq!(own.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(own.has("Your own second factor is under"));
+    assert_eq!(site.db.row("select count(*) from second_factor where confirmed_at is not null").await, "1");
+}
+
+#[tokio::test]
+async fn an_owner_cannot_reset_who_works_in_another_clinic_too() {
+    let site = Site::open().await;
+    let mut hannah = signed_in(&site, HANNAH).await;
+    set_up(&site, &mut hannah).await;
+    let mut owner = signed_in(&site, OWNER).await;
+    let other = testkit::people::clinic_called(&site.db, "Hill Clinic", "hill.test", site.clock.now()).await;
+    site.db
+        .execute(&format!(
+            "update membership set account_id = '{}' where id = '{}'",
+            site.clinic.physio.account, other.physio.membership
+        ))
+        .await;
+    let refused = owner.post(&format!("/team/{}/second-factor", site.clinic.physio.membership), &[]).await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", refused.text);
+    assert!(refused.has("work at another clinic too"), "{}", refused.text);
+    assert_eq!(site.db.row("select count(*) from second_factor").await, "1");
+    let there = owner.post(&format!("/team/{}/second-factor", other.physio.membership), &[]).await;
+    assert_eq!(there.status, StatusCode::NOT_FOUND, "nor anybody of another clinic");
+}

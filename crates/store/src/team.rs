@@ -36,6 +36,8 @@ pub struct Member {
     pub disabled_at: Option<Timestamp>,
     /// How many patients are on their caseload.
     pub patients: u32,
+    /// Whether their account has a second factor.
+    pub second_factor: bool,
 }
 
 impl Member {
@@ -54,6 +56,7 @@ struct MemberRow {
     joined_at: Option<At>,
     disabled_at: Option<At>,
     patients: i64,
+    second_factor: bool,
 }
 
 /// Everybody on a clinic's staff, open places and owners first. The caller has checked that the reader is the clinic's owner.
@@ -63,7 +66,8 @@ struct MemberRow {
 pub async fn list(tx: &Tx, clinic: ClinicId) -> Result<Vec<Member>, StoreError> {
     let rows: Vec<MemberRow> = tx
         .all(
-            "select m.id, m.name, a.email, m.role, m.joined_at, m.disabled_at, coalesce(p.patients, 0) as patients
+            "select m.id, m.name, a.email, m.role, m.joined_at, m.disabled_at, coalesce(p.patients, 0) as patients,
+               exists (select from second_factor f where f.account_id = m.account_id and f.confirmed_at is not null) as second_factor
              from membership m join account a on a.id = m.account_id
              left join (select physiotherapist_id, count(*) as patients from patient where clinic_id = $1 group by 1) p
                on p.physiotherapist_id = m.id
@@ -72,7 +76,7 @@ pub async fn list(tx: &Tx, clinic: ClinicId) -> Result<Vec<Member>, StoreError> 
         )
         .await?;
     rows.into_iter()
-        .map(|MemberRow { id, name, email, role, joined_at, disabled_at, patients }| {
+        .map(|MemberRow { id, name, email, role, joined_at, disabled_at, patients, second_factor }| {
             Ok(Member {
                 id: id.into(),
                 name,
@@ -81,6 +85,7 @@ pub async fn list(tx: &Tx, clinic: ClinicId) -> Result<Vec<Member>, StoreError> 
                 joined_at: joined_at.and_then(to_instant),
                 disabled_at: disabled_at.and_then(to_instant),
                 patients: u32::try_from(patients).unwrap_or(u32::MAX),
+                second_factor,
             })
         })
         .collect()

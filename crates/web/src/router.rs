@@ -112,6 +112,7 @@ fn routes() -> Map {
         .route("/team/{id}/role", post(team::change_role))
         .route("/team/{id}/disable", post(team::disable))
         .route("/team/{id}/enable", post(team::enable))
+        .route("/team/{id}/second-factor", post(team::reset_second_factor))
         .route("/team/{id}/caseload", post(team::hand_over))
         // patients
         .route("/today", get(patient::today::page))

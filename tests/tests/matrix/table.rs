@@ -197,6 +197,7 @@ pub const TABLE: &[Entry] = &[
     post("/team/{id}/withdraw", OWNERS, Takes::Invited),
     post("/team/{id}/role", OWNERS, Takes::Colleague).form("role=physiotherapist"),
     post("/team/{id}/caseload", OWNERS, Takes::Colleague).form("to={colleague}"),
+    post("/team/{id}/second-factor", OWNERS, Takes::Colleague),
     post("/team/{id}/disable", OWNERS, Takes::Colleague),
     post("/team/{id}/enable", OWNERS, Takes::Colleague),
     // patients

@@ -19,7 +19,7 @@ use super::code;
 use crate::{
     AppState, PageError, PageResult,
     auth::totp,
-    extract::{Confirmed, Form, Pages, Somebody, go},
+    extract::{Confirmed, Form, Pages, StaffAccount, go},
     visit::Visit,
 };
 
@@ -27,14 +27,13 @@ use crate::{
 const HERE: &str = "/account/second-factor";
 
 /// `GET /account/second-factor`
-pub(crate) async fn page(State(app): State<AppState>, Somebody(me): Somebody, visit: Visit, pages: Pages) -> PageResult {
+pub(crate) async fn page(State(app): State<AppState>, StaffAccount(me): StaffAccount, visit: Visit, pages: Pages) -> PageResult {
     let page = filled(&app, &me, visit.now()).await?;
     pages.at(Nav::Account).show(&page)
 }
 
 /// `POST /account/second-factor`: begins setting up with a fresh secret.
-pub(crate) async fn begin(State(app): State<AppState>, Somebody(me): Somebody, _: Confirmed, visit: Visit) -> PageResult {
-    member(&me)?;
+pub(crate) async fn begin(State(app): State<AppState>, StaffAccount(me): StaffAccount, _: Confirmed, visit: Visit) -> PageResult {
     let (account, now) = (me.account, visit.now());
     let sealed = app.keys.fresh(account)?;
     app.store.signin(move |tx| async move { second_factor::begin(&tx, account, sealed, now).await }).await?;
@@ -58,7 +57,7 @@ enum Turned {
 /// nowhere else, so there is no redirect.
 pub(crate) async fn turn_on(
     State(app): State<AppState>,
-    Somebody(me): Somebody,
+    StaffAccount(me): StaffAccount,
     _: Confirmed,
     visit: Visit,
     pages: Pages,
@@ -106,7 +105,7 @@ pub(crate) async fn turn_on(
 /// `POST /account/second-factor/codes`: new recovery codes; the old ones work no more. Shown in the answer, as [`turn_on`] does.
 pub(crate) async fn new_codes(
     State(app): State<AppState>,
-    Somebody(me): Somebody,
+    StaffAccount(me): StaffAccount,
     _: Confirmed,
     visit: Visit,
     pages: Pages,
@@ -134,7 +133,7 @@ pub(crate) async fn new_codes(
 /// `POST /account/second-factor/off`: also while it is being set up.
 pub(crate) async fn turn_off(
     State(app): State<AppState>,
-    Somebody(me): Somebody,
+    StaffAccount(me): StaffAccount,
     _: Confirmed,
     visit: Visit,
     pages: Pages,

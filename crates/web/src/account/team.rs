@@ -13,6 +13,7 @@ use store::{
     Actor, StoreError, Tx,
     audit::{self, AtTheDoor, Deed, Subject},
     outbox::{self, Owed},
+    second_factor,
     team::{self, Member},
 };
 
@@ -182,6 +183,39 @@ pub(crate) async fn enable(
     said(&app, &owner, pages, done.map(|()| "Access is open again. They can sign in with their own password.".into())).await
 }
 
+/// `POST /team/{id}/second-factor`: turns off a colleague's second factor, whose phone is lost. They are signed out everywhere.
+pub(crate) async fn reset_second_factor(
+    State(app): State<AppState>,
+    Owner(owner): Owner,
+    _: Confirmed,
+    Id(member): Id<MembershipId>,
+    visit: Visit,
+    pages: Pages,
+) -> PageResult {
+    if member == owner.membership {
+        let own = "Your own second factor is under “Your account”. It asks for a code, so that nobody else turns it off.";
+        return said(&app, &owner, pages, Err(StoreError::Refused(own.into()))).await;
+    }
+    let asked = by(&owner, &visit);
+    let reset = app
+        .store
+        .signin(move |tx| async move {
+            let was_on = second_factor::reset_member(&tx, asked.clinic, member).await?;
+            if was_on {
+                audit::at_the_door(&tx, asked, Deed::Wrote, Subject::Team).await?;
+            }
+            Ok::<_, StoreError>(was_on)
+        })
+        .await;
+    let sentence = |was_on| match was_on {
+        true => {
+            "Their second factor is off, and every browser of theirs is signed out. They sign in with the password and set up a new one."
+        }
+        false => "There was no second factor to reset.",
+    };
+    said(&app, &owner, pages, reset.map(|was_on| sentence(was_on).into())).await
+}
+
 #[derive(Deserialize)]
 pub(crate) struct HandOver {
     #[serde(default)]
@@ -275,6 +309,7 @@ fn row(member: &Member, team: &[Member], owner: &Staff) -> shown::Member {
         active: member.is_active(),
         joined: member.joined_at.is_some(),
         you: member.id == owner.membership,
+        second_factor: member.second_factor,
         last_owner: member.role == Role::Owner && member.is_active() && !others().any(|other| other.role == Role::Owner),
     }
 }

@@ -22,6 +22,10 @@ pub struct Viewer(pub Option<SignedIn>);
 #[derive(Debug, Clone)]
 pub struct Somebody(pub SignedIn);
 
+/// Somebody on the staff at their own account: open also while their clinic waits for them to set up a second factor.
+#[derive(Debug, Clone)]
+pub struct StaffAccount(pub SignedIn);
+
 /// An owner or a physiotherapist.
 #[derive(Debug, Clone)]
 pub struct Staff {
@@ -104,6 +108,19 @@ impl FromRequestParts<AppState> for Somebody {
             Reach::Full => Ok(Self(viewer)),
             Reach::Today => Err(PageError::SignIn(visit(parts)?.back().to_owned())),
         }
+    }
+}
+
+impl FromRequestParts<AppState> for StaffAccount {
+    type Rejection = PageError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, PageError> {
+        let viewer = somebody(parts, app).await?;
+        if matches!(viewer.seat, Seat::Patient { .. }) {
+            return Err(PageError::NotFound);
+        }
+        release(app, Some(&viewer)).await?;
+        Ok(Self(viewer))
     }
 }
 

@@ -50,6 +50,8 @@ pub struct Member {
     pub joined: bool,
     /// Whether it is the reader.
     pub you: bool,
+    /// Whether they sign in with a second factor, which an owner can reset.
+    pub second_factor: bool,
     /// Whether it is the only owner, who cannot become anything else.
     pub last_owner: bool,
 }
@@ -72,11 +74,13 @@ impl Page for Team {
             active: true,
             joined: true,
             you: false,
+            second_factor: false,
             last_owner: false,
         };
         let owner = Member { you: true, last_owner: true, ..member("Olivia Tan", "Owner", "Joined 3 March 2026") };
         let hannah = Member {
             patients: Some("12 patients".into()),
+            second_factor: true,
             colleagues: vec![Choice::new("1", "Olivia Tan")],
             ..member("Hannah Lim", "Physiotherapist", "Joined 4 March 2026")
         };
