@@ -322,6 +322,61 @@ async fn a_forgotten_password_is_chosen_anew() {
     assert_eq!(hannah.get(&format!("/password/reset/{invitation}")).await.status, StatusCode::NOT_FOUND);
 }
 
+/// Acts while `asked` waits for the account's row: the password it compared is another one when it goes on.
+async fn with_the_password_changed_meanwhile<T>(site: &Site, email: &str, asked: impl Future<Output = T>) -> T {
+    let changed = web::auth::password::hash("seven green bicycles").unwrap();
+    let mut other = site.db.watcher().await;
+    other.rows(&format!("begin; select id from account where email = '{email}' for update")).await;
+    let change = async {
+        let waits = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
+        for _ in 0..400 {
+            if site.db.row(waits).await != "0" {
+                other.rows(&format!("update account set password_hash = '{changed}' where email = '{email}'; commit")).await;
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(25)).await;
+        }
+        panic!("it did not wait for the row");
+    };
+    tokio::join!(asked, change).0
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_password_that_was_changed_meanwhile_opens_nothing() {
+    let site = Site::open().await;
+    let account = site.clinic.physio.account;
+    let (email, sessions) = ("physio@riverside.test", "select count(*) from session");
+
+    site.give_password(account).await;
+    let mut thief = site.browser();
+    let late = with_the_password_changed_meanwhile(&site, email, thief.sign_in(email, PASSWORD)).await;
+    assert_eq!(late.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", late.text);
+    assert_eq!(site.db.row(sessions).await, "0");
+
+    site.give_password(account).await;
+    thief.sign_in(email, PASSWORD).await;
+    let fields = [("current", PASSWORD), ("new", "nine red tractors")];
+    let late = with_the_password_changed_meanwhile(&site, email, thief.post("/account/password", &fields)).await;
+    assert_eq!(late.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(late.has("That is not your password."), "{}", late.text);
+    assert_eq!(site.browser().sign_in(email, "nine red tractors").await.status, StatusCode::UNPROCESSABLE_ENTITY);
+
+    // Nor does it accept an invitation.
+    site.give_password(account).await;
+    let wei = site.clinic.patient("Wei Ling", email).await;
+    let invitation = site.link(Purpose::InvitePatient(site.clinic.id, wei.id), email).await;
+    let address = format!("/welcome/{invitation}");
+    let consent = site.browser().get(&address).await.hidden("consent_version");
+    let before = site.db.row(sessions).await;
+    let fields = [("password", PASSWORD), ("agree", "yes"), ("consent_version", consent.as_str())];
+    let mut stranger = site.browser();
+    let late = with_the_password_changed_meanwhile(&site, email, stranger.post(&address, &fields)).await;
+    assert_eq!(late.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(late.has("Your password was changed a moment ago"), "{}", late.text);
+    assert_eq!(site.db.row(sessions).await, before);
+    assert_eq!(site.db.row(&format!("select account_id from patient where id = '{}'", wei.id)).await, "");
+}
+
 #[tokio::test]
 async fn nobody_can_fill_a_mailbox_with_links() {
     let site = Site::open().await;

@@ -101,6 +101,64 @@ async fn what_was_asked_for_and_refused_is_known_too_and_says_nothing_of_whose_i
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_refused_form_that_shows_whose_it_is_was_a_look() {
+    let site = Site::open().await;
+    let hannah = site.clinic.patient("Hannah Tan", "hannah@home.test").await;
+    site.give_password(site.clinic.physio.account).await;
+    let mut physio = site.browser();
+    physio.sign_in(site.clinic.physio.email.as_str(), PASSWORD).await;
+    let before = told(&site).await.len();
+
+    let refused = physio.post(&format!("/patients/{}/edit", hannah.id), &[("name", "")]).await;
+    assert_eq!(refused.status, 422, "{}", refused.text);
+    assert!(refused.has("Hannah Tan"), "{}", refused.text);
+    let name = physio_name(&site).await;
+    assert_eq!(told(&site).await[before..], [format!("{name} read record Hannah Tan")]);
+
+    // One that is accepted is told once, by what it changed.
+    let fields = [("name", "Hannah Tan"), ("zone", "Asia/Kuala_Lumpur"), ("language", "en"), ("email", "hannah@home.test")];
+    let saved = physio.post(&format!("/patients/{}/edit", hannah.id), &fields).await;
+    assert_eq!(saved.status, 303, "{}", saved.text);
+    assert_eq!(told(&site).await[before + 1..], [format!("{name} wrote record Hannah Tan")]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_changes_an_account_or_the_team_is_told_to_every_clinic_it_concerns() {
+    let site = Site::open().await;
+    let other = clinic_called(&site.db, "Lakeside", "lakeside.test", site.clock.now()).await;
+    let hannah = site.clinic.patient("Hannah Tan", "hannah@home.test").await;
+    let theirs = other.patient("Hannah Tan", "hannah@home.test").await;
+    let account = site.clinic.join(&hannah).await;
+    other.join(&theirs).await;
+    for account in [account, site.clinic.owner.account] {
+        site.give_password(account).await;
+    }
+    let mut patient = site.browser();
+    patient.sign_in("hannah@home.test", PASSWORD).await;
+    let count = async |what: &str| told(&site).await.iter().filter(|entry| *entry == what).count();
+    let (wrote, ended) = ("Hannah Tan wrote account Hannah Tan", "Hannah Tan signed_out account Hannah Tan");
+    assert_eq!((count(wrote).await, count(ended).await), (0, 0));
+
+    // Once for either place.
+    patient.post("/account/password", &[("current", PASSWORD), ("new", "seven green bicycles")]).await;
+    assert_eq!((count(wrote).await, count(ended).await), (2, 0));
+    patient.post("/account/sessions/end-others", &[]).await;
+    assert_eq!((count(wrote).await, count(ended).await), (2, 2));
+    let reset = site.link(store::link::Purpose::ResetPassword(account), "hannah@home.test").await;
+    site.browser().post(&format!("/password/reset/{reset}"), &[("password", "eight blue bicycles")]).await;
+    assert_eq!((count(wrote).await, count(ended).await), (4, 2));
+
+    let mut owner = site.browser();
+    owner.sign_in(site.clinic.owner.email.as_str(), PASSWORD).await;
+    let physio = site.clinic.physio.membership;
+    owner.post("/account/confirm", &[("password", PASSWORD)]).await;
+    owner.post(&format!("/team/{physio}/disable"), &[]).await;
+    let wanted = format!("wrote team access closed: {physio}");
+    let told = told(&site).await;
+    assert!(told.iter().any(|entry| entry.ends_with(&wanted)), "{told:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn work_that_is_taken_back_leaves_no_entry_and_an_entry_that_cannot_be_written_takes_the_work_back() {
     let site = Site::open().await;
     let hannah = site.clinic.patient("Hannah Tan", "hannah@home.test").await;

@@ -11,7 +11,7 @@ use render::{
 };
 use serde::Deserialize;
 use store::{
-    account,
+    StoreError, account,
     audit::{self, Deed},
     clinic, patient,
     session::{self, Reach, Seat, SignedIn},
@@ -93,34 +93,37 @@ pub(crate) async fn change_password(
     let (now, language) = (visit.now(), speaks(&me));
     let known = sign_in::recognise(&app, &visit, me.email.clone(), form.current).await?;
     let about = vec![me.email.as_str().to_owned(), me.seat.name().to_owned()];
-    let hash = match app.passwords.choose(form.new, about).await? {
-        Ok(hash) if known.is_some() => hash,
-        chosen => {
-            let mut account = filled(&app, &me, now).await?;
-            if known.is_none() {
-                account.current = Field::refused("", say(language, "account-current-wrong", &[]));
-            }
-            if let Err(fault) = chosen {
-                account.new = Field::refused("", say(language, fault.key(), &[]));
-            }
-            return show(&pages, &me, account, true);
+    let chosen = app.passwords.choose(form.new, about).await?;
+    let mut mistyped = known.is_none();
+    if let (Some((was, _)), Ok(hash)) = (known, &chosen) {
+        let (id, here, hash) = (me.account, me.session, hash.clone());
+        let from = (visit.id(), visit.address());
+        let saved = app
+            .store
+            .signin(move |tx| async move {
+                if !account::still_has(&tx, id, was.password_hash.as_deref()).await? {
+                    return Ok(false);
+                }
+                audit::at_every_door(&tx, Some(id), Deed::Wrote, now, from).await?;
+                account::set_password(&tx, id, &hash, now).await?;
+                store::link::retire_resets(&tx, id, now).await?;
+                session::end_others(&tx, id, Some(here)).await?;
+                Ok::<_, StoreError>(true)
+            })
+            .await?;
+        if saved {
+            return Ok(pages.go_saying("/account", &Flash::good(say(language, "account-changed", &[]))));
         }
-    };
-    let (id, here) = (me.account, me.session);
-    let compared = known.and_then(|(account, _)| account.password_hash);
-    let from = (visit.id(), visit.address());
-    app.store
-        .signin(move |tx| async move {
-            if !account::still_has(&tx, id, compared.as_deref()).await? {
-                return Err(store::StoreError::Refused(say(language, "account-current-wrong", &[])));
-            }
-            audit::at_every_door(&tx, Some(id), Deed::Wrote, now, from).await?;
-            account::set_password(&tx, id, &hash, now).await?;
-            store::link::retire_resets(&tx, id, now).await?;
-            session::end_others(&tx, id, Some(here)).await
-        })
-        .await?;
-    Ok(pages.go_saying("/account", &Flash::good(say(language, "account-changed", &[]))))
+        mistyped = true;
+    }
+    let mut account = filled(&app, &me, now).await?;
+    if mistyped {
+        account.current = Field::refused("", say(language, "account-current-wrong", &[]));
+    }
+    if let Err(fault) = chosen {
+        account.new = Field::refused("", say(language, fault.key(), &[]));
+    }
+    show(&pages, &me, account, true)
 }
 
 /// `POST /account/sessions/{id}/end`

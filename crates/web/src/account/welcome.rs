@@ -196,8 +196,12 @@ impl Invitation {
                 let account = account::find_or_create(&tx, &link.email, now).await?;
                 match (password, &account.password_hash) {
                     (Password::New(hash), None) => account::set_password(&tx, account.id, &hash, now).await?,
-                    (Password::Known(compared), Some(_)) if account::still_has(&tx, account.id, compared.as_deref()).await? => {}
-                    // The account got its password from another invitation between the two pages, or another one while it was compared.
+                    (Password::Known(compared), Some(_)) => {
+                        if !account::still_has(&tx, account.id, compared.as_deref()).await? {
+                            return Err(StoreError::Refused("Your password was changed a moment ago. Open the link again.".into()));
+                        }
+                    }
+                    // The account got its password from another invitation between the two pages.
                     _ => return Err(StoreError::Refused("This address has an account by now. Open the link again.".into())),
                 }
                 let clinic = invited.clinic;
