@@ -182,12 +182,12 @@ async fn the_clinic_closes_a_record_and_opens_it_again_by_a_new_invitation() {
     let mut physio = physio(&site).await;
     let record = format!("/patients/{}/record", farah.id);
     assert!(physio.get(&record).await.has("Close the record"));
-    assert_eq!(physio.post(&format!("/patients/{}/close", farah.id), &[]).await.location(), record);
+    assert_eq!(physio.post(&format!("/patients/{}/close", farah.id), &[("sure", "yes")]).await.location(), record);
     assert!(physio.get(&record).await.has("Closed on 2 March 2026 by the clinic."));
     assert_eq!(browser.get("/today").await.location(), "/sign-in?next=/today");
     assert_eq!(site.db.row("select closed_by, closed_by_member is not null from patient").await, "clinic|t");
     // Closing twice is closing once.
-    physio.post(&format!("/patients/{}/close", farah.id), &[]).await;
+    physio.post(&format!("/patients/{}/close", farah.id), &[("sure", "yes")]).await;
 
     assert_eq!(physio.post(&format!("/patients/{}/reopen", farah.id), &[]).await.location(), format!("/patients/{}", farah.id));
     assert_eq!(site.db.rows("select kind, recipient, state from notice").await, ["invitation|farah@example.test|pending"]);
@@ -330,11 +330,11 @@ fn table(text: &str) -> Vec<Vec<String>> {
     rows
 }
 
-async fn zip(browser: &mut Browser, path: &str) -> BTreeMap<String, String> {
+async fn zip(browser: &mut Browser, path: &str, name: &str) -> BTreeMap<String, String> {
     let (answer, bytes) = browser.download(path).await;
     assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
     assert_eq!(answer.header("content-type"), "application/zip");
-    assert_eq!(answer.header("content-disposition"), "attachment; filename=\"my-record.zip\"");
+    assert_eq!(answer.header("content-disposition"), format!("attachment; filename=\"{name}\""));
     assert_eq!(answer.header("cache-control"), "no-store");
     unpack(&bytes)
 }
@@ -410,7 +410,7 @@ async fn a_patient_takes_everything_away_and_nothing_of_anybody_else() {
         .await;
     browser.post("/reminders/test", &[]).await;
 
-    let files = zip(&mut browser, "/account/export.zip").await;
+    let files = zip(&mut browser, "/account/export.zip", "my-record.zip").await;
     let mut names: Vec<String> = TOTALS.iter().map(|(name, _)| format!("{name}.csv")).collect();
     names.extend(["README.txt".to_owned(), "data.json".to_owned()]);
     names.sort();
@@ -440,7 +440,9 @@ async fn a_patient_takes_everything_away_and_nothing_of_anybody_else() {
     assert!(files["consents.csv"].contains("I agree."));
 
     // At the desk, for a patient who asks: the same.
-    let at_the_desk = zip(&mut physio(&site).await, &format!("/patients/{}/export.zip", farah.id)).await;
+    // At the desk nothing of whose it is stands in the file's name.
+    let at_the_desk =
+        zip(&mut physio(&site).await, &format!("/patients/{}/export.zip", farah.id), "patient-record-2026-03-02.zip").await;
     assert_eq!(at_the_desk["sessions.csv"], files["sessions.csv"]);
     // Another patient gets another file, a stranger none.
     assert_eq!(site.browser().get("/account/export.zip").await.location(), "/sign-in?next=/account/export.zip");
@@ -462,7 +464,7 @@ async fn ten_thousand_sessions_are_taken_away_whole() {
                where l.note is not null",
         )
         .await;
-    let files = zip(&mut browser, "/account/export.zip").await;
+    let files = zip(&mut browser, "/account/export.zip", "my-record.zip").await;
     assert_eq!(table(&files["sessions.csv"]).len(), 10_001);
     totals_agree(&site, farah.id, &files).await;
 }

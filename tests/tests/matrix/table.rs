@@ -256,6 +256,6 @@ pub const TABLE: &[Entry] = &[
     post("/templates/{id}/archive", STAFF, Takes::Template),
     post("/templates/{id}/restore", STAFF, Takes::Template),
     // Last: a closed record is in nobody's hands any more.
-    post("/patients/{id}/close", STAFF, Takes::Patient),
+    post("/patients/{id}/close", STAFF, Takes::Patient).form("sure=yes"),
     post("/patients/{id}/reopen", STAFF, Takes::Patient),
 ];

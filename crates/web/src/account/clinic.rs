@@ -6,13 +6,22 @@ use domain::{
     reminder::QuietHours,
 };
 use jiff::civil::Time;
-use render::{Field, Flash, Nav, pages::account::clinic::Settings as SettingsPage};
+use render::{
+    Field, Flash, Nav,
+    pages::account::clinic::{Proof, Settings as SettingsPage},
+    words::say,
+};
 use serde::Deserialize;
-use store::clinic::{self, Settings};
+use store::{
+    clinic::{self, Settings},
+    session::SignedIn,
+};
 
+use super::confirm::{self, Proved};
 use crate::{
-    AppState, PageResult,
-    extract::{Form, Now, Owner, Pages, Viewer},
+    AppState, PageError, PageResult,
+    extract::{Form, Lately, Owner, Pages, Viewer},
+    visit::Visit,
     zones,
 };
 
@@ -22,34 +31,64 @@ pub(crate) async fn page(State(app): State<AppState>, Owner(owner): Owner, pages
     pages.at(Nav::Clinic).show(&Typed::from(settings).page())
 }
 
-/// `POST /settings`
+/// `POST /settings`. What decides who sees what and how staff sign in asks for the password in the form itself, so that nothing that was
+/// typed is lost.
 pub(crate) async fn save(
     State(app): State<AppState>,
     Owner(owner): Owner,
-    Now(now): Now,
+    lately: Lately,
+    visit: Visit,
     Viewer(viewer): Viewer,
     pages: Pages,
     Form(typed): Form<Typed>,
 ) -> PageResult {
+    let pages = pages.at(Nav::Clinic);
+    let Some(me) = viewer else { return Err(PageError::NotFound) };
     // Whoever asks the staff for a second factor would be the first to be shut out.
-    let has_one = viewer.is_some_and(|viewer| viewer.second_factor);
-    if typed.second_factor == "yes" && !has_one {
+    if typed.second_factor == "yes" && !me.second_factor {
         let mut page = typed.parse().map_or_else(|page| *page, |_| typed.page());
         let sentence = "Please set up your own second factor first: without it this would shut you out, too.";
         (page.second_factor_wrong, page.wrong) = (Some(sentence.into()), true);
-        return pages.at(Nav::Clinic).refuse(&page);
+        return pages.refuse(&page);
     }
-    match typed.parse() {
-        Err(page) => pages.at(Nav::Clinic).refuse(&*page),
-        Ok(settings) => {
-            app.store.tenant(owner.scope.clone(), move |tx| async move { clinic::save(&tx, &settings, now).await }).await?;
-            Ok(pages.go_saying("/settings", &Flash::good("The settings are saved.")))
+    let settings = match typed.parse() {
+        Ok(settings) => settings,
+        Err(page) => return pages.refuse(&*page),
+    };
+    if !lately.is_confirmed() {
+        let kept = app.store.tenant(owner.scope.clone(), |tx| async move { clinic::settings(&tx).await }).await?;
+        let matters = (kept.own_caseload, kept.second_factor) != (settings.own_caseload, settings.second_factor);
+        if matters && let Some(proof) = asked(&app, &visit, &me, &typed).await? {
+            let page = SettingsPage { proof: Some(proof), wrong: true, ..typed.page() };
+            return pages.refuse(&page);
         }
     }
+    let now = visit.now();
+    app.store.tenant(owner.scope.clone(), move |tx| async move { clinic::save(&tx, &settings, now).await }).await?;
+    Ok(pages.go_saying("/settings", &Flash::good("The settings are saved.")))
+}
+
+/// The fields for proving who is there; `None` when what was typed into them proves it.
+async fn asked(app: &AppState, visit: &Visit, me: &SignedIn, typed: &Typed) -> Result<Option<Proof>, PageError> {
+    let mut proof = Proof {
+        email: me.email.as_str().to_owned(),
+        password: Field::default(),
+        code: Field::default(),
+        asks_code: me.second_factor,
+    };
+    if typed.password.is_empty() {
+        return Ok(Some(proof));
+    }
+    match confirm::prove(app, visit, me, typed.password.clone(), typed.code.clone()).await? {
+        Proved::Yes => return Ok(None),
+        Proved::WrongPassword => proof.password = Field::refused("", say(me.language, "account-current-wrong", &[])),
+        Proved::WrongCode => proof.code = Field::refused("", say(me.language, "code-wrong", &[])),
+    }
+    Ok(Some(proof))
 }
 
 /// The form as it is typed.
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 pub(crate) struct Typed {
     #[serde(default)]
     name: String,
@@ -71,6 +110,10 @@ pub(crate) struct Typed {
     own_caseload: String,
     #[serde(default)]
     second_factor: String,
+    #[serde(default)]
+    password: String,
+    #[serde(default)]
+    code: String,
 }
 
 impl From<Settings> for Typed {
@@ -88,6 +131,8 @@ impl From<Settings> for Typed {
             missed_run: missed_run.to_string(),
             own_caseload: if own_caseload { "yes" } else { "" }.to_owned(),
             second_factor: if second_factor { "yes" } else { "" }.to_owned(),
+            password: String::new(),
+            code: String::new(),
         }
     }
 }
@@ -108,6 +153,7 @@ impl Typed {
             own_caseload: self.own_caseload == "yes",
             second_factor: self.second_factor == "yes",
             second_factor_wrong: None,
+            proof: None,
             wrong: false,
         }
     }

@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use domain::person::Language;
-use render::{Field, pages::account::second_factor::Confirm, words::say};
+use render::{Field, Flash, pages::account::second_factor::Confirm, words::say};
 use serde::Deserialize;
 use store::session::{self, Seat, SignedIn};
 
@@ -11,7 +11,7 @@ use super::{
     enter, sign_in,
 };
 use crate::{
-    AppState, PageResult,
+    AppState, PageError, PageResult,
     extract::{Form, Pages, Query, Somebody, go},
     visit::Visit,
 };
@@ -45,13 +45,49 @@ pub(crate) async fn submit(
     pages: Pages,
     Form(Proof { password, code, next }): Form<Proof>,
 ) -> PageResult {
-    app.throttle.check(&visit)?;
-    let (now, language) = (visit.now(), speaks(&me));
+    let language = speaks(&me);
     let mut page = shown(&me, &next);
-    if sign_in::recognise(&app, &visit, me.email.clone(), password).await?.is_none() {
-        page.password = Field::refused("", say(language, "account-current-wrong", &[]));
-        return pages.refuse(&page);
+    match prove(&app, &visit, &me, password, code).await? {
+        Proved::Yes => Ok(match enter::local(&next) {
+            // A change was not made and a file not given before this; going back does not do it by itself.
+            Some(next) => pages.go_saying(next, &Flash::good(say(language, "confirm-done", &[]))),
+            None => go("/account"),
+        }),
+        Proved::WrongPassword => {
+            page.password = Field::refused("", say(language, "account-current-wrong", &[]));
+            pages.refuse(&page)
+        }
+        Proved::WrongCode => {
+            page.code = Field::refused("", say(language, "code-wrong", &[]));
+            pages.refuse(&page)
+        }
     }
+}
+
+/// What became of it.
+pub(super) enum Proved {
+    /// The session is confirmed.
+    Yes,
+    WrongPassword,
+    WrongCode,
+}
+
+/// Compares the password, and the code for whoever has a second factor; when both are right the session is confirmed.
+///
+/// # Errors
+/// [`PageError::TooMany`] when it was tried too often; the store's own.
+pub(super) async fn prove(
+    app: &AppState,
+    visit: &Visit,
+    me: &SignedIn,
+    password: String,
+    code: String,
+) -> Result<Proved, PageError> {
+    app.throttle.check(visit)?;
+    if sign_in::recognise(app, visit, me.email.clone(), password).await?.is_none() {
+        return Ok(Proved::WrongPassword);
+    }
+    let now = visit.now();
     let (account, session, asked, keys) = (me.account, me.session, me.second_factor, app.keys.clone());
     let given = app
         .store
@@ -64,12 +100,9 @@ pub(crate) async fn submit(
         })
         .await?;
     match given {
-        Given::Right | Given::Recovery { .. } => Ok(go(enter::local(&next).unwrap_or("/account"))),
+        Given::Right | Given::Recovery { .. } => Ok(Proved::Yes),
         Given::Wait(until) => Err(code::too_many(until, now)),
-        Given::Wrong => {
-            page.code = Field::refused("", say(language, "code-wrong", &[]));
-            pages.refuse(&page)
-        }
+        Given::Wrong => Ok(Proved::WrongCode),
     }
 }
 

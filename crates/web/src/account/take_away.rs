@@ -14,21 +14,30 @@ use tokio::sync::{Semaphore, mpsc};
 use super::archive::{self, About};
 use crate::{
     AppState, PageError,
-    extract::{CaseloadPatient, Now, Patient},
+    extract::{CaseloadPatient, Lately, Now, Patient},
 };
 
 /// How many are made at a time: each holds a connection to the database and its own compressed bytes.
 static TURNS: Semaphore = Semaphore::const_new(2);
 
 /// The patient's own.
-pub(crate) async fn own(State(app): State<AppState>, me: Patient, Now(now): Now) -> Result<Response, PageError> {
+pub(crate) async fn own(State(app): State<AppState>, me: Patient, lately: Lately, Now(now): Now) -> Result<Response, PageError> {
+    lately.or_back_to("/account")?;
     let about = About { clinic: me.clinic.name.clone(), name: me.name.clone(), language: me.language, zone: me.zone.clone(), now };
-    file(&app, me.scope, me.id, about).await
+    file(&app, me.scope, me.id, about, "my-record.zip".to_owned()).await
 }
 
 /// A patient's, made by the clinic.
-pub(crate) async fn of_patient(State(app): State<AppState>, at: CaseloadPatient, Now(now): Now) -> Result<Response, PageError> {
+pub(crate) async fn of_patient(
+    State(app): State<AppState>,
+    at: CaseloadPatient,
+    lately: Lately,
+    Now(now): Now,
+) -> Result<Response, PageError> {
     let CaseloadPatient { staff, patient, .. } = at;
+    lately.or_back_to(format!("/patients/{}/record", patient.id))?;
+    // It lies about in a folder of downloads, so its name says what it is and when it was made, and not whose.
+    let name = format!("patient-record-{}.zip", staff.clinic.zone.date(now));
     let about = About {
         clinic: staff.clinic.name.clone(),
         name: patient.name.as_str().to_owned(),
@@ -36,10 +45,10 @@ pub(crate) async fn of_patient(State(app): State<AppState>, at: CaseloadPatient,
         zone: patient.zone.clone(),
         now,
     };
-    file(&app, staff.scope, patient.id, about).await
+    file(&app, staff.scope, patient.id, about, name).await
 }
 
-async fn file(app: &AppState, scope: Scope, patient: PatientId, about: About) -> Result<Response, PageError> {
+async fn file(app: &AppState, scope: Scope, patient: PatientId, about: About, name: String) -> Result<Response, PageError> {
     // Nobody waits for a turn while holding a connection.
     app.store.settle(&scope).await?;
     let _turn = TURNS.acquire().await.map_err(PageError::internal)?;
@@ -48,10 +57,10 @@ async fn file(app: &AppState, scope: Scope, patient: PatientId, about: About) ->
     app.store.tenant(scope, move |tx| async move { export::read(&tx, patient, &to).await }).await?;
     let bytes = made.await.map_err(PageError::internal)?.map_err(PageError::internal)?;
     let headers = [
-        (header::CONTENT_TYPE, "application/zip"),
-        (header::CONTENT_DISPOSITION, "attachment; filename=\"my-record.zip\""),
+        (header::CONTENT_TYPE, "application/zip".to_owned()),
+        (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\"")),
         // It is compressed already.
-        (header::CONTENT_ENCODING, "identity"),
+        (header::CONTENT_ENCODING, "identity".to_owned()),
     ];
     Ok((headers, Body::from(bytes)).into_response())
 }

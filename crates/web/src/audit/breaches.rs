@@ -33,7 +33,7 @@ use super::{
 };
 use crate::{
     AppState, PageError, PageResult, csv,
-    extract::{Form, Id, Now, Owner, Pages, Query},
+    extract::{Form, Id, Lately, Now, Owner, Pages, Query},
 };
 
 const EN: Language = Language::En;
@@ -522,7 +522,13 @@ fn clocks(breach: &Breach, zone: &Zone, now: Timestamp) -> Vec<ClockCard> {
 const COLUMNS: [&str; 7] = ["name", "email", "times", "taken_away_as_a_file", "first_at_utc", "last_at_utc", "patient_id"];
 
 /// `GET /audit/breaches/{id}/people.csv`: the affected people with their addresses.
-pub(crate) async fn people(State(app): State<AppState>, Owner(owner): Owner, Id(id): Id<Uuid>) -> Result<Response, PageError> {
+pub(crate) async fn people(
+    State(app): State<AppState>,
+    Owner(owner): Owner,
+    lately: Lately,
+    Id(id): Id<Uuid>,
+) -> Result<Response, PageError> {
+    lately.or_back_to(format!("/audit/breaches/{id}"))?;
     let text = app
         .store
         .tenant(owner.scope, move |tx| async move {

@@ -26,7 +26,7 @@ use super::{
 };
 use crate::{
     AppState, PageError, PageResult, csv,
-    extract::{Owner, Pages, Query, go},
+    extract::{Lately, Owner, Pages, Query, go},
 };
 
 const EN: Language = Language::En;
@@ -180,8 +180,10 @@ const COLUMNS: [&str; 11] =
 pub(crate) async fn file(
     State(app): State<AppState>,
     Owner(owner): Owner,
+    lately: Lately,
     Query(wanted): Query<Wanted>,
 ) -> Result<Response, PageError> {
+    lately.or_back_to(wanted.href("/audit", &[]))?;
     let zone = owner.clinic.zone.clone();
     let (from, to) = wanted.days();
     if let Some(sentence) = from.error.or(to.error) {

@@ -55,6 +55,26 @@ pub struct Staff {
 #[derive(Debug, Clone, Copy)]
 pub struct Confirmed;
 
+/// As [`Confirmed`], for a handler that knows better than the browser where to come back to (a file is offered by another page), or that
+/// asks only for some changes.
+#[derive(Debug, Clone, Copy)]
+pub struct Lately(bool);
+
+impl Lately {
+    /// Whether they did.
+    pub fn is_confirmed(self) -> bool {
+        self.0
+    }
+
+    /// Goes on for whoever did.
+    ///
+    /// # Errors
+    /// [`PageError::Confirm`], which leads back to this local path, for everybody else.
+    pub fn or_back_to(self, page: impl Into<String>) -> Result<(), PageError> {
+        if self.0 { Ok(()) } else { Err(PageError::Confirm(page.into())) }
+    }
+}
+
 /// An owner.
 #[derive(Debug, Clone)]
 pub struct Owner(pub Staff);
@@ -131,6 +151,15 @@ impl FromRequestParts<AppState> for Confirmed {
         let viewer = somebody(parts, app).await?;
         let visit = visit(parts)?;
         if viewer.is_confirmed(visit.now()) { Ok(Self) } else { Err(PageError::Confirm(visit.back().to_owned())) }
+    }
+}
+
+impl FromRequestParts<AppState> for Lately {
+    type Rejection = PageError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, PageError> {
+        let viewer = somebody(parts, app).await?;
+        Ok(Self(viewer.is_confirmed(visit(parts)?.now())))
     }
 }
 

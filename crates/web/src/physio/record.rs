@@ -8,6 +8,7 @@ use render::{
     formats::day_and_year,
     pages::{patient::Agreement, physio::record::Record},
 };
+use serde::Deserialize;
 use store::{
     closure,
     consent::{self, Agreed, Standing},
@@ -15,20 +16,25 @@ use store::{
 };
 
 use crate::{
-    AppState, PageResult,
+    AppState, PageError, PageResult,
     account::agreed,
-    extract::{CaseloadPatient, Now, Pages},
+    extract::{CaseloadPatient, Form, Lately, Now, Pages},
 };
 
 const EN: Language = Language::En;
 
 /// The page.
 pub async fn page(State(app): State<AppState>, at: CaseloadPatient, pages: Pages) -> PageResult {
+    let shown = filled(&app, &at).await?;
+    pages.at(Nav::Patients).show(&shown)
+}
+
+async fn filled(app: &AppState, at: &CaseloadPatient) -> Result<Record, PageError> {
     let CaseloadPatient { staff, patient, .. } = at;
     let id = patient.id;
     let (agreed, standing) = app
         .store
-        .tenant(staff.scope, move |tx| async move {
+        .tenant(staff.scope.clone(), move |tx| async move {
             tx.last(async { tokio::try_join!(consent::of(&tx, id), consent::standing(&tx, id)) }).await
         })
         .await?;
@@ -40,7 +46,7 @@ pub async fn page(State(app): State<AppState>, at: CaseloadPatient, pages: Pages
         let by = if *by_patient { "the patient" } else { "the clinic" };
         format!("Closed on {} by {by}.", day(*at))
     });
-    pages.at(Nav::Patients).show(&Record {
+    Ok(Record {
         crumbs: vec![Crumb::to("Patients", "/patients"), Crumb::to(patient.name.as_str(), page.clone()), Crumb::here("Record")],
         first: patient.name.called().to_owned(),
         consent,
@@ -56,6 +62,7 @@ pub async fn page(State(app): State<AppState>, at: CaseloadPatient, pages: Pages
             .collect(),
         export: format!("{page}/export.zip"),
         close: closed.is_none().then(|| format!("{page}/close")),
+        close_wrong: None,
         reopen: closed.is_some().then(|| format!("{page}/reopen")),
         closed,
         email: patient.email.as_ref().map(|email| email.as_str().to_owned()),
@@ -76,8 +83,28 @@ fn in_words(standing: &Standing, current: &str, zone: &Zone) -> (String, &'stati
     }
 }
 
+/// What stands beside the button that closes a record.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Sure {
+    sure: String,
+}
+
 /// Closes the record: the patient left the clinic.
-pub async fn close(State(app): State<AppState>, at: CaseloadPatient, Now(now): Now, pages: Pages) -> PageResult {
+pub async fn close(
+    State(app): State<AppState>,
+    at: CaseloadPatient,
+    lately: Lately,
+    Now(now): Now,
+    pages: Pages,
+    Form(Sure { sure }): Form<Sure>,
+) -> PageResult {
+    lately.or_back_to(format!("/patients/{}/record#close", at.patient.id))?;
+    if sure != "yes" {
+        let mut shown = filled(&app, &at).await?;
+        shown.close_wrong = Some("Please tick the box if you want to close it. Nothing is closed yet.".into());
+        return pages.at(Nav::Patients).refuse(&shown);
+    }
     let CaseloadPatient { staff, patient, .. } = at;
     let (clinic, id) = (staff.clinic.id, patient.id);
     let closing = app.store.tenant(staff.scope, move |tx| async move { closure::close(&tx, id, now).await }).await?;

@@ -31,8 +31,23 @@ pub struct Settings {
     pub second_factor: bool,
     /// Why that cannot be turned on yet.
     pub second_factor_wrong: Option<String>,
+    /// The fields for proving who is there, when something changes that matters and the proof is some time ago.
+    pub proof: Option<Proof>,
     /// Whether something was refused.
     pub wrong: bool,
+}
+
+/// The password, and the code for whoever has a second factor.
+#[derive(Debug, Clone, Serialize)]
+pub struct Proof {
+    /// The account's address.
+    pub email: String,
+    /// The password; its value is never shown.
+    pub password: Field,
+    /// The code; its value is never shown.
+    pub code: Field,
+    /// Whether the account has a second factor.
+    pub asks_code: bool,
 }
 
 impl Page for Settings {
@@ -52,6 +67,7 @@ impl Page for Settings {
             own_caseload: false,
             second_factor: false,
             second_factor_wrong: None,
+            proof: None,
             wrong: false,
         };
         let wrong =
@@ -61,6 +77,15 @@ impl Page for Settings {
         let narrow = Self { own_caseload: true, ..usual.clone() };
         let asking = Self { second_factor: true, ..usual.clone() };
         let first = Self { second_factor_wrong: Some("Please set up your own first.".into()), wrong: true, ..asking.clone() };
-        vec![usual, wrong, narrow, asking, first]
+        let proof = Proof {
+            email: "olivia@clinic.test".into(),
+            password: Field::default(),
+            code: Field::refused("", "That code is not right."),
+            asks_code: true,
+        };
+        let proving = Self { proof: Some(proof.clone()), wrong: true, ..narrow.clone() };
+        let mistyped = Proof { password: Field::refused("", "That is not your password."), asks_code: false, ..proof };
+        let again = Self { proof: Some(mistyped), wrong: true, ..narrow.clone() };
+        vec![usual, wrong, narrow, asking, first, proving, again]
     }
 }

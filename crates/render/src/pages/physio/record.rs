@@ -23,6 +23,8 @@ pub struct Record {
     pub closed: Option<String>,
     /// Where closing is posted; `None` when it is closed.
     pub close: Option<String>,
+    /// Why closing was refused.
+    pub close_wrong: Option<String>,
     /// Where opening again is posted; `None` when it is open.
     pub reopen: Option<String>,
     /// The address an invitation goes to when it is opened again.
@@ -49,6 +51,7 @@ impl Page for Record {
             export: "/patients/x/export.zip".into(),
             closed: None,
             close: Some("/patients/x/close".into()),
+            close_wrong: None,
             reopen: None,
             email: Some("wei@example.test".into()),
             audit: Some("/audit?patient=x".into()),
@@ -61,6 +64,7 @@ impl Page for Record {
         };
         vec![
             open.clone(),
+            Self { close_wrong: Some("Please tick the box if you want to close it.".into()), ..open.clone() },
             Self { consent: "No consent is recorded yet.".into(), tone: "quiet", agreed: vec![], audit: None, ..open },
             closed.clone(),
             Self {
