@@ -451,7 +451,11 @@ async fn inviting_makes_a_record_once_and_owes_the_mail() {
     assert_eq!(farah.physiotherapist, Some(house.clinic.physio.membership));
 
     let twice = house.post("/patients", &fields).await;
-    twice.is(422).has("has this address in your clinic already").has(&format!("href=\"/patients/{id}\""));
+    assert_eq!(twice.is(303).id::<domain::ids::PatientId>(), id, "the same form is the same patient");
+    let fresh = house.get("/patients/new").await.form("/patients");
+    set(&mut fields, "form_id", &all(&fresh, "form_id")[0].to_owned());
+    let another = house.post("/patients", &fields).await;
+    another.is(422).has("has this address in your clinic already").has(&format!("href=\"/patients/{id}\""));
     assert_eq!(house.notices().await.len(), 1);
     house.clock.advance(jiff::SignedDuration::from_mins(5));
     house.post(&format!("/patients/{id}/invite"), &Fields::new()).await.is(303);
@@ -463,6 +467,49 @@ async fn inviting_makes_a_record_once_and_owes_the_mail() {
     paper.is(303);
     assert_eq!(house.notices().await.len(), 2);
     house.get(&format!("{}/programs/new", paper.to)).await.is(200).has("Assign to Paper").has("no email and no reminders");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_form_pressed_twice_makes_one_patient_also_without_an_email() {
+    let house = House::new().await;
+    let count = async || house.db.row("select count(*) from patient").await.parse::<u32>().unwrap();
+    let form = async |name: &str| {
+        let mut fields = house.get("/patients/new").await.form("/patients");
+        set(&mut fields, "name", name);
+        fields
+    };
+    let before = count().await;
+    let paper = form("Paper Patient").await;
+    let (one, other) = tokio::join!(house.post("/patients", &paper), house.post("/patients", &paper));
+    let id: domain::ids::PatientId = one.is(303).id();
+    assert_eq!(other.is(303).id::<domain::ids::PatientId>(), id, "at the same moment");
+    assert_eq!(house.post("/patients", &paper).await.is(303).id::<domain::ids::PatientId>(), id, "and later");
+    assert_eq!(count().await, before + 1);
+    // Back, another name into the same form: that is somebody else. So is the same name on another form.
+    let mut back = paper.clone();
+    set(&mut back, "name", "Second Patient");
+    let second: domain::ids::PatientId = house.post("/patients", &back).await.is(303).id();
+    let namesake: domain::ids::PatientId = house.post("/patients", &form("Paper Patient").await).await.is(303).id();
+    assert!(second != id && namesake != id && namesake != second);
+    assert_eq!(count().await, before + 3);
+
+    // The id of a record that is there, sent in as the form's: nothing happens to that record, and nobody lands on it.
+    let other = testkit::people::clinic_called(&house.db, "Hill Clinic", "hill.test", house.clock.now()).await;
+    let strange = other.patient("Strange Person", "strange@home.test").await;
+    let state = "select md5(string_agg(p::text, '|' order by id)) from patient p where created_at is not null and name in ('Paper Patient', 'Strange Person')";
+    let untouched = house.db.row(state).await;
+    for taken in [id, strange.id] {
+        let mut posted = form("Over Poster").await;
+        set(&mut posted, "form_id", &taken.to_string());
+        let made: domain::ids::PatientId = house.post("/patients", &posted).await.is(303).id();
+        assert!(made != taken && made != id);
+    }
+    assert_eq!(house.db.row(state).await, untouched);
+    for nonsense in ["", "x", "00000000-0000-0000-0000-000000000000", "ffffffff-ffff-ffff-ffff-ffffffffffff"] {
+        let mut posted = form(&format!("Somebody {nonsense}")).await;
+        set(&mut posted, "form_id", nonsense);
+        house.post("/patients", &posted).await.is(303);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

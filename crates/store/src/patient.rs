@@ -159,10 +159,13 @@ pub async fn by_email(tx: &Tx, email: &Email) -> Result<Option<Patient>, StoreEr
     .transpose()
 }
 
+/// The constraint that lets an id stand once in a clinic.
+pub const ID_TAKEN: &str = "patient_pkey";
+
 /// Adds a record, open.
 ///
 /// # Errors
-/// [`StoreError::Conflict`] with `patient_clinic_id_email_key` when the clinic already has a patient with this address.
+/// [`StoreError::Conflict`] with [`ID_TAKEN`] when the record is there already, with `patient_clinic_id_email_key` when the clinic already has a patient with this address.
 pub async fn create(tx: &Tx, patient: &Patient) -> Result<(), StoreError> {
     tx.note(Deed::Wrote, Subject::Record, Some(patient.id));
     let Patient { id, account, physiotherapist, name, email, zone, language, region, invited_at, joined_at, created_at, closed: _ } =

@@ -48,6 +48,7 @@ pub async fn edit(CaseloadPatient { patient, .. }: CaseloadPatient, pages: Pages
         zone: patient.zone.name().to_owned(),
         language: patient.language.tag().to_owned(),
         region: patient.region.tag().to_owned(),
+        form_id: String::new(),
     };
     pages.at(Nav::Patients).show(&typed.page(frame(&patient), Faults::default()))
 }

@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use domain::{
-    ids::PatientId,
+    ids::{ClinicId, PatientId},
     pain::Region,
     person::{Email, Language, PersonName, Zone},
 };
@@ -11,12 +11,14 @@ use render::{
     Choice, Crumb, Field, Flash, Nav,
     pages::physio::invite::{Invite, Taken},
 };
+use ring::digest::{Context, SHA256};
 use serde::Deserialize;
 use store::{
     StoreError, Tx,
     outbox::{self, Owed},
-    patient::{self, Patient},
+    patient::{self, ID_TAKEN, Patient},
 };
+use uuid::Uuid;
 
 use super::words;
 use crate::{
@@ -36,6 +38,8 @@ pub struct Typed {
     pub(super) zone: String,
     pub(super) language: String,
     pub(super) region: String,
+    /// Made when the empty form is shown, so that the form sent twice is one patient. Says nothing about which record: see [`Typed::id`].
+    pub(super) form_id: String,
 }
 
 /// What is around the fields: an invitation, or a record to be corrected.
@@ -98,6 +102,22 @@ impl Faults {
 }
 
 impl Typed {
+    /// The id of the record this form makes: the same for the same form of the same clinic, and never one that was given out otherwise,
+    /// whatever id is sent in. Without a form's id it is a fresh one.
+    fn id(&self, clinic: ClinicId) -> PatientId {
+        let Ok(form) = self.form_id.parse::<Uuid>() else { return PatientId::new() };
+        let mut both = Context::new(&SHA256);
+        for part in [b"patient by form".as_slice(), clinic.0.as_bytes(), form.as_bytes()] {
+            both.update(part);
+        }
+        let mut bytes = *form.as_bytes();
+        // The hour of the form stays in front, as in every id of ours.
+        bytes[6..].copy_from_slice(&both.finish().as_ref()[..10]);
+        PatientId(
+            uuid::Builder::from_bytes(bytes).with_version(uuid::Version::SortRand).with_variant(uuid::Variant::RFC4122).into_uuid(),
+        )
+    }
+
     pub(super) fn parse(&self, staff: &Staff, now: Timestamp) -> Result<Patient, Faults> {
         let mut faults = Faults::default();
         let name = PersonName::parse(&self.name).map_err(|error| faults.name = Some(error.to_string()));
@@ -122,7 +142,7 @@ impl Typed {
             return Err(faults);
         };
         Ok(Patient {
-            id: PatientId::new(),
+            id: self.id(staff.clinic.id),
             account: None,
             physiotherapist: Some(staff.membership),
             name,
@@ -151,6 +171,7 @@ impl Typed {
             icon,
             back,
             email_hint,
+            form_id: self.form_id.parse::<Uuid>().ok().map(|id| id.to_string()),
             problem: (count > 0).then(|| words::problem(refused, count)),
             name: field(&self.name, name),
             email: field(&self.email, email),
@@ -190,6 +211,7 @@ pub async fn new(staff: Staff, pages: Pages) -> PageResult {
         zone: staff.clinic.zone.name().to_owned(),
         language: Language::En.tag().to_owned(),
         region: Region::UpperBack.tag().to_owned(),
+        form_id: Uuid::now_v7().to_string(),
         ..Typed::default()
     };
     pages.at(Nav::Patients).show(&typed.page(Frame::invitation(), Faults::default()))
@@ -208,14 +230,28 @@ pub async fn create(
         Ok(made) => made,
         Err(faults) => return pages.refuse(&typed.page(Frame::invitation(), faults)),
     };
+    let (wanted, mut made) = (made.clone(), made);
+    let mut saved = save(&app, &staff, made.clone(), now).await;
+    if saved.as_ref().is_err_and(|error| error.conflicts_with(ID_TAKEN)) {
+        let (scope, id) = (staff.scope.clone(), made.id);
+        let first = app.store.tenant(scope, move |tx| async move { patient::find(&tx, id).await }).await;
+        // The same form a second time, by a second click or a reload: everything was done. With another name or address it was filled in
+        // anew after "Back", and is about somebody else.
+        saved = match first {
+            Ok(first) if (&first.name, &first.email) == (&wanted.name, &wanted.email) => Ok(()),
+            Ok(_) | Err(StoreError::NotFound) => {
+                made.id = PatientId::new();
+                save(&app, &staff, made.clone(), now).await
+            }
+            Err(error) => Err(error),
+        };
+    }
     let to = format!("/patients/{}", made.id);
     let said = match &made.email {
         Some(email) => format!("Invitation on its way to {email}."),
         None => format!("{} is on your caseload. Without an email address, give programs on paper.", made.name.as_str()),
     };
-    let email = made.email.clone();
-    let saved = app.store.tenant(staff.scope.clone(), move |tx| async move { add(&tx, &made, now).await }).await;
-    match (saved, email) {
+    match (saved, made.email) {
         (Ok(()), _) => Ok(pages.go_saying(&to, &Flash::good(said))),
         (Err(error), Some(email)) if error.conflicts_with(ADDRESS_TAKEN) => {
             let by = app.store.tenant(staff.scope.clone(), move |tx| async move { patient::by_email(&tx, &email).await }).await?;
@@ -223,6 +259,10 @@ pub async fn create(
         }
         (Err(error), _) => Err(error.into()),
     }
+}
+
+async fn save(app: &AppState, staff: &Staff, made: Patient, now: Timestamp) -> Result<(), StoreError> {
+    app.store.tenant(staff.scope.clone(), move |tx| async move { add(&tx, &made, now).await }).await
 }
 
 async fn add(tx: &Tx, made: &Patient, now: Timestamp) -> Result<(), StoreError> {

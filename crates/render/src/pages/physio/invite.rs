@@ -35,6 +35,8 @@ pub struct Invite {
     pub back: String,
     /// What follows from another address, where there is one already.
     pub email_hint: String,
+    /// The id of this form, so that sent twice it makes one record; `None` for a record that is there.
+    pub form_id: Option<String>,
     /// A sentence above a refused form.
     pub problem: Option<String>,
     /// The name.
@@ -70,6 +72,7 @@ impl Page for Invite {
             icon: "mail",
             back: "/patients".into(),
             email_hint: "Without one, give the program on paper and log for the patient.".into(),
+            form_id: Some("0193a6c2-0000-7000-8000-000000000001".into()),
             problem: None,
             name: Field::default(),
             email: Field::default(),
