@@ -51,7 +51,7 @@ export async function inspect(someone, name) {
 }
 
 /** Waits until the page has taken in another width or scheme and its fonts are there; transitions are brought to their end. */
-async function settled(page, media) {
+export async function settled(page, media) {
   // Asked by the clock, not by drawn frames: a page that has nothing to draw draws none.
   await page.waitForFunction((query) => matchMedia(query).matches && document.fonts.status === "loaded", media, { polling: 50 });
   await page.evaluate(() => {
@@ -67,7 +67,7 @@ async function violations(page) {
   return results.violations.flatMap((rule) => rule.nodes.map((node) => `${rule.id} (${rule.help}) at ${node.target.join(" ")}: ${node.failureSummary.replaceAll(/\s+/g, " ")}`));
 }
 
-async function sideways(page) {
+export async function sideways(page) {
   return page.evaluate(() => {
     const { scrollWidth } = document.scrollingElement;
     if (scrollWidth <= innerWidth && innerWidth <= 320) return [];

@@ -17,6 +17,8 @@ pub mod extract;
 mod headers;
 mod health;
 pub mod map;
+#[cfg(test)]
+mod parsers;
 mod patience;
 pub mod patient;
 pub mod physio;

@@ -1,6 +1,7 @@
 use crate::fixtures::{at, d};
 use domain::person::{Email, EmailError, Language, PersonName, PersonNameError, Role, Zone};
 use jiff::civil::time;
+use proptest::prelude::*;
 
 #[test]
 fn emails_are_trimmed_lowered_and_checked() {
@@ -105,4 +106,59 @@ fn a_zone_knows_which_dates_it_has() {
     let santiago = Zone::parse("America/Santiago").unwrap();
     assert!(santiago.has(d("2026-09-05")) && santiago.has(d("2026-09-06")));
     assert_eq!(santiago.day_start(d("2026-09-06")), at("2026-09-06T04:00:00Z"));
+}
+
+/// Any text, with what parsers stumble over more often than chance would have it.
+fn any_text() -> impl Strategy<Value = String> {
+    let odd = prop::sample::select(vec![
+        " ", "\0", "\r\n", "\u{202E}", "\u{feff}", "\u{3000}", "e\u{301}", "@", ".", "..", "-", "a", "test", "/", "../", "Etc/",
+        "UTC", "\"", "<", "İ", "ß",
+    ]);
+    prop::collection::vec(prop_oneof![odd.prop_map(str::to_owned), any::<String>(), "[a-z.@-]{0,9}"], 0..6)
+        .prop_map(|parts| parts.concat())
+}
+
+proptest! {
+    #[test]
+    fn an_email_is_one_plain_word_that_reads_back(text in any_text(), user in "[a-z0-9+_'-]{1,20}", host in "[a-z0-9]{1,12}\\.[a-z]{2,6}") {
+        let padded = format!(" {user}@{host}\n");
+        prop_assert!(Email::parse(&padded).is_ok());
+        for typed in [text.clone(), format!("{user}@{text}"), format!("{text}@{host}"), format!("{user}{text}@{host}")] {
+            if let Ok(email) = Email::parse(&typed) {
+                let address = email.as_str();
+                prop_assert!(address.is_ascii() && address.len() <= 254, "{address}");
+                prop_assert!(!address.contains(|c: char| c.is_whitespace() || c.is_control() || "<>\"(),:;[]\\".contains(c)), "{address}");
+                prop_assert_eq!(address.matches('@').count(), 1);
+                prop_assert_eq!(Email::parse(address), Ok(email.clone()));
+                let hidden = format!("{}***@", &address[..1]);
+                prop_assert!(email.masked().starts_with(&hidden), "{}", email.masked());
+            }
+        }
+    }
+
+    #[test]
+    fn a_name_is_one_line_that_reads_back(text in any_text()) {
+        if let Ok(name) = PersonName::parse(&text) {
+            let line = name.as_str();
+            prop_assert!((1..=PersonName::MAX_CHARS).contains(&line.chars().count()), "{line}");
+            prop_assert!(!line.chars().any(char::is_control) && line.trim() == line, "{line:?}");
+            prop_assert!(line.starts_with(name.called()));
+            prop_assert_eq!(PersonName::parse(line), Ok(name.clone()));
+        }
+    }
+
+    #[test]
+    fn a_zone_is_one_of_the_database(text in any_text()) {
+        for typed in [text.clone(), format!("Asia/{text}"), format!("Asia/Kuala_Lumpur{text}")] {
+            if let Ok(zone) = Zone::parse(&typed) {
+                prop_assert!(zone.name().chars().all(|c| c.is_ascii_alphanumeric() || "/_+-".contains(c)), "{}", zone.name());
+                prop_assert_eq!(Zone::parse(zone.name()), Ok(zone));
+            }
+        }
+    }
+
+    #[test]
+    fn no_word_breaks_the_tags(text in any_text()) {
+        let _ = (text.parse::<Language>(), text.parse::<Role>(), text.parse::<domain::pain::Region>(), text.parse::<domain::ids::PatientId>());
+    }
 }

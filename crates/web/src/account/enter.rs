@@ -63,7 +63,7 @@ pub(super) fn home(seat: SeatId) -> &'static str {
 }
 
 /// The path to go on to, if it is one of ours; anything a browser could read as another host is not.
-pub(super) fn local(next: &str) -> Option<&str> {
+pub(crate) fn local(next: &str) -> Option<&str> {
     let ours = next.starts_with('/')
         && !next.starts_with("//")
         && next.len() <= 500

@@ -6,7 +6,7 @@ pub(crate) mod clinic;
 pub(crate) mod close;
 pub(crate) mod code;
 pub(crate) mod confirm;
-mod enter;
+pub(crate) mod enter;
 pub(crate) mod forgot;
 pub(crate) mod mailed;
 pub(crate) mod opened;
