@@ -6,7 +6,8 @@ mod visitor;
 
 use axum::http::{Method, StatusCode};
 use domain::ids::PatientId;
-use visitor::Site;
+use jiff::SignedDuration;
+use visitor::{PASSWORD, Site};
 
 const ONE_CLICK: &str = "List-Unsubscribe=One-Click";
 const NOTHING: &str = "0|0";
@@ -81,6 +82,26 @@ async fn a_link_is_its_own_patients_even_in_the_browser_of_another() {
     // To stop somebody's reminders is to stop theirs, whoever is signed in.
     phone.send(Method::POST, &site.unsubscribe(wei.id), Some(ONE_CLICK), &[]).await;
     assert_eq!(site.db.row("select email, scope from suppression").await, "wei@home.test|reminders");
+}
+
+#[tokio::test]
+async fn a_new_password_shuts_out_whoever_has_the_old_mails() {
+    let site = Site::open().await;
+    let wei = site.clinic.patient("Wei Ling", "wei@home.test").await;
+    let account = site.clinic.join(&wei).await;
+    site.give_password(account).await;
+    let old = site.one_tap(wei.id);
+    site.clock.advance(SignedDuration::from_mins(5));
+    let mut own = site.browser();
+    own.sign_in("wei@home.test", PASSWORD).await;
+    own.post("/account/password", &[("current", PASSWORD), ("new", "seven green bicycles")]).await;
+
+    let mut thief = site.browser();
+    let over = thief.post(&old, &[]).await;
+    assert_eq!((over.status, over.header("set-cookie")), (StatusCode::GONE, ""), "{}", over.text);
+    assert_eq!(site.db.row("select count(*) from session").await, "1", "their own");
+    // The next mail's link works.
+    assert_eq!(thief.post(&site.one_tap(wei.id), &[]).await.location(), "/session");
 }
 
 #[tokio::test]
