@@ -641,3 +641,26 @@ async fn static_files_are_kept_for_a_year_under_the_hash_of_their_content() {
         assert_eq!(anybody.get(outside).await.status, StatusCode::NOT_FOUND, "{outside}");
     }
 }
+
+#[tokio::test]
+async fn ones_sessions_say_from_where_they_are_and_in_which_clinic_when_there_are_several() {
+    let site = Site::open().await;
+    let account = site.clinic.physio.account;
+    site.give_password(account).await;
+    let (mut here, mut there) = (site.browser_at("203.0.113.7"), site.browser_at("198.51.100.9"));
+    for browser in [&mut here, &mut there] {
+        assert_eq!(browser.sign_in("physio@riverside.test", PASSWORD).await.location(), "/patients");
+    }
+    let page = here.get("/account").await;
+    assert!(page.has("from 203.0.113.7") && page.has("from 198.51.100.9"), "{}", page.text);
+    assert!(!page.has("Riverside Physio · from"), "there is one clinic only");
+
+    let other = testkit::people::clinic_called(&site.db, "Hill Clinic", "hill.test", site.clock.now()).await;
+    let place = other.physio.membership;
+    site.db.execute(&format!("update membership set account_id = '{account}' where id = '{place}'")).await;
+    let mut hill = site.browser_at("192.0.2.4");
+    hill.sign_in("physio@riverside.test", PASSWORD).await;
+    hill.post("/places", &[("place", &format!("staff-{place}"))]).await;
+    let page = here.get("/account").await;
+    assert!(page.has("Hill Clinic · from 192.0.2.4") && page.has("Riverside Physio · from 203.0.113.7"), "{}", page.text);
+}

@@ -155,7 +155,7 @@ impl House {
         let token = self
             .store
             .signin(move |tx| async move {
-                let opening = Opening { account, clinic, seat, reach, until: None, user_agent: None };
+                let opening = Opening { account, clinic, seat, reach, until: None, user_agent: None, address: None };
                 store::session::open(&tx, opening, now).await
             })
             .await

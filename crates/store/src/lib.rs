@@ -21,6 +21,7 @@ pub mod keep;
 mod line;
 pub mod link;
 pub mod notice;
+pub mod opened;
 pub mod outbox;
 pub mod patient;
 pub mod program;

@@ -4,7 +4,7 @@
 //! [`Store::signin`](crate::Store::signin), before a clinic is known, but the look-up itself: see
 //! [`Store::admit`](crate::Store::admit) and the function `open_session` in migrations/0006.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, net::IpAddr};
 
 use domain::{
     ids::{AccountId, ClinicId, MembershipId, PatientId},
@@ -175,6 +175,8 @@ pub struct Listed {
     pub seen_at: Timestamp,
     /// The clinic it is bound to.
     pub clinic: String,
+    /// From where it was opened; `None` for those from before this was kept.
+    pub address: Option<String>,
     /// How far it reaches.
     pub reach: Reach,
 }
@@ -194,6 +196,8 @@ pub struct Opening<'a> {
     pub until: Option<Timestamp>,
     /// The browser as it names itself; cut to what is kept.
     pub user_agent: Option<&'a str>,
+    /// From where it is opened, so that its owner can tell it from a stranger's.
+    pub address: Option<IpAddr>,
 }
 
 /// SHA-256 of a token: all that is ever stored of one.
@@ -217,7 +221,7 @@ pub fn fresh_token() -> Result<[u8; 32], StoreError> {
 /// # Errors
 /// [`StoreError::Conflict`] when the seat is not of that clinic.
 pub async fn open(tx: &Tx, opening: Opening<'_>, now: Timestamp) -> Result<[u8; 32], StoreError> {
-    let Opening { account, clinic, seat, reach, until, user_agent } = opening;
+    let Opening { account, clinic, seat, reach, until, user_agent, address } = opening;
     let token = fresh_token()?;
     let (membership, patient, longest) = match seat {
         SeatId::Staff(id) => (Some(id.0), None, STAFF_ABSOLUTE),
@@ -239,8 +243,8 @@ pub async fn open(tx: &Tx, opening: Opening<'_>, now: Timestamp) -> Result<[u8; 
     .await?;
     tx.run(
         "insert into session (id, token_hash, account_id, clinic_id, membership_id, patient_id, reach, created_at, seen_at, expires_at, user_agent,
-           confirmed_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9, $10, case $7 when 'full' then $8 end)",
+           confirmed_at, address)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9, $10, case $7 when 'full' then $8 end, $11)",
         [
             Uuid::now_v7().into(),
             digest(&token).into(),
@@ -252,6 +256,7 @@ pub async fn open(tx: &Tx, opening: Opening<'_>, now: Timestamp) -> Result<[u8; 
             from_instant(now).into(),
             from_instant(end).into(),
             agent.into(),
+            address.map(|address| address.to_string()).into(),
         ],
     )
     .await?;
@@ -447,6 +452,7 @@ struct ListedRow {
     seen_at: At,
     clinic: String,
     reach: String,
+    address: Option<String>,
 }
 
 /// An account's living sessions, the last used first.
@@ -456,7 +462,7 @@ struct ListedRow {
 pub async fn of_account(tx: &Tx, account: AccountId, now: Timestamp) -> Result<Vec<Listed>, StoreError> {
     let rows: Vec<ListedRow> = tx
         .all(
-            "select s.id, s.user_agent, s.created_at, s.seen_at, c.name as clinic, s.reach
+            "select s.id, s.user_agent, s.created_at, s.seen_at, c.name as clinic, s.reach, s.address
              from session s join clinic c on c.id = s.clinic_id
              where s.account_id = $1 and s.expires_at > $2 and s.seen_at > case when s.membership_id is null then $3 else $4 end
              order by s.seen_at desc, s.id limit 100",
@@ -470,7 +476,7 @@ pub async fn of_account(tx: &Tx, account: AccountId, now: Timestamp) -> Result<V
         .await?;
     rows.into_iter()
         .map(|row| {
-            let ListedRow { id, user_agent, created_at, seen_at, clinic, reach } = row;
+            let ListedRow { id, user_agent, created_at, seen_at, clinic, reach, address } = row;
             let at = |at, column| to_instant(at).ok_or_else(|| StoreError::corrupt("session", column, id, "out of range"));
             Ok(Listed {
                 id,
@@ -478,6 +484,7 @@ pub async fn of_account(tx: &Tx, account: AccountId, now: Timestamp) -> Result<V
                 created_at: at(created_at, "created_at")?,
                 seen_at: at(seen_at, "seen_at")?,
                 clinic,
+                address,
                 reach: if reach == "full" { Reach::Full } else { Reach::Today },
             })
         })

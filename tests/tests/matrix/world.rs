@@ -314,7 +314,7 @@ impl World {
     async fn open(&self, place: Place, reach: Reach) -> [u8; 32] {
         let now = self.clock.now();
         let Place { account, clinic, seat } = place;
-        let opening = Opening { account, clinic, seat, reach, until: None, user_agent: None };
+        let opening = Opening { account, clinic, seat, reach, until: None, user_agent: None, address: None };
         self.db.store.signin(move |tx| async move { session::open(&tx, opening, now).await }).await.unwrap()
     }
 

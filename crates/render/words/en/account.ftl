@@ -119,6 +119,7 @@ account-sessions = Where you are signed in
 account-here = this browser
 account-one-tap = by a link in a reminder
 account-seen = last used { $when }
+account-from = from { $address }
 account-end = Sign out
 account-ended = That browser is signed out.
 account-end-others = Sign out everywhere else

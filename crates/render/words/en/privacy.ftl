@@ -80,7 +80,12 @@ export-not-in = What is not in it: notes that the physiotherapists keep for thei
 
 ## Who opened my record
 opened-title = Who opened my record
-opened-lead = Everybody at { $clinic } who looked at your record, changed it or took a copy, newest first. Nobody can edit this list.
+opened-lead = Who of { $clinic } opened your record in Homestretch, changed it or took a copy of it, newest first. They cannot take anything off this list.
+opened-since = The list begins on { $day }.
+opened-not-title = What is not in it
+opened-not-lists = Pages about many people at once, such as { $clinic }’s list of patients with your name, your sessions and your pain on one line.
+opened-not-elsewhere = What { $clinic } keeps outside Homestretch, on paper or in other programs.
+opened-not-operator = The people who look after the computers that Homestretch runs on. They are not part of its pages.
 opened-none = Nobody at { $clinic } has opened your record yet.
 opened-times = { $times } times, the last at { $time }
 opened-at = at { $time }
@@ -108,6 +113,6 @@ opened-own-day = { $times ->
    *[other] { $day }: { $times } times, the last at { $time }
 }
 opened-own-more = Older visits of yours are in the copy of your data.
-opened-ask = Something looks wrong? Ask { $clinic }. They can see more, and they want to know.
+opened-ask = Something looks wrong? Please ask { $clinic }. They can see from where it was done, and they want to know.
 opened-older = Older
 opened-newest = Newest

@@ -23,4 +23,5 @@ confirm-title = Please show that it is you
 confirm-text = What you are about to do matters, so we ask for your password once more. For ten minutes we won’t ask again.
 confirm-code-hint = From the app on your phone, or a recovery code.
 confirm-do = Go on
+confirm-not-now = Not now, go back
 confirm-done = Thank you, that is you. Now press the button or the link once more.

@@ -106,3 +106,39 @@ async fn filled(app: &AppState, me: &Patient) -> Result<Shown, crate::PageError>
             .collect(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write as _;
+
+    use ring::digest::{SHA256, digest};
+
+    use super::*;
+
+    /// Every wording that patients were asked to agree to, by its version and language, and the SHA-256 of its words. A line is added for
+    /// a new version and none is ever changed: what people agreed to is kept word for word under that version.
+    const WORDINGS: &[(&str, Language, &str)] =
+        &[("2026-11", Language::En, "7f8c6a152088a9e76e83edc784032449d82f18b81547a06e54a59db6ce841eca")];
+
+    #[test]
+    fn the_words_of_the_consent_change_only_with_a_new_version() {
+        for language in Language::ALL.iter().copied() {
+            let Consent { version, wording } = wording(language, "The clinic");
+            let mut sum = String::new();
+            for byte in digest(&SHA256, wording.as_bytes()).as_ref() {
+                write!(sum, "{byte:02x}").unwrap();
+            }
+            // A language without words of its own shows the English ones.
+            let known = |tongue| WORDINGS.contains(&(version.as_str(), tongue, sum.as_str()));
+            assert!(
+                known(language) || known(Language::En),
+                "the words under consent-1 to consent-4 ({}) are not those of version {version}, which patients have agreed to. \
+                 Give them a new consent-version, then add (\"…\", …, \"{sum}\") here.",
+                language.tag()
+            );
+        }
+        let mut versions: Vec<_> = WORDINGS.iter().map(|(version, language, _)| (version, language.tag())).collect();
+        versions.dedup();
+        assert_eq!(versions.len(), WORDINGS.len(), "one version has one wording");
+    }
+}

@@ -16,7 +16,12 @@ pub(super) async fn open(
     visit: &Visit,
     (account, clinic, seat): (AccountId, ClinicId, SeatId),
 ) -> Result<[u8; 32], StoreError> {
-    open_until(tx, visit, Opening { account, clinic, seat, reach: Reach::Full, until: None, user_agent: visit.agent() }).await
+    open_until(
+        tx,
+        visit,
+        Opening { account, clinic, seat, reach: Reach::Full, until: None, user_agent: visit.agent(), address: visit.address() },
+    )
+    .await
 }
 
 /// As [`open`], for a session of the caller's own reach and end.

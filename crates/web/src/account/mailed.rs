@@ -89,7 +89,15 @@ pub(crate) async fn one_tap_open(
             if chosen.is_some_and(|chosen| issued.as_second() < chosen.as_second()) {
                 return Ok(None);
             }
-            let opening = Opening { account, clinic, seat, reach: Reach::Today, until: Some(until), user_agent: visit.agent() };
+            let opening = Opening {
+                account,
+                clinic,
+                seat,
+                reach: Reach::Today,
+                until: Some(until),
+                user_agent: visit.agent(),
+                address: visit.address(),
+            };
             enter::open_until(&tx, &visit, opening).await.map(Some)
         })
         .await?;

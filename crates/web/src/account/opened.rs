@@ -10,6 +10,7 @@ use render::{
 };
 use serde::Deserialize;
 use store::audit::{self, Deed, Entry, Filter, Subject, Who};
+use store::opened;
 
 use crate::{
     AppState, PageResult,
@@ -36,15 +37,16 @@ pub(crate) async fn page(
     pages: Pages,
 ) -> PageResult {
     let before: Option<i64> = before.parse().ok();
+    let id = me.id;
     let of = Filter { patient: Some(me.id), ..Filter::default() };
-    let (mut staff, own) = app
+    let (mut staff, own, since) = app
         .store
         .tenant(me.scope.clone(), move |tx| async move {
             let staff = Filter { by_patients: Some(false), before, ..of.clone() };
             let own = Filter { by_patients: Some(true), ..of };
             let staff = audit::list(&tx, &staff, PAGE + 1);
             let own = async { if before.is_none() { audit::list(&tx, &own, OWN).await } else { Ok(Vec::new()) } };
-            tx.last(async { tokio::try_join!(staff, own) }).await
+            tx.last(async { tokio::try_join!(staff, own, opened::since(&tx, id)) }).await
         })
         .await?;
     let more = staff.len() > PAGE as usize;
@@ -52,6 +54,7 @@ pub(crate) async fn page(
     let reader = Reader { language: me.language, zone: &me.zone };
     pages.at(Nav::Account).show(&Opened {
         clinic: me.clinic.name.clone(),
+        since: since.map(|at| formats::day_and_year(me.language, reader.date(at))),
         older: staff.last().filter(|_| more).map(|last| format!("/account/opened?before={}", last.seq)),
         newest: before.map(|_| "/account/opened".to_owned()),
         days: reader.days(&staff),

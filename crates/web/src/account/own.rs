@@ -160,12 +160,15 @@ async fn filled(app: &AppState, me: &SignedIn, now: Timestamp) -> Result<Account
     let id = me.account;
     let sessions = app.store.signin_look(move |tx| async move { session::of_account(&tx, id, now).await }).await?;
     let (language, zone) = (speaks(me), zone(me));
+    let several = sessions.iter().any(|listed| listed.clinic != me.clinic.name);
     let sessions: Vec<Session> = sessions
         .into_iter()
         .map(|listed| Session {
             id: listed.id.to_string(),
             browser: browser(language, listed.user_agent.as_deref().unwrap_or_default()),
             seen: formats::moment(language, zone.date(listed.seen_at), zone.time(listed.seen_at)),
+            clinic: several.then_some(listed.clinic),
+            address: listed.address,
             here: listed.id == me.session,
             one_tap: listed.reach == Reach::Today,
         })

@@ -36,6 +36,10 @@ pub struct Session {
     pub browser: String,
     /// "last used Sun 22 Nov, 08:14".
     pub seen: String,
+    /// The clinic it is in, when the account is signed in to several.
+    pub clinic: Option<String>,
+    /// The network address it was opened from; not kept for sessions from before it was noted.
+    pub address: Option<String>,
     /// Whether it is the one that shows this page.
     pub here: bool,
     /// Whether it came by a one-tap link and opens a day's session only.
@@ -44,10 +48,12 @@ pub struct Session {
 
 impl Account {
     fn samples() -> Vec<Self> {
-        let session = |here, one_tap| Session {
+        let session = |here: bool, one_tap: bool| Session {
             id: format!("0193a6c2-{here}-{one_tap}"),
             browser: "Firefox on Windows".into(),
             seen: "Sun 22 Nov, 08:14".into(),
+            clinic: one_tap.then(|| "Riverside Physio".into()),
+            address: (here || one_tap).then(|| "203.0.113.7".into()),
             here,
             one_tap,
         };

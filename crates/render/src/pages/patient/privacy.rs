@@ -99,6 +99,8 @@ impl Page for Close {
 pub struct Opened {
     /// The clinic's name.
     pub clinic: String,
+    /// The day the list begins with; `None` when nothing is noted yet.
+    pub since: Option<String>,
     /// What its people did, by day, newest first.
     pub days: Vec<OpenedDay>,
     /// The patient's own visits, a line for each day, newest first; folded away.
@@ -138,6 +140,7 @@ impl Page for Opened {
         let line = |what: &str, when: &str| OpenedLine { who: "Hannah Lim".into(), what: what.into(), when: when.into() };
         let full = Self {
             clinic: "Riverside Physio".into(),
+            since: Some("Monday 2 March 2026".into()),
             days: vec![
                 OpenedDay {
                     day: "Monday 2 March 2026".into(),
