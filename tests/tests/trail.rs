@@ -154,8 +154,15 @@ async fn what_changes_an_account_or_the_team_is_told_to_every_clinic_it_concerns
     owner.post("/account/confirm", &[("password", PASSWORD)]).await;
     owner.post(&format!("/team/{physio}/disable"), &[]).await;
     let wanted = format!("wrote team access closed: {physio}");
-    let told = told(&site).await;
-    assert!(told.iter().any(|entry| entry.ends_with(&wanted)), "{told:#?}");
+    let all = told(&site).await;
+    assert!(all.iter().any(|entry| entry.ends_with(&wanted)), "{all:#?}");
+    // The page says whose it was by name.
+    let shown = format!("access closed: {}", physio_name(&site).await);
+    assert!(owner.get("/audit").await.has(&shown));
+
+    // How somebody came in without a password is told, too.
+    site.browser().post(&site.one_tap(hannah.id), &[]).await;
+    assert_eq!(count("Hannah Tan signed_in account Hannah Tan by a link in a mail").await, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

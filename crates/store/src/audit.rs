@@ -215,6 +215,8 @@ pub struct AtTheDoor {
     pub request: Uuid,
     /// From where.
     pub address: Option<IpAddr>,
+    /// By what, if not by the password.
+    pub by: Option<&'static str>,
 }
 
 /// Notes a sign-in, a sign-out or a change of an account, in [`Store::signin`](crate::Store::signin).
@@ -222,14 +224,14 @@ pub struct AtTheDoor {
 /// # Errors
 /// Those of the database.
 pub async fn at_the_door(tx: &Tx, who: AtTheDoor, deed: Deed, subject: Subject) -> Result<(), StoreError> {
-    let AtTheDoor { clinic, at, account, actor, request, address } = who;
+    let AtTheDoor { clinic, at, account, actor, request, address, by } = who;
     let (member, own) = match actor {
         Actor::Staff(MembershipId(id)) => (Some(id), None),
         Actor::Patient(PatientId(id)) => (None, Some(id)),
         Actor::System => (None, None),
     };
     tx.run(
-        "select audit_append_in($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, null)",
+        "select audit_append_in($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
         [
             clinic.0.into(),
             from_instant(at).into(),
@@ -241,6 +243,7 @@ pub async fn at_the_door(tx: &Tx, who: AtTheDoor, deed: Deed, subject: Subject) 
             own.into(),
             request.into(),
             address.map(|address| address.to_string()).into(),
+            by.into(),
         ],
     )
     .await?;

@@ -4,7 +4,7 @@ use axum::{http::header, response::Response};
 use domain::ids::{AccountId, ClinicId};
 use store::{
     StoreError, Tx,
-    audit::{self, Deed, Subject},
+    audit::{self, AtTheDoor, Deed, Subject},
     session::{self, Opening, Reach, SeatId},
 };
 
@@ -29,7 +29,8 @@ pub(super) async fn open_until(tx: &Tx, visit: &Visit, opening: Opening<'_>) -> 
     if let Some(old) = visit.token() {
         session::end_by_token(tx, old).await?;
     }
-    let who = visit.at_the_door(opening.account, opening.clinic, opening.seat);
+    let by = (opening.reach == Reach::Today).then_some("by a link in a mail");
+    let who = AtTheDoor { by, ..visit.at_the_door(opening.account, opening.clinic, opening.seat) };
     let token = session::open(tx, opening, visit.now()).await?;
     audit::at_the_door(tx, who, Deed::SignedIn, Subject::Account).await?;
     Ok(token)

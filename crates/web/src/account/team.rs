@@ -249,6 +249,7 @@ fn by(owner: &Staff, visit: &Visit) -> AtTheDoor {
         actor: Actor::Staff(owner.membership),
         request: visit.id(),
         address: visit.address(),
+        by: None,
     }
 }
 

@@ -6,7 +6,7 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use domain::{
-    ids::PatientId,
+    ids::{MembershipId, PatientId},
     person::{Language, Zone},
 };
 use jiff::Timestamp;
@@ -44,7 +44,7 @@ struct Read {
     entries: Vec<Entry>,
     more: bool,
     chain: Option<audit::Chain>,
-    staff: Vec<(domain::ids::MembershipId, String)>,
+    staff: Vec<(MembershipId, String)>,
     patient: Option<Patient>,
     found: Vec<Patient>,
 }
@@ -127,7 +127,7 @@ fn view(wanted: &Wanted, search: &str, read: &Read, zone: &Zone) -> Audit {
             .collect(),
         found_none: (!search.is_empty() && read.found.is_empty())
             .then(|| format!("Nobody found for “{search}”. Try a part of the name or of the email address.")),
-        rows: read.entries.iter().map(|entry| row(entry, zone)).collect(),
+        rows: read.entries.iter().map(|entry| row(entry, zone, &read.staff)).collect(),
         narrowed,
         csv: wanted.href("/audit.csv", &[]),
         breach: wanted.href("/audit/breaches/new", &[]),
@@ -153,7 +153,7 @@ pub(super) fn utc(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
 
-fn row(entry: &Entry, zone: &Zone) -> Row {
+fn row(entry: &Entry, zone: &Zone, staff: &[(MembershipId, String)]) -> Row {
     let here = zone.datetime(entry.at);
     Row {
         day: formats::day_and_year(EN, here.date()),
@@ -161,7 +161,7 @@ fn row(entry: &Entry, zone: &Zone) -> Row {
         utc: utc(entry.at),
         who: words::who(entry),
         what: words::sentence(entry),
-        detail: entry.detail.clone(),
+        detail: entry.detail.as_deref().map(|detail| named(detail, staff)),
         tone: match entry.deed {
             Deed::Denied | Deed::SignInFailed => "pain",
             Deed::Exported => "warn",
@@ -170,6 +170,15 @@ fn row(entry: &Entry, zone: &Zone) -> Row {
         patient: entry.patient.as_ref().map(|(id, name)| (name.clone(), format!("/audit?patient={id}"))),
         address: entry.address.clone(),
     }
+}
+
+/// The chain keeps ids, which outlast names; people read names.
+fn named(detail: &str, staff: &[(MembershipId, String)]) -> String {
+    let name = |word: &str| {
+        let id: Option<MembershipId> = word.parse().ok();
+        staff.iter().find(|(member, _)| Some(*member) == id).map(|(_, name)| name.clone())
+    };
+    detail.split(' ').map(|word| name(word).unwrap_or_else(|| word.to_owned())).collect::<Vec<_>>().join(" ")
 }
 
 const COLUMNS: [&str; 11] =
