@@ -1,5 +1,6 @@
 //! Stories of the way in: signing in and out, invitations, forgotten passwords, one-tap links, one's own account, the clinic's
 //! settings; and what every answer owes to a browser.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod visitor;
 

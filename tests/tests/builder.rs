@@ -453,7 +453,7 @@ async fn inviting_makes_a_record_once_and_owes_the_mail() {
     let twice = house.post("/patients", &fields).await;
     assert_eq!(twice.is(303).id::<domain::ids::PatientId>(), id, "the same form is the same patient");
     let fresh = house.get("/patients/new").await.form("/patients");
-    set(&mut fields, "form_id", &all(&fresh, "form_id")[0].to_owned());
+    set(&mut fields, "form_id", all(&fresh, "form_id")[0]);
     let another = house.post("/patients", &fields).await;
     another.is(422).has("has this address in your clinic already").has(&format!("href=\"/patients/{id}\""));
     assert_eq!(house.notices().await.len(), 1);

@@ -20,7 +20,7 @@ fn wrong_with(file: &str, name: &str) -> Option<String> {
     let lines: Vec<&str> = text.lines().collect();
     // A macro that makes one test for each of a list has the names before a colon.
     let is_it = |line: &&str| line.contains(&format!("fn {name}(")) || line.trim().starts_with(&format!("{name}: "));
-    let Some(at) = lines.iter().position(|line| is_it(&line)) else { return Some(format!("{file} has no test {name}")) };
+    let Some(at) = lines.iter().position(is_it) else { return Some(format!("{file} has no test {name}")) };
     // Attributes and doc comments stand right above it; a list of names is that of a macro which makes tests.
     let above: Vec<&&str> = lines[..at].iter().rev().take_while(|line| line.trim().starts_with(['#', '/', ')'])).collect();
     if !lines[at].contains("fn ") {

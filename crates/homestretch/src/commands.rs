@@ -13,6 +13,7 @@ use secrecy::ExposeSecret as _;
 use store::{
     Actor, Scope, Store, StoreError,
     outbox::hold::{self, Released},
+    second_factor,
 };
 use worker::Mailer;
 
@@ -57,6 +58,9 @@ pub enum Command {
     /// Clinics
     #[command(subcommand)]
     Clinic(ClinicCommand),
+    /// Accounts
+    #[command(subcommand)]
+    Account(AccountCommand),
     /// Exercises
     #[command(subcommand)]
     Exercises(ExercisesCommand),
@@ -117,6 +121,16 @@ pub enum ClinicCommand {
     },
 }
 
+/// Commands about accounts.
+#[derive(Debug, Subcommand)]
+pub enum AccountCommand {
+    /// Turn off the second factor of somebody whom no owner can help, and sign them out everywhere; first make sure that it is they who ask
+    ResetSecondFactor {
+        /// The address they sign in with
+        email: String,
+    },
+}
+
 /// Commands about exercises.
 #[derive(Debug, Subcommand)]
 pub enum ExercisesCommand {
@@ -172,6 +186,7 @@ pub async fn run(command: Command, settings: Settings) -> Result<()> {
             create_clinic(&settings, &name, &owner_email, &zone).await
         }
         Command::Exercises(ExercisesCommand::Import { file, clinic }) => import(&settings, &file, clinic).await,
+        Command::Account(AccountCommand::ResetSecondFactor { email }) => reset_second_factor(&settings, &email).await,
         Command::Audit(AuditCommand::Verify { clinic, anchor }) => keep::verify(&settings, clinic, anchor.as_deref()).await,
         Command::Backup { file, overwrite } => keep::backup(&settings, &file, overwrite).await,
         Command::Restore { file, replace, check } => {
@@ -333,6 +348,24 @@ async fn create_clinic(settings: &Settings, name: &str, owner: &str, zone: &str)
     println!("{} is set up. Its id is {clinic}.", name.as_str());
     println!("The owner accepts here, within 14 days: {}/welcome/{token}", settings.url);
     store.close().await;
+    Ok(())
+}
+
+async fn reset_second_factor(settings: &Settings, email: &str) -> Result<()> {
+    let email = Email::parse(email).map_err(|why| anyhow!("{email}: {why}"))?;
+    let store = serve::open(settings.database_url()?).await?;
+    let (now, of) = (clock::now(), email.clone());
+    let reset = store.signin(move |tx| async move { second_factor::reset_by_operator(&tx, &of, now).await }).await;
+    store.close().await;
+    match reset {
+        Ok(true) => {
+            println!("The second factor of {email} is off, and every browser of theirs is signed out.");
+            println!("They sign in with the password and set up a new one.");
+        }
+        Ok(false) => println!("{email} has no second factor. Nothing was changed."),
+        Err(StoreError::NotFound) => bail!("nobody signs in with {email}"),
+        Err(error) => return Err(error.into()),
+    }
     Ok(())
 }
 

@@ -173,3 +173,32 @@ async fn wrong_usage_and_a_database_that_is_away_are_told_apart() {
     let error = String::from_utf8(output.stderr).unwrap();
     assert!(error.starts_with("homestretch: cannot reach the database") && error.lines().count() == 1, "{error}");
 }
+
+#[tokio::test]
+async fn whom_no_owner_can_help_the_operator_can() {
+    let (db, mail) = (Db::new().await, Server::start().await.unwrap());
+    let clinic = people::clinic(&db, clock::now()).await;
+    let (account, email) = (clinic.owner.account, clinic.owner.email.as_str().to_owned());
+    db.execute(&format!(
+        "insert into second_factor (account_id, sealed, created_at, confirmed_at) values ('{account}', decode(repeat('00', 48), 'hex'), now(), now());
+         insert into recovery_code (account_id, hash) values ('{account}', sha256('x'));
+         insert into session (id, token_hash, account_id, clinic_id, membership_id, reach, created_at, seen_at, expires_at)
+           values (gen_random_uuid(), sha256('y'), '{account}', '{}', '{}', 'full', now(), now(), now() + interval '1 day')",
+        clinic.id, clinic.owner.membership
+    ))
+    .await;
+    let command = ["account", "reset-second-factor"];
+    assert!(said(&db, &mail, &[command[0], command[1], &email]).await.contains("is off"));
+    for table in ["second_factor", "recovery_code", "session"] {
+        assert_eq!(db.row(&format!("select count(*) from {table}")).await, "0", "{table}");
+    }
+    let noted =
+        "select deed, subject, membership_id is null from audit_entry where account_id is not null order by seq desc limit 1";
+    assert_eq!(db.row(noted).await, "wrote|account|t", "nobody of the clinic did it");
+    assert!(said(&db, &mail, &[command[0], command[1], &email.to_uppercase()]).await.contains("has no second factor"));
+    for nobody in ["nobody@clinic.test", "nobody"] {
+        let output = homestretch(&db, &mail, &[command[0], command[1], nobody]).await;
+        assert_eq!(output.status.code(), Some(1), "{nobody}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains(nobody));
+    }
+}

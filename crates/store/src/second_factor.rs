@@ -2,13 +2,17 @@
 //!
 //! Runs in [`Store::signin`](crate::Store::signin). What makes and opens the sealed secrets lives with the web server, which has the key.
 
-use domain::ids::{AccountId, ClinicId, MembershipId};
+use domain::{
+    ids::{AccountId, ClinicId, MembershipId},
+    person::Email,
+};
 use jiff::{SignedDuration, Timestamp};
 use sea_orm::FromQueryResult;
 use uuid::Uuid;
 
 use crate::{
-    StoreError, Tx,
+    Actor, StoreError, Tx, account,
+    audit::{self, AtTheDoor, Deed, Subject},
     convert::{At, from_instant, to_instant},
     session::{self, digest, fresh_token},
 };
@@ -247,4 +251,27 @@ pub async fn reset_member(tx: &Tx, clinic: ClinicId, member: MembershipId) -> Re
         session::end_others(tx, account, None).await?;
     }
     Ok(was_on)
+}
+
+/// Whoever runs the installation turns an account's second factor off, whom no owner can help: all of its sessions end, and the audit of
+/// every clinic that it has a place in tells of it, as done by nobody of the clinic. Says whether there was one.
+///
+/// # Errors
+/// [`StoreError::NotFound`] when nobody has this address; the store's own.
+pub async fn reset_by_operator(tx: &Tx, email: &Email, now: Timestamp) -> Result<bool, StoreError> {
+    let account = account::by_email(tx, email).await?.ok_or(StoreError::NotFound)?.id;
+    if !turn_off(tx, account).await? {
+        return Ok(false);
+    }
+    session::end_others(tx, account, None).await?;
+    let mut clinics: Vec<ClinicId> = account::places(tx, account).await?.into_iter().map(|place| place.clinic).collect();
+    // In the order of the clinics, as all who write into several of them, so that no two wait for each other.
+    clinics.sort_unstable_by_key(|clinic| clinic.0);
+    clinics.dedup();
+    let request = Uuid::now_v7();
+    for clinic in clinics {
+        let who = AtTheDoor { clinic, at: now, account, actor: Actor::System, request, address: None, by: Some("by the operator") };
+        audit::at_the_door(tx, who, Deed::Wrote, Subject::Account).await?;
+    }
+    Ok(true)
 }
