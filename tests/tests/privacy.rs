@@ -11,7 +11,9 @@ use axum::http::StatusCode;
 use domain::ids::PatientId;
 use jiff::{SignedDuration, Timestamp, civil::date};
 use store::{
-    Actor, Scope, closure,
+    Actor, Scope,
+    audit::{Deed, Subject},
+    closure,
     link::Purpose,
     outbox::{self, Owed},
 };
@@ -284,6 +286,47 @@ async fn closing_in_the_midst_of_a_round_sends_nothing_afterwards() {
     for (email, state) in after {
         assert_eq!(story.server.to(&email).len(), usize::from(state != "skipped"), "{email} was {state} when it was closed");
     }
+}
+
+/// Whoever closes a record holds its row and then writes to the audit; whoever only looks must not wait for that row with a place in the
+/// audit already taken, or each waits for the other.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_looks_at_a_record_while_it_is_closed_stands_in_nobodys_way() {
+    let story = Story::begin().await;
+    let farah = story.clinic.patient("Farah Aziz", "farah@example.test").await;
+    let (has_closed, closed) = tokio::sync::oneshot::channel();
+    let (go_on, may_go_on) = tokio::sync::oneshot::channel::<()>();
+    let staff = Scope::new(story.clinic.id, Actor::Staff(story.clinic.physio.membership));
+    let (store, scope) = (story.db.store.clone(), staff.clone());
+    let closing = tokio::spawn(async move {
+        let work = move |tx: store::Tx| async move {
+            let done = closure::close(&tx, farah.id, seven()).await;
+            has_closed.send(()).unwrap();
+            may_go_on.await.unwrap();
+            done
+        };
+        store.tenant(scope, work).await
+    });
+    closed.await.unwrap();
+    let store = story.db.store.clone();
+    let looking = tokio::spawn(async move {
+        let work = move |tx: store::Tx| async move {
+            tx.note(Deed::Read, Subject::Record, Some(farah.id));
+            Ok::<_, store::StoreError>(())
+        };
+        store.tenant(staff, work).await
+    });
+    let waiting = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
+    let mut looks = 0;
+    while story.db.row(waiting).await == "0" {
+        looks += 1;
+        assert!(looks < 2000, "whoever looks does not wait for the row that is changed");
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    go_on.send(()).unwrap();
+    assert!(closing.await.unwrap().expect("the record is closed").was_open);
+    looking.await.unwrap().expect("and was looked at");
+    assert_eq!(story.db.row("select count(*) from audit_entry where subject = 'closure' or deed = 'read'").await, "2");
 }
 
 // --- taking one's data away

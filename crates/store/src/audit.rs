@@ -166,9 +166,9 @@ pub(crate) fn words(actor: Actor, trail: Option<&Trail>, notes: &[Note]) -> Stri
         // The program itself is nobody who looks at records.
         Actor::System => return String::new(),
     };
-    let mut sql = String::new();
-    for (place, note) in notes.iter().enumerate().filter(|(place, note)| !notes[..*place].contains(note)) {
-        sql.push_str(if place == 0 { "select " } else { ", " });
+    let Some(mut sql) = rows_first(own, notes) else { return String::new() };
+    for (_, note) in notes.iter().enumerate().filter(|(place, note)| !notes[..*place].contains(note)) {
+        sql.push_str(", ");
         let at = trail.map_or("null".to_owned(), |trail| format!("'{}'", trail.at));
         let address = trail.and_then(|trail| trail.address).map_or("null".to_owned(), |address| format!("'{address}'"));
         // Writing to a String cannot fail.
@@ -186,6 +186,24 @@ pub(crate) fn words(actor: Actor, trail: Option<&Trail>, notes: &[Note]) -> Stri
         );
     }
     sql
+}
+
+/// The beginning of the statement: holds the rows of the records that the entries are about, as their foreign keys will. Whoever changes
+/// a record has its row first and a place in the chain last; somebody who only looked at it and had the place first would wait for the
+/// row, and each for the other. Nothing when there is nothing to write.
+fn rows_first(own: Option<Uuid>, notes: &[Note]) -> Option<String> {
+    let mut rows: Vec<Uuid> = notes.iter().filter_map(|note| note.patient).map(|patient| patient.0).chain(own).collect();
+    rows.sort_unstable();
+    rows.dedup();
+    let rows: Vec<String> = rows.iter().map(|row| format!("'{row}'")).collect();
+    match rows.as_slice() {
+        _ if notes.is_empty() => None,
+        [] => Some("select null".to_owned()),
+        _ => Some(format!(
+            "select (select count(*) from (select from patient where clinic_id = current_clinic() and id in ({}) order by id for key share) held)",
+            rows.join(", ")
+        )),
+    }
 }
 
 fn id(id: Option<Uuid>) -> String {
