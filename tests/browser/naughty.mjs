@@ -258,7 +258,7 @@ async function look(who, what) {
     const answer = await who.page.goto(url);
     if (answer.status() >= 500) fault(`${who.name} ${url}: ${answer.status()}`);
     await settled(who.page, "(max-width: 320px)");
-    for (const wide of await sideways(who.page)) fault(`${who.name} ${url} ${what}: ${wide}`);
+    for (const wide of await sideways(who.page)) fault(`${who.name} ${url}${what}: ${wide}`);
     counts.pages.add(`${who.name} ${pattern(url)}`);
   }
 }
@@ -313,7 +313,7 @@ try {
   for (let at = 0; at < corpus.length; at += 1) {
     // A physiotherapist's forms are the owner's too: a few rounds show that.
     await everybody((who) => who.name === "physiotherapist" && at % 20 ? undefined : round(who, who.places, at));
-    if (looks.includes(at)) await everybody((who) => look(who, `after round ${at}`));
+    if (looks.includes(at)) await everybody((who) => look(who, ` after round ${at}`));
     if (looks.includes(at) || at % 12 === 0) {
       mails = await openMails(mails);
       console.log(`    round ${at + 1} of ${corpus.length}, ${seconds()}: ${counts.sent} forms sent, ${mails} mails`);
