@@ -94,7 +94,8 @@ pub async fn run(wanted: &Pages) -> Result<()> {
     for (what, trips) in ["Today", "a patient's record"].iter().zip(trips) {
         report.goal(&format!("round trips of {what}"), &Series::single(trips), 0, "", Goal::AtMost(3.0));
     }
-    let cases: [(&str, fn(&Site) -> Vec<Page>); 3] = [
+    type Asked = fn(&Site) -> Vec<Page>;
+    let cases: [(&str, Asked); 3] = [
         ("Today", |site| site.patients.clone()),
         ("a patient's record", |site| site.records.clone()),
         ("Today, all of one patient", |site| vec![site.patients[0].clone(); AT_ONCE]),

@@ -95,7 +95,7 @@ pub(crate) async fn change_password(
     let about = vec![me.email.as_str().to_owned(), me.seat.name().to_owned()];
     let chosen = app.passwords.choose(form.new, about).await?;
     let mut mistyped = known.is_none();
-    if let (Some((was, _)), Ok(hash)) = (known, &chosen) {
+    if let (Some(was), Ok(hash)) = (known, &chosen) {
         let (id, here, hash) = (me.account, me.session, hash.clone());
         let from = (visit.id(), visit.address());
         let saved = app

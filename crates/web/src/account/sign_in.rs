@@ -85,22 +85,28 @@ pub(crate) async fn submit(
         Ok(email) => email,
         Err(fault) => return again(Field::refused(typed, fault.to_string()), None),
     };
-    let found = recognise(&app, &visit, email, password).await?;
-    let Some((account, renewed)) = found else { return again(Field::holding(typed), Some("sign-in-wrong")) };
+    let found = compare(&app, &visit, email, password).await?;
+    let Some(Recognised { account, renewed, tries }) = found else { return again(Field::holding(typed), Some("sign-in-wrong")) };
 
     let moment = visit.clone();
     let opened = app
         .store
         .signin(move |tx| async move {
-            if !account::still_has(&tx, account.id, account.password_hash.as_deref()).await? {
+            // Nothing is awaited that need not be: at the start of a shift a whole clinic signs in.
+            let (held, places, standing, ()) = tokio::try_join!(
+                account::still_has(&tx, account.id, account.password_hash.as_deref()),
+                account::places(&tx, account.id),
+                second_factor::standing(&tx, account.id, moment.now()),
+                tries.forget(&tx),
+            )?;
+            if !held {
                 return Ok(Opened::NotAnyMore);
             }
             if let Some((old, new)) = renewed {
                 account::upgrade_hash(&tx, account.id, &old, &new).await?;
             }
-            let places = account::places(&tx, account.id).await?;
             let Some(first) = places.first() else { return Ok(Opened::Nowhere) };
-            if matches!(second_factor::standing(&tx, account.id, moment.now()).await?, Standing::On { .. }) {
+            if matches!(standing, Standing::On { .. }) {
                 return Ok(Opened::Half(second_factor::half_open(&tx, account.id, moment.now()).await?));
             }
             let token = enter::open(&tx, &moment, (account.id, first.clinic, first.seat)).await?;
@@ -127,14 +133,28 @@ enum Opened {
     Fully([u8; 32], SeatId, usize),
 }
 
-/// The account, when the password is its own; with the old and the new hash when it was kept under older parameters. Failures are
-/// counted, and after too many nothing is compared any more.
+/// The account, when the password is its own. Failures are counted, and after too many nothing is compared any more.
 pub(super) async fn recognise(
     app: &AppState,
     visit: &Visit,
     email: Email,
     password: String,
-) -> Result<Option<(account::Account, Option<(String, String)>)>, PageError> {
+) -> Result<Option<account::Account>, PageError> {
+    let Some(Recognised { account, tries, .. }) = compare(app, visit, email, password).await? else { return Ok(None) };
+    app.store.signin(move |tx| async move { tries.forget(&tx).await }).await?;
+    Ok(Some(account))
+}
+
+/// Somebody whose password was right.
+struct Recognised {
+    account: account::Account,
+    /// The old and the new hash, when the password was kept under older parameters.
+    renewed: Option<(String, String)>,
+    /// What is to be forgotten now.
+    tries: Tries,
+}
+
+async fn compare(app: &AppState, visit: &Visit, email: Email, password: String) -> Result<Option<Recognised>, PageError> {
     let now = visit.now();
     let tries = Tries::of(visit, &email);
     let counted = tries.clone();
@@ -154,15 +174,13 @@ pub(super) async fn recognise(
             .store
             .signin(move |tx| async move { audit::at_every_door(&tx, known, Deed::SignInFailed, now, (request, address)).await });
         throttle::evenly(noted).await.map_err(|error: store::StoreError| PageError::from(error))?;
-    } else {
-        app.store.signin(move |tx| async move { tries.forget(&tx).await }).await?;
     }
     let renewed = match (verdict, kept) {
         (Verdict::Wrong, _) => return Ok(None),
         (Verdict::RightButOld(new), Some(old)) => Some((old, new)),
         _ => None,
     };
-    Ok(account.map(|account| (account, renewed)))
+    Ok(account.map(|account| Recognised { account, renewed, tries }))
 }
 
 /// `POST /sign-out`

@@ -167,7 +167,7 @@ impl Invitation {
     ) -> Result<Option<Password>, PageError> {
         let key = if self.existing {
             match sign_in::recognise(app, visit, self.link.email.clone(), typed).await? {
-                Some((account, _)) => return Ok(Some(Password::Known(account.password_hash))),
+                Some(account) => return Ok(Some(Password::Known(account.password_hash))),
                 None => "welcome-existing-wrong",
             }
         } else {
