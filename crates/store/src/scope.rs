@@ -62,7 +62,7 @@ impl Scope {
     }
 
     /// To be written into the audit when the work of this request commits. Outside a request it is for the work to say (see
-    /// [`Tx::note`]).
+    /// [`Tx::note`](crate::Tx::note)).
     pub fn note(&self, deed: Deed, subject: Subject, patient: Option<PatientId>) {
         if let Some(trail) = &self.trail {
             held(&trail.notes).push(Note { deed, subject, patient, detail: None });
