@@ -245,6 +245,27 @@ async fn an_invitation_ends_by_itself_or_by_being_withdrawn() {
 }
 
 #[tokio::test]
+async fn a_place_is_taken_once_by_whichever_of_its_links() {
+    let site = Site::open().await;
+    let wei = site.clinic.patient("Wei Ling", "wei@home.test").await;
+    let purpose = Purpose::InvitePatient(site.clinic.id, wei.id);
+    let links = [site.link(purpose, "wei@home.test").await, site.link(purpose, "wei@home.test").await];
+    let accept = async |token: &str| {
+        let (address, mut browser) = (format!("/welcome/{token}"), site.browser());
+        let version = browser.get(&address).await.hidden("consent_version");
+        let fields = [("password", "seven green bicycles"), ("agree", "yes"), ("consent_version", version.as_str())];
+        browser.post(&address, &fields).await.status
+    };
+    // Both at once, from two browsers.
+    let (one, other) = tokio::join!(accept(&links[0]), accept(&links[1]));
+    assert_eq!([one, other].iter().filter(|status| **status == StatusCode::SEE_OTHER).count(), 1, "{one} {other}");
+    for token in &links {
+        assert_eq!(site.browser().get(&format!("/welcome/{token}")).await.status, StatusCode::GONE);
+    }
+    assert_eq!(site.db.row("select count(*) from consent").await, "1");
+}
+
+#[tokio::test]
 async fn somebody_with_an_account_joins_with_the_password_they_have() {
     let site = Site::open().await;
     site.give_password(site.clinic.physio.account).await;

@@ -425,3 +425,37 @@ async fn an_owner_cannot_reset_who_works_in_another_clinic_too() {
     let there = owner.post(&format!("/team/{}/second-factor", other.physio.membership), &[]).await;
     assert_eq!(there.status, StatusCode::NOT_FOUND, "nor anybody of another clinic");
 }
+
+#[tokio::test]
+async fn an_invitation_is_no_way_around_it() {
+    let site = Site::open().await;
+    let mut hannah = signed_in(&site, HANNAH).await;
+    let (phone, _) = set_up(&site, &mut hannah).await;
+    // Somebody on the staff comes as a patient, too.
+    let record = site.clinic.patient("Hannah Lim", HANNAH).await;
+    let token = site.link(store::link::Purpose::InvitePatient(site.clinic.id, record.id), HANNAH).await;
+    let address = format!("/welcome/{token}");
+    let mut browser = site.browser();
+    let version = browser.get(&address).await.hidden("consent_version");
+    let half = browser.post(&address, &[("password", PASSWORD), ("agree", "yes"), ("consent_version", &version)]).await;
+    assert_eq!(half.location(), "/sign-in/code", "{}", half.text);
+    assert_eq!(browser.cookie("homestretch"), None);
+    assert_eq!(browser.get("/patients").await.status, StatusCode::SEE_OTHER);
+    let inside = browser.post("/sign-in/code", &[("code", &phone.code(site.clock.now()))]).await;
+    assert_eq!((inside.status, browser.get("/account").await.status), (StatusCode::SEE_OTHER, StatusCode::OK));
+    // The invitation was accepted, once.
+    assert_eq!(site.db.row("select count(*) from consent").await, "1");
+    assert_eq!(site.browser().get(&address).await.status, StatusCode::GONE);
+}
+
+#[tokio::test]
+async fn whoever_confirms_with_a_wrong_code_is_known() {
+    let site = Site::open().await;
+    let mut hannah = signed_in(&site, HANNAH).await;
+    let (phone, _) = set_up(&site, &mut hannah).await;
+    let failed = "select count(*) from audit_entry where deed = 'sign_in_failed'";
+    assert_eq!(site.db.row(failed).await, "0");
+    let refused = hannah.post("/account/confirm", &[("password", PASSWORD), ("code", &wrong(&phone, &site))]).await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(site.db.row(failed).await, "1");
+}

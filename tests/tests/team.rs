@@ -220,7 +220,9 @@ async fn an_owner_is_invited_and_an_invitation_is_withdrawn() {
     let invited = owner.post("/team", &[("name", "Ravi Kumar"), ("email", "ravi@hill.test"), ("role", "owner")]).await;
     assert_eq!(invited.location(), "/team");
     assert_eq!(site.db.row("select role from membership where name = 'Ravi Kumar'").await, "owner");
-    assert_eq!(site.db.row("select deed from audit_entry where subject = 'team'").await, "wrote");
+    let told = "select deed, detail from audit_entry where subject = 'team'";
+    let place = site.db.row("select id from membership where name = 'Ravi Kumar'").await;
+    assert_eq!(site.db.row(told).await, format!("wrote|invited as owner: {place}"));
     let odd = owner.post("/team", &[("name", "Sam"), ("email", "sam@hill.test"), ("role", "patient")]).await;
     assert_eq!(odd.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert!(odd.has("choose one of these") && odd.has("sam@hill.test"), "{}", odd.text);
@@ -240,7 +242,8 @@ async fn an_owner_is_invited_and_an_invitation_is_withdrawn() {
     assert_eq!(owner.post(&format!("/team/{ravi}/withdraw"), &[]).await.location(), "/team", "a second click");
     assert_eq!(owner.post(&format!("/team/{ravi}/enable"), &[]).await.status, StatusCode::NOT_FOUND, "there is nothing to open");
 
-    // Invited anew, this time as a physiotherapist; and once more by the button.
+    // Invited anew, this time as a physiotherapist; and once more by the button. The old mail stays what it was.
+    let first = token;
     site.clock.advance(jiff::SignedDuration::from_mins(2));
     let again = owner.post("/team", &[("name", "Ravi K."), ("email", "RAVI@hill.test"), ("role", "physiotherapist")]).await;
     assert_eq!(again.location(), "/team", "{}", again.text);
@@ -248,6 +251,7 @@ async fn an_owner_is_invited_and_an_invitation_is_withdrawn() {
         site.db.row(&format!("select name, role, disabled_at from membership where id = '{ravi}'")).await,
         "Ravi K.|physiotherapist|"
     );
+    assert_eq!(site.browser().get(&format!("/welcome/{first}")).await.status, StatusCode::GONE, "it would open the new place");
     owner.post(&format!("/team/{ravi}/withdraw"), &[]).await;
     site.clock.advance(jiff::SignedDuration::from_mins(2));
     assert_eq!(owner.post(&format!("/team/{ravi}/invite"), &[]).await.location(), "/team");
@@ -255,6 +259,7 @@ async fn an_owner_is_invited_and_an_invitation_is_withdrawn() {
     let token = site.link(Purpose::InviteStaff(site.clinic.id, ravi), "ravi@hill.test").await;
     let joined = browser.post(&format!("/welcome/{token}"), &[("name", "Ravi"), ("password", "seven green bicycles")]).await;
     assert_eq!(joined.location(), "/patients");
+    assert_eq!(site.browser().get(&format!("/welcome/{first}")).await.status, StatusCode::GONE, "withdrawn is withdrawn");
     assert_eq!(
         owner.post(&format!("/team/{ravi}/withdraw"), &[]).await.status,
         StatusCode::NOT_FOUND,

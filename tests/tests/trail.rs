@@ -166,6 +166,32 @@ async fn what_changes_an_account_or_the_team_is_told_to_every_clinic_it_concerns
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_clinic_that_only_invited_somebody_is_told_nothing_of_them() {
+    let site = Site::open().await;
+    let email = site.clinic.physio.email.clone();
+    site.give_password(site.clinic.physio.account).await;
+    // Another clinic types the address, as staff and as a patient's, and waits.
+    let other = clinic_called(&site.db, "Lakeside", "lakeside.test", site.clock.now()).await;
+    other.patient("Somebody", email.as_str()).await;
+    let (clinic, now, name, to) = (other.id, site.clock.now(), PersonName::parse("Somebody").unwrap(), email.clone());
+    site.db
+        .store
+        .signin(move |tx| async move {
+            store::team::invite(&tx, clinic, (&name, &to), domain::person::Role::Physiotherapist, now).await
+        })
+        .await
+        .unwrap();
+    let theirs = format!("select count(*) from audit_entry where clinic_id = '{clinic}' and deed <> 'wrote'");
+    let account = format!("select count(*) from audit_entry where clinic_id = '{clinic}' and subject = 'account'");
+    let mut physio = site.browser();
+    physio.sign_in(email.as_str(), "wrong, wrong, wrong").await;
+    physio.sign_in(email.as_str(), PASSWORD).await;
+    physio.post("/account/password", &[("current", PASSWORD), ("new", "seven green bicycles")]).await;
+    physio.post("/account/sessions/end-others", &[]).await;
+    assert_eq!((site.db.row(&theirs).await, site.db.row(&account).await), ("0".into(), "0".into()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn work_that_is_taken_back_leaves_no_entry_and_an_entry_that_cannot_be_written_takes_the_work_back() {
     let site = Site::open().await;
     let hannah = site.clinic.patient("Hannah Tan", "hannah@home.test").await;

@@ -180,8 +180,8 @@ pub async fn join_staff(
 ) -> Result<(), StoreError> {
     let found = tx
         .run(
-            "update membership set joined_at = coalesce(joined_at, $5), name = $4
-             where clinic_id = $1 and id = $2 and account_id = $3 and disabled_at is null",
+            "update membership set joined_at = $5, name = $4
+             where clinic_id = $1 and id = $2 and account_id = $3 and joined_at is null and disabled_at is null",
             [clinic.0.into(), member.0.into(), account.0.into(), name.as_str().into(), from_instant(now).into()],
         )
         .await?;
@@ -200,7 +200,7 @@ pub struct Consent {
 /// A patient accepts: the record is tied to the account and the consent is kept word for word.
 ///
 /// # Errors
-/// [`StoreError::NotFound`] when the record is another account's already or closed; [`StoreError::Conflict`] with
+/// [`StoreError::NotFound`] when the record is an account's already or closed; [`StoreError::Conflict`] with
 /// `patient_clinic_id_account_id_key` when the account is another patient of the clinic.
 pub async fn join_patient(
     tx: &Tx,
@@ -212,7 +212,7 @@ pub async fn join_patient(
     let found = tx
         .run(
             "update patient set account_id = $3, joined_at = coalesce(joined_at, $4)
-             where clinic_id = $1 and id = $2 and (account_id is null or account_id = $3) and closed_at is null",
+             where clinic_id = $1 and id = $2 and account_id is null and closed_at is null",
             [clinic.0.into(), patient.0.into(), account.0.into(), from_instant(now).into()],
         )
         .await?;

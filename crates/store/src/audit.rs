@@ -219,7 +219,7 @@ fn hex(text: &str) -> String {
 }
 
 /// Somebody at the door: before, while or after they are signed in.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct AtTheDoor {
     /// Which clinic's audit tells of it.
     pub clinic: ClinicId,
@@ -233,8 +233,8 @@ pub struct AtTheDoor {
     pub request: Uuid,
     /// From where.
     pub address: Option<IpAddr>,
-    /// By what, if not by the password.
-    pub by: Option<&'static str>,
+    /// More, in words of this program's own and ids: never anything a person typed.
+    pub detail: Option<String>,
 }
 
 /// Notes a sign-in, a sign-out or a change of an account, in [`Store::signin`](crate::Store::signin).
@@ -242,7 +242,7 @@ pub struct AtTheDoor {
 /// # Errors
 /// Those of the database.
 pub async fn at_the_door(tx: &Tx, who: AtTheDoor, deed: Deed, subject: Subject) -> Result<(), StoreError> {
-    let AtTheDoor { clinic, at, account, actor, request, address, by } = who;
+    let AtTheDoor { clinic, at, account, actor, request, address, detail } = who;
     let (member, own) = match actor {
         Actor::Staff(MembershipId(id)) => (Some(id), None),
         Actor::Patient(PatientId(id)) => (None, Some(id)),
@@ -261,14 +261,15 @@ pub async fn at_the_door(tx: &Tx, who: AtTheDoor, deed: Deed, subject: Subject) 
             own.into(),
             request.into(),
             address.map(|address| address.to_string()).into(),
-            by.into(),
+            detail.into(),
         ],
     )
     .await?;
     Ok(())
 }
 
-/// Notes something about an account in the audit of every clinic that it has a place in, in one statement.
+/// Notes something about an account in the audit of every clinic where it has taken a place that is open, in one statement: a clinic that
+/// only invited somebody is told nothing of them.
 ///
 /// # Errors
 /// Those of the database.
@@ -283,8 +284,9 @@ pub async fn at_every_door(
     // has: what is refused takes as long either way.
     tx.run(
         "select audit_append_in(place.clinic_id, $2, $1, place.membership_id, place.patient_id, $5, 'account', place.patient_id, $3, $4, null)
-         from (select m.clinic_id, m.id as membership_id, null::uuid as patient_id from membership m where m.account_id = $1
-               union all select p.clinic_id, null, p.id from patient p where p.account_id = $1
+         from (select m.clinic_id, m.id as membership_id, null::uuid as patient_id from membership m
+               where m.account_id = $1 and m.joined_at is not null and m.disabled_at is null
+               union all select p.clinic_id, null, p.id from patient p where p.account_id = $1 and p.closed_at is null
                order by 1) place",
         [
             account.map(|account| account.0).into(),

@@ -145,6 +145,7 @@ struct Row {
     staff_name: Option<String>,
     role: Option<String>,
     withdrawn: bool,
+    taken: bool,
 }
 
 /// The link with this token, in whatever state; `None` for a token we never made. Changes nothing.
@@ -159,7 +160,9 @@ pub async fn find(tx: &Tx, token: &str, now: Timestamp) -> Result<Option<Link>, 
                c.name as clinic_name, p.name as patient_name, p.language, t.name as physiotherapist, m.name as staff_name, m.role,
                -- an invitation to an address that the record no longer has, to a closed record, or to a closed place
                coalesce(p.email is distinct from l.email and l.patient_id is not null, false) or p.closed_at is not null
-                 or m.disabled_at is not null as withdrawn
+                 or m.disabled_at is not null as withdrawn,
+               -- a place is taken once, by whichever of its links
+               p.account_id is not null or m.joined_at is not null as taken
              from link l
              left join clinic c on c.id = l.clinic_id
              left join patient p on p.clinic_id = l.clinic_id and p.id = l.patient_id
@@ -190,6 +193,7 @@ fn read(row: Row, now: Timestamp) -> Result<Link, StoreError> {
         staff_name,
         role,
         withdrawn,
+        taken,
     } = row;
     let corrupt = |column, why: String| StoreError::corrupt("link", column, id, why);
     let person = |name: &str| PersonName::parse(name).map_err(|why| corrupt("name", why.to_string()));
@@ -215,6 +219,7 @@ fn read(row: Row, now: Timestamp) -> Result<Link, StoreError> {
     let expires_at = to_instant(expires_at).ok_or_else(|| corrupt("expires_at", "out of range".into()))?;
     let freshness = match used_at {
         Some(_) => Freshness::Used,
+        None if taken => Freshness::Used,
         None if expires_at <= now || withdrawn => Freshness::Expired,
         None => Freshness::Live,
     };
@@ -222,18 +227,41 @@ fn read(row: Row, now: Timestamp) -> Result<Link, StoreError> {
     Ok(Link { id, email, freshness, opens })
 }
 
-/// Uses the link up. Of two people who use it at once, one is refused; so are all that come later.
+/// Uses the link up, and with it all other links to the same place. Of two people who use one of them at once, one is refused; so are all
+/// that come later.
 ///
 /// # Errors
 /// [`StoreError::NotFound`] when it was used or is over.
 pub async fn consume(tx: &Tx, id: Uuid, now: Timestamp) -> Result<(), StoreError> {
-    let used = tx
-        .run(
-            "update link set used_at = $2 where id = $1 and used_at is null and expires_at > $2",
+    #[derive(FromQueryResult)]
+    struct Used {
+        id: Uuid,
+    }
+    // In the order of the ids, so that two links to one place cannot wait for each other.
+    let used: Vec<Used> = tx
+        .all(
+            "with held as (
+               select l.id from link this join link l on l.id = this.id
+                 or (l.clinic_id = this.clinic_id and (l.patient_id = this.patient_id or l.membership_id = this.membership_id))
+               where this.id = $1 order by l.id for update of l)
+             update link set used_at = $2 where id in (select id from held) and used_at is null and expires_at > $2 returning id",
             [id.into(), from_instant(now).into()],
         )
         .await?;
-    if used == 0 { Err(StoreError::NotFound) } else { Ok(()) }
+    if used.iter().any(|one| one.id == id) { Ok(()) } else { Err(StoreError::NotFound) }
+}
+
+/// Ends every link to a place on the staff: what comes next is another invitation.
+///
+/// # Errors
+/// The store's own.
+pub(crate) async fn retire_staff(tx: &Tx, clinic: ClinicId, member: MembershipId, now: Timestamp) -> Result<(), StoreError> {
+    tx.run(
+        "update link set used_at = $3 where clinic_id = $1 and membership_id = $2 and used_at is null",
+        [clinic.0.into(), member.0.into(), from_instant(now).into()],
+    )
+    .await?;
+    Ok(())
 }
 
 /// Ends every other link to a new password of this account: the password has been chosen.

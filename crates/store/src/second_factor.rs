@@ -270,7 +270,15 @@ pub async fn reset_by_operator(tx: &Tx, email: &Email, now: Timestamp) -> Result
     clinics.dedup();
     let request = Uuid::now_v7();
     for clinic in clinics {
-        let who = AtTheDoor { clinic, at: now, account, actor: Actor::System, request, address: None, by: Some("by the operator") };
+        let who = AtTheDoor {
+            clinic,
+            at: now,
+            account,
+            actor: Actor::System,
+            request,
+            address: None,
+            detail: Some("by the operator".to_owned()),
+        };
         audit::at_the_door(tx, who, Deed::Wrote, Subject::Account).await?;
     }
     Ok(true)

@@ -16,6 +16,7 @@ use crate::{
     StoreError, Tx, account,
     audit::{Deed, Subject},
     convert::{At, from_instant, to_instant},
+    link,
     outbox::{self, Owed},
 };
 
@@ -116,11 +117,31 @@ pub async fn invite(
         )
         .await?;
     let member = match again {
-        Some(Row { id }) => id.into(),
+        Some(Row { id }) => {
+            // The mail of the invitation that was withdrawn must not open this one.
+            link::retire_staff(tx, clinic, id.into(), now).await?;
+            id.into()
+        }
         None => account::add_member(tx, clinic, account, role, name, now).await?,
     };
     outbox::enqueue(tx, clinic, Owed::StaffInvitation(member), email, now).await?;
     Ok(member)
+}
+
+/// That whoever asks is an owner of the clinic still: somebody may have been quicker. Holds the place as it is until the transaction ends.
+/// For what runs in [`Store::signin`](crate::Store::signin).
+///
+/// # Errors
+/// [`StoreError::NotFound`] when they are not.
+pub async fn still_owner(tx: &Tx, clinic: ClinicId, member: MembershipId) -> Result<(), StoreError> {
+    let held = tx
+        .run(
+            "select from membership where clinic_id = $1 and id = $2 and role = 'owner' and joined_at is not null and disabled_at is null
+             for share",
+            [clinic.0.into(), member.0.into()],
+        )
+        .await?;
+    if held == 0 { Err(StoreError::NotFound) } else { Ok(()) }
 }
 
 #[derive(FromQueryResult)]

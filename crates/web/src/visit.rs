@@ -76,7 +76,15 @@ impl Visit {
 
     /// This request as the audit tells of it, by somebody who is about to be signed in or no longer is.
     pub(crate) fn at_the_door(&self, account: AccountId, clinic: ClinicId, seat: SeatId) -> AtTheDoor {
-        AtTheDoor { clinic, at: self.now(), account, actor: seat.actor(), request: self.id(), address: self.address(), by: None }
+        AtTheDoor {
+            clinic,
+            at: self.now(),
+            account,
+            actor: seat.actor(),
+            request: self.id(),
+            address: self.address(),
+            detail: None,
+        }
     }
 
     /// The notice that a redirect left behind.

@@ -9,7 +9,7 @@ use domain::{ids::PatientId, person::Language};
 use render::{Field, Flash, Nav, pages::patient::Close, words::say};
 use serde::Deserialize;
 use store::{
-    StoreError,
+    StoreError, account,
     closure::{self, Closing},
     consent,
     session::{Seat, SignedIn},
@@ -53,7 +53,11 @@ pub(crate) async fn submit(
     let (id, language) = patient(&me)?;
     let withdraw = withdraw == "yes";
     app.throttle.check(&visit)?;
-    if sign_in::recognise(&app, &visit, me.email.clone(), current).await?.is_none() {
+    let known = sign_in::recognise(&app, &visit, me.email.clone(), current).await?;
+    let (account, compared) = (me.account, known.as_ref().and_then(|known| known.password_hash.clone()));
+    // The record is closed in another role's transaction, which cannot read passwords: what is asked here is a moment old by then.
+    let held = app.store.signin(move |tx| async move { account::still_has(&tx, account, compared.as_deref()).await });
+    if known.is_none() || !held.await.map_err(from_store)? {
         return pages.clone().at(Nav::Account).refuse(&shown(&me, withdraw, Some(say(language, "close-wrong", &[]))));
     }
     let (now, clinic) = (visit.now(), me.clinic.id);

@@ -4,7 +4,11 @@ use axum::extract::State;
 use domain::person::Language;
 use render::{Field, Flash, pages::account::second_factor::Confirm, words::say};
 use serde::Deserialize;
-use store::session::{self, Seat, SignedIn};
+use store::{
+    account,
+    audit::{self, Deed},
+    session::{self, Seat, SignedIn},
+};
 
 use super::{
     code::{self, Given},
@@ -84,21 +88,26 @@ pub(super) async fn prove(
     code: String,
 ) -> Result<Proved, PageError> {
     app.throttle.check(visit)?;
-    if sign_in::recognise(app, visit, me.email.clone(), password).await?.is_none() {
-        return Ok(Proved::WrongPassword);
-    }
+    let Some(known) = sign_in::recognise(app, visit, me.email.clone(), password).await? else { return Ok(Proved::WrongPassword) };
     let now = visit.now();
+    let from = (visit.id(), visit.address());
     let (account, session, asked, keys) = (me.account, me.session, me.second_factor, app.keys.clone());
     let given = app
         .store
         .signin(move |tx| async move {
-            let given = if asked { code::give(&tx, &keys, account, &code, now).await? } else { Given::Right };
-            if matches!(given, Given::Right | Given::Recovery { .. }) {
-                session::confirm(&tx, session, now).await?;
+            if !account::still_has(&tx, account, known.password_hash.as_deref()).await? {
+                return Ok(None);
             }
-            Ok::<_, store::StoreError>(given)
+            let given = if asked { code::give(&tx, &keys, account, &code, now).await? } else { Given::Right };
+            match given {
+                Given::Right | Given::Recovery { .. } => session::confirm(&tx, session, now).await?,
+                Given::Wrong => audit::at_every_door(&tx, Some(account), Deed::SignInFailed, now, from).await?,
+                Given::Wait(_) => {}
+            }
+            Ok::<_, store::StoreError>(Some(given))
         })
         .await?;
+    let Some(given) = given else { return Ok(Proved::WrongPassword) };
     match given {
         Given::Right | Given::Recovery { .. } => Ok(Proved::Yes),
         Given::Wait(until) => Err(code::too_many(until, now)),

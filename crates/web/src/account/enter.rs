@@ -29,8 +29,8 @@ pub(super) async fn open_until(tx: &Tx, visit: &Visit, opening: Opening<'_>) -> 
     if let Some(old) = visit.token() {
         session::end_by_token(tx, old).await?;
     }
-    let by = (opening.reach == Reach::Today).then_some("by a link in a mail");
-    let who = AtTheDoor { by, ..visit.at_the_door(opening.account, opening.clinic, opening.seat) };
+    let detail = (opening.reach == Reach::Today).then(|| "by a link in a mail".to_owned());
+    let who = AtTheDoor { detail, ..visit.at_the_door(opening.account, opening.clinic, opening.seat) };
     let token = session::open(tx, opening, visit.now()).await?;
     audit::at_the_door(tx, who, Deed::SignedIn, Subject::Account).await?;
     Ok(token)

@@ -63,11 +63,13 @@ pub(crate) async fn invite(
             return pages.at(Nav::Clinic).refuse(&page);
         }
     };
-    let (asked, to) = (by(&owner, &visit), email.clone());
+    let (asked, to, owning) = (by(&owner, &visit), email.clone(), owner.membership);
     let added = app
         .store
         .signin(move |tx| async move {
-            team::invite(&tx, asked.clinic, (&name, &to), role, asked.at).await?;
+            team::still_owner(&tx, asked.clinic, owning).await?;
+            let member = team::invite(&tx, asked.clinic, (&name, &to), role, asked.at).await?;
+            let asked = of(asked, &format!("invited as {}", role.tag()), member);
             audit::at_the_door(&tx, asked, Deed::Wrote, Subject::Team).await
         })
         .await;
@@ -101,24 +103,31 @@ pub(crate) async fn invite_again(
     visit: Visit,
     pages: Pages,
 ) -> PageResult {
-    let asked = by(&owner, &visit);
-    let email = app
+    let (asked, owning) = (by(&owner, &visit), owner.membership);
+    let (email, queued) = app
         .store
         .signin(move |tx| async move {
+            team::still_owner(&tx, asked.clinic, owning).await?;
             let invited = |other: &Member| other.id == member && other.joined_at.is_none();
             let (clinic, now) = (asked.clinic, asked.at);
             let found = team::list(&tx, clinic).await?.into_iter().find(invited).ok_or(StoreError::NotFound)?;
+            let mut queued = true;
             if found.disabled_at.is_none() {
-                outbox::enqueue(&tx, clinic, Owed::StaffInvitation(member), &found.email, now).await?;
+                queued = outbox::enqueue(&tx, clinic, Owed::StaffInvitation(member), &found.email, now).await?;
             } else {
                 let name = PersonName::parse(&found.name).map_err(|_| StoreError::NotFound)?;
                 team::invite(&tx, clinic, (&name, &found.email), found.role, now).await?;
             }
-            audit::at_the_door(&tx, asked, Deed::Wrote, Subject::Team).await?;
-            Ok::<_, PageError>(found.email)
+            audit::at_the_door(&tx, of(asked, "invited again", member), Deed::Wrote, Subject::Team).await?;
+            Ok::<_, PageError>((found.email, queued))
         })
         .await?;
-    Ok(pages.go_saying("/team", &Flash::good(format!("The invitation to {email} is on its way again."))))
+    let said = if queued {
+        Flash::good(format!("The invitation to {email} is on its way again."))
+    } else {
+        Flash::warn(format!("The invitation to {email} was sent a moment ago. Wait a minute before sending it again."))
+    };
+    Ok(pages.go_saying("/team", &said))
 }
 
 /// `POST /team/{id}/withdraw`
@@ -196,13 +205,14 @@ pub(crate) async fn reset_second_factor(
         let own = "Your own second factor is under “Your account”. It asks for a code, so that nobody else turns it off.";
         return said(&app, &owner, pages, Err(StoreError::Refused(own.into()))).await;
     }
-    let asked = by(&owner, &visit);
+    let (asked, owning) = (by(&owner, &visit), owner.membership);
     let reset = app
         .store
         .signin(move |tx| async move {
+            team::still_owner(&tx, asked.clinic, owning).await?;
             let was_on = second_factor::reset_member(&tx, asked.clinic, member).await?;
             if was_on {
-                audit::at_the_door(&tx, asked, Deed::Wrote, Subject::Team).await?;
+                audit::at_the_door(&tx, of(asked, "second factor turned off", member), Deed::Wrote, Subject::Team).await?;
             }
             Ok::<_, StoreError>(was_on)
         })
@@ -249,8 +259,13 @@ fn by(owner: &Staff, visit: &Visit) -> AtTheDoor {
         actor: Actor::Staff(owner.membership),
         request: visit.id(),
         address: visit.address(),
-        by: None,
+        detail: None,
     }
+}
+
+/// What was done, and with whose place.
+fn of(asked: AtTheDoor, deed: &str, member: MembershipId) -> AtTheDoor {
+    AtTheDoor { detail: Some(format!("{deed}: {member}")), ..asked }
 }
 
 async fn change<T, F, Fut>(app: &AppState, owner: &Staff, work: F) -> Result<T, StoreError>

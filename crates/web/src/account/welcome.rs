@@ -15,6 +15,7 @@ use store::{
     StoreError, account,
     audit::{self, Deed, Subject},
     link::{self, Freshness, Invited, InvitedSeat, Link, Opens},
+    second_factor::{self, Standing},
     session::SeatId,
 };
 
@@ -76,7 +77,8 @@ pub(crate) async fn submit(
         return pages.show_as(StatusCode::UNPROCESSABLE_ENTITY, &chrome, &page);
     };
     match invitation.accept(&app, visit, name, password).await {
-        Ok((token, seat)) => Ok(enter::admit(&app, &token, seat, enter::home(seat))),
+        Ok(Entered::Fully(token, seat)) => Ok(enter::admit(&app, &token, seat, enter::home(seat))),
+        Ok(Entered::Half(token)) => Ok(enter::half_admit(&app, &token, "")),
         Err(StoreError::NotFound) => mailed::over(&pages, Over::InvitationUsed, Some(page.clinic)),
         Err(error) if error.conflicts_with("patient_clinic_id_account_id_key") => {
             Err(PageError::Refused(Some("This account is another patient of the same clinic already.".into())))
@@ -89,6 +91,14 @@ pub(crate) async fn submit(
 enum Password {
     New(String),
     Known(Option<String>),
+}
+
+/// What accepting opened.
+enum Entered {
+    /// A session in the new place.
+    Fully([u8; 32], SeatId),
+    /// A sign-in that waits for its code.
+    Half([u8; 32]),
 }
 
 async fn find(app: &AppState, token: String, visit: &Visit) -> Result<Result<Invitation, (Over, Option<String>)>, PageError> {
@@ -181,13 +191,7 @@ impl Invitation {
         Ok(None)
     }
 
-    async fn accept(
-        self,
-        app: &AppState,
-        visit: Visit,
-        name: PersonName,
-        password: Password,
-    ) -> Result<([u8; 32], SeatId), StoreError> {
+    async fn accept(self, app: &AppState, visit: Visit, name: PersonName, password: Password) -> Result<Entered, StoreError> {
         let Self { link, invited, .. } = self;
         let now = visit.now();
         app.store
@@ -218,8 +222,12 @@ impl Invitation {
                         SeatId::Staff(member)
                     }
                 };
+                // An invitation is no way around the second factor.
+                if matches!(second_factor::standing(&tx, account.id, now).await?, Standing::On { .. }) {
+                    return Ok(Entered::Half(second_factor::half_open(&tx, account.id, now).await?));
+                }
                 let token = enter::open(&tx, &visit, (account.id, clinic, seat)).await?;
-                Ok((token, seat))
+                Ok(Entered::Fully(token, seat))
             })
             .await
     }
