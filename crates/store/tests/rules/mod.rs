@@ -41,8 +41,18 @@ pub const RULES: &[Rule] = &[
             where case when polcmd in ('*', 'w') then polqual is null or polwithcheck is null
                        when polcmd = 'a' then polwithcheck is null else polqual is null end",
         offences: &[
-            ("create policy x on patient to homestretch_app using (clinic_id = current_clinic())", "patient.x"),
-            ("create policy x on patient for update to homestretch_app using (clinic_id = current_clinic())", "patient.x"),
+            ("create policy x on patient to homestretch_app using (clinic_id = (select current_clinic()))", "patient.x"),
+            ("create policy x on patient for update to homestretch_app using (clinic_id = (select current_clinic()))", "patient.x"),
+        ],
+    },
+    Rule {
+        says: "policies that read a setting for each row: not current_clinic() but (select current_clinic())",
+        finds: "select polrelid::regclass || '.' || polname from pg_policy
+            where replace(concat(pg_get_expr(polqual, polrelid), pg_get_expr(polwithcheck, polrelid)), ' SELECT current_', '')
+              ~ 'current_[a-z]+\\(\\)'",
+        offences: &[
+            ("create policy x on patient to homestretch_app using (clinic_id = current_clinic()) with check (false)", "patient.x"),
+            ("create policy x on patient for insert to homestretch_app with check ((select current_patient()) is null or id = current_patient())", "patient.x"),
         ],
     },
     Rule {
@@ -55,13 +65,13 @@ pub const RULES: &[Rule] = &[
         says: "permissive policies of the app that are wider than the clinic",
         finds: "select polrelid::regclass || '.' || polname from pg_policy
             where polpermissive and 'homestretch_app'::regrole = any (polroles)
-              and (coalesce(pg_get_expr(polqual, polrelid), '(clinic_id = current_clinic())') <> '(clinic_id = current_clinic())'
-                or coalesce(pg_get_expr(polwithcheck, polrelid), '(clinic_id = current_clinic())') <> '(clinic_id = current_clinic())')
+              and (coalesce(pg_get_expr(polqual, polrelid), '(clinic_id = ( SELECT current_clinic() AS current_clinic))') <> '(clinic_id = ( SELECT current_clinic() AS current_clinic))'
+                or coalesce(pg_get_expr(polwithcheck, polrelid), '(clinic_id = ( SELECT current_clinic() AS current_clinic))') <> '(clinic_id = ( SELECT current_clinic() AS current_clinic))')
               and (polrelid::regclass::text, polname, pg_get_expr(polqual, polrelid)) not in
-                (('clinic', 'clinic', '(id = current_clinic())'), ('mail_sender', 'app', 'true'))",
+                (('clinic', 'clinic', '(id = ( SELECT current_clinic() AS current_clinic))'), ('mail_sender', 'app', 'true'))",
         offences: &[
             ("create policy x on patient for select to homestretch_app using (true)", "patient.x"),
-            ("create policy x on patient to homestretch_app using (clinic_id = current_clinic()) with check (true)", "patient.x"),
+            ("create policy x on patient to homestretch_app using (clinic_id = (select current_clinic())) with check (true)", "patient.x"),
             ("drop policy clinic on clinic; create policy clinic on clinic to homestretch_app using (true) with check (true)", "clinic.clinic"),
         ],
     },
