@@ -151,6 +151,8 @@ fn kept_secret(home: &Path) -> Result<SecretSlice<u8>> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
         Err(error) => return Err(error).with_context(|| format!("cannot read {}", file.display())),
     }
+    // With a database of one's own nothing has made it yet.
+    fs::create_dir_all(home).with_context(|| format!("cannot make {}", home.display()))?;
     let mut bytes = [0_u8; 32];
     getrandom::fill(&mut bytes).map_err(|error| anyhow!("the system has no random numbers: {error}"))?;
     let mut out = fs::OpenOptions::new()
