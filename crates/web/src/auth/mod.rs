@@ -3,6 +3,7 @@
 pub mod address;
 mod argon;
 pub(crate) mod cookie;
+mod hands;
 pub(crate) mod origin;
 pub mod password;
 pub(crate) mod throttle;
