@@ -202,7 +202,6 @@ pub fn hash(password: &str) -> Result<String, String> {
 
 #[cfg(test)]
 mod tests {
-
     use argon2::{Algorithm, Argon2, Params, PasswordHasher, Version};
 
     use super::*;
