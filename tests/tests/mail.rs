@@ -10,7 +10,7 @@ use std::{
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use domain::person::Email;
+use domain::{ids::ReplyId, person::Email};
 use jiff::{Timestamp, civil::date};
 use render::{Templates, links::Links};
 use serde_json::{Value, json};
@@ -80,7 +80,8 @@ impl Story {
         self.owe(Owed::ProgramAssigned(farah.id, program.id), "farah@example.test").await;
         let owner = self.clinic.owner.account;
         self.owe(Owed::PasswordReset(owner), "owner@riverside.test").await;
-        assert_eq!(self.tick().await.sent, 5);
+        self.owe(Owed::Answer(farah.id, ReplyId::new()), "farah@example.test").await;
+        assert_eq!(self.tick().await.sent, 6);
         self.server.messages()
     }
 }

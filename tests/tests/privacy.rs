@@ -392,6 +392,7 @@ const TOTALS: &[(&str, &str)] = &[
     ("sessions", "select count(*) from session_log where patient_id = '{id}'"),
     ("session_exercises", "select count(*) from log_entry where patient_id = '{id}'"),
     ("corrections", "select count(*) from log_revision where patient_id = '{id}'"),
+    ("answers", "select count(*) from reply where patient_id = '{id}'"),
     ("reminder_times", "select count(*) from reminder_rule where patient_id = '{id}'"),
     ("emails", "select count(*) from notice where patient_id = '{id}'"),
     ("consents", "select count(*) from consent where patient_id = '{id}'"),
@@ -448,7 +449,10 @@ async fn a_patient_takes_everything_away_and_nothing_of_anybody_else() {
         .execute(&format!(
             "update session_log set note = '=HYPERLINK(\"http://evil.test\")' || chr(10) || '@home, \"better\"', red_flags = '{{unsteady}}'
              where id = '{log}';
-             insert into log_revision select clinic_id, gen_random_uuid(), id, patient_id, '{{\"note\": \"-1\"}}', received_at from session_log where id = '{log}'"
+             insert into log_revision select clinic_id, gen_random_uuid(), id, patient_id, '{{\"note\": \"-1\"}}', received_at from session_log where id = '{log}';
+             insert into reply (clinic_id, id, patient_id, log_id, note, text, written_by, written_at)
+               select clinic_id, gen_random_uuid(), patient_id, id, note, '=Stop, and \"call\" us', '{by}', received_at from session_log where id = '{log}'",
+            by = site.clinic.physio.membership
         ))
         .await;
     browser.post("/reminders/test", &[]).await;
@@ -481,6 +485,7 @@ async fn a_patient_takes_everything_away_and_nothing_of_anybody_else() {
         files["README.txt"]
     );
     assert!(files["consents.csv"].contains("I agree."));
+    assert_eq!(table(&files["answers.csv"])[1][2], "'=Stop, and \"call\" us");
 
     // At the desk, for a patient who asks: the same.
     // At the desk nothing of whose it is stands in the file's name.

@@ -83,13 +83,29 @@ pub struct Flagged {
     pub flags: Vec<RedFlag>,
 }
 
-/// A note or message of the patient that nobody has answered.
+/// A note or message of the patient.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Question {
     /// The log or message it stands in.
     pub id: Uuid,
-    /// The patient's civil date on which it came.
+    /// The patient's civil date that it is about.
     pub date: Date,
+    /// When it came: orders them, since a note may be about a day that is over.
+    pub at: Timestamp,
+    /// Whether it was replied to as it stands now.
+    pub answered: bool,
+}
+
+/// The notes that still wait for an answer: not replied to, and newer than the newest that was acknowledged, which was acknowledged
+/// with all that had come before it.
+pub fn waiting(questions: &[Question], marks: &[Mark]) -> Vec<Question> {
+    let order = |question: &Question| (question.at, question.id);
+    let acknowledged = |question: &&Question| {
+        let key = question.id.to_string();
+        marks.iter().any(|mark| mark.kind == AttentionKind::Asked && mark.state == MarkState::Acknowledged && mark.key == key)
+    };
+    let seen = questions.iter().filter(acknowledged).map(order).max();
+    questions.iter().filter(|question| !question.answered && seen.is_none_or(|seen| order(question) > seen)).copied().collect()
 }
 
 /// All that attention looks at, for one patient. Lists may come in any order.
@@ -109,7 +125,7 @@ pub struct Case<'a> {
     pub scores: &'a [Scored],
     /// The logs with stop signs of these programs.
     pub flagged: &'a [Flagged],
-    /// What waits for an answer.
+    /// What waits for an answer (see [`waiting`]).
     pub questions: &'a [Question],
 }
 
@@ -340,7 +356,7 @@ fn has_been_due(program: &Program, today: Date) -> bool {
 }
 
 fn asked(questions: &[Question]) -> Option<Attention> {
-    let newest = questions.iter().max_by_key(|question| (question.date, question.id))?;
+    let newest = questions.iter().max_by_key(|question| (question.at, question.id))?;
     let oldest = questions.iter().map(|question| question.date).min()?;
     Some(Attention {
         kind: AttentionKind::Asked,

@@ -71,6 +71,8 @@ id! {
     RuleId,
     /// An attention mark (acknowledged or snoozed).
     AttentionId,
+    /// What a physiotherapist answered to a note of the patient's.
+    ReplyId,
 }
 
 #[cfg(test)]

@@ -145,6 +145,19 @@ pub struct Test {
     pub unsubscribe: String,
 }
 
+/// Tells a patient that what they wrote was answered. Neither the question nor the answer is in it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Answer {
+    /// From which clinic.
+    pub sender: Sender,
+    /// The patient's given name.
+    pub name: String,
+    /// The physiotherapist who looks after the patient, if somebody does.
+    pub by: Option<String>,
+    /// `/today`, absolute; it asks for the password.
+    pub link: String,
+}
+
 /// Renders all three parts of `mail` in `language`.
 ///
 /// # Errors
@@ -215,7 +228,14 @@ pub struct Entry {
 
 /// Every kind of mail there is.
 pub fn all() -> Vec<Entry> {
-    vec![entry::<Invitation>(), entry::<PasswordReset>(), entry::<ProgramAssigned>(), entry::<SessionReminder>(), entry::<Test>()]
+    vec![
+        entry::<Invitation>(),
+        entry::<PasswordReset>(),
+        entry::<ProgramAssigned>(),
+        entry::<SessionReminder>(),
+        entry::<Test>(),
+        entry::<Answer>(),
+    ]
 }
 
 fn entry<M: Mail>() -> Entry {
@@ -333,5 +353,19 @@ impl Mail for Test {
             unsubscribe: "https://clinic.example/unsubscribe/AQGiBTu-ZnbPmG9sPICjWTEBogU7vpZw0qqmKv3Am56TAAAAAGmk3oBUNT6dGj3BZ7xJ7-Kcrpu3jkWAFWgzM4592luwYX9aYw".into(),
         };
         vec![Self { times: None, sender: Sender::sample_bare(), ..one.clone() }, one]
+    }
+}
+
+impl Mail for Answer {
+    const KIND: &'static str = "answer";
+
+    fn samples() -> Vec<Self> {
+        let one = Self {
+            sender: Sender::sample(),
+            name: "Wei Ling".into(),
+            by: Some("Hannah".into()),
+            link: "https://clinic.example/today".into(),
+        };
+        vec![Self { by: None, sender: Sender::sample_bare(), ..one.clone() }, one]
     }
 }

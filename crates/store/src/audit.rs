@@ -71,6 +71,8 @@ pub enum Subject {
     Log,
     /// A reason why a patient needs the physiotherapist.
     Attention,
+    /// What was answered to a patient's note.
+    Reply,
     /// Reminder rules.
     Reminders,
     /// The mails owed and sent.
@@ -99,12 +101,13 @@ pub enum Subject {
 
 impl Subject {
     /// Every subject there is.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Caseload,
         Self::Record,
         Self::Program,
         Self::Log,
         Self::Attention,
+        Self::Reply,
         Self::Reminders,
         Self::Notices,
         Self::Invitation,
@@ -127,6 +130,7 @@ impl Subject {
             Self::Program => "program",
             Self::Log => "log",
             Self::Attention => "attention",
+            Self::Reply => "reply",
             Self::Reminders => "reminders",
             Self::Notices => "notices",
             Self::Invitation => "invitation",

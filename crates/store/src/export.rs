@@ -112,6 +112,13 @@ pub static TABLES: &[Table] = &[
               from log_revision r where r.clinic_id = :clinic and r.patient_id = :patient order by r.replaced_at, r.id",
     },
     Table {
+        name: "answers",
+        columns: &["session", "your_note", "answer", "by", "written_at", "read_at"],
+        sql: "select jsonb_build_array(r.log_id, r.note, r.text, m.name, r.written_at, r.read_at)
+              from reply r join membership m on m.clinic_id = r.clinic_id and m.id = r.written_by
+              where r.clinic_id = :clinic and r.patient_id = :patient order by r.written_at, r.id",
+    },
+    Table {
         name: "reminder_times",
         columns: &["time", "days", "time_zone", "paused_until"],
         sql: "select jsonb_build_array(r.local_time,

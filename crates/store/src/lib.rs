@@ -26,6 +26,7 @@ pub mod outbox;
 pub mod patient;
 pub mod program;
 pub mod reminder;
+pub mod reply;
 pub mod reports;
 mod schema;
 mod scope;

@@ -17,7 +17,7 @@ mod settle;
 use std::fmt;
 
 use domain::{
-    ids::{AccountId, ClinicId, MembershipId, NoticeId, PatientId, ProgramId},
+    ids::{AccountId, ClinicId, MembershipId, NoticeId, PatientId, ProgramId, ReplyId},
     person::Email,
 };
 use jiff::{SignedDuration, Timestamp};
@@ -45,11 +45,14 @@ pub enum Kind {
     SessionReminder,
     /// Shows a patient, who asked for it, how reminders arrive.
     Test,
+    /// Tells a patient that what they wrote was answered, and not what.
+    Answer,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 5] = [Self::Invitation, Self::PasswordReset, Self::ProgramAssigned, Self::SessionReminder, Self::Test];
+    pub const ALL: [Self; 6] =
+        [Self::Invitation, Self::PasswordReset, Self::ProgramAssigned, Self::SessionReminder, Self::Test, Self::Answer];
 
     /// As the schema spells it.
     pub fn tag(self) -> &'static str {
@@ -59,13 +62,14 @@ impl Kind {
             Self::ProgramAssigned => "program_assigned",
             Self::SessionReminder => "session_reminder",
             Self::Test => "test",
+            Self::Answer => "answer",
         }
     }
 
     /// Whether a mail of this kind may be repeated when nobody knows if it arrived. Account notices may (a repeat is harmless, a
-    /// loss is not), a reminder never.
+    /// loss is not), a reminder never, nor that there is an answer: a second one would read like a second answer.
     pub fn may_repeat(self) -> bool {
-        self != Self::SessionReminder
+        !matches!(self, Self::SessionReminder | Self::Answer)
     }
 }
 
@@ -88,10 +92,12 @@ pub enum Owed {
     ProgramAssigned(PatientId, ProgramId),
     /// Show a patient how reminders arrive.
     Test(PatientId),
+    /// Tell a patient of answers that wait; the oldest of them that no mail has told of ([`crate::reply::to_tell`]).
+    Answer(PatientId, ReplyId),
 }
 
 /// Queues a mail in the caller's transaction ([`crate::Store::tenant`] or [`crate::Store::signin`]): it is owed exactly when what it
-/// tells about is committed. A second request for the same within a minute is the same mail; a program is announced once. Says
+/// tells about is committed. A second request for the same within a minute is the same mail; a program is announced once, and so is an answer. Says
 /// whether it was queued.
 ///
 /// The link of an invitation or a reset is made by the worker when it writes the mail ([`crate::link::issue`]), so no token lies in
@@ -109,6 +115,7 @@ pub async fn enqueue(tx: &Tx, clinic: ClinicId, owed: Owed, recipient: &Email, n
             (Kind::ProgramAssigned, Some(patient.0), None, None, Some(id.0), format!("program_assigned:{id}"))
         }
         Owed::Test(id) => (Kind::Test, Some(id.0), None, None, None, format!("test:{id}:{click}")),
+        Owed::Answer(patient, id) => (Kind::Answer, Some(patient.0), None, None, None, format!("answer:{id}")),
     };
     let queued = tx
         .run(

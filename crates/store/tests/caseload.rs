@@ -37,6 +37,8 @@ async fn clinic(db: &Db) -> (people::Clinic, [people::Somebody; 3], MembershipId
             "insert into program_pause (clinic_id, id, program_id, patient_id, from_date, created_at)
                select clinic_id, gen_random_uuid(), id, patient_id, starts_on, now() from program where patient_id = '{id}';
              insert into log_revision select clinic_id, gen_random_uuid(), id, patient_id, '{{}}', now() from session_log where patient_id = '{id}';
+             insert into reply (clinic_id, id, patient_id, log_id, text, written_by, written_at)
+               select clinic_id, gen_random_uuid(), patient_id, id, 'x', '{by}', now() from session_log where patient_id = '{id}';
              insert into attention_mark (clinic_id, id, patient_id, kind, fact_key, marked_by, marked_at)
                values ('{clinic}', gen_random_uuid(), '{id}', 'pain_high', 'x', '{by}', now());
              insert into notice (clinic_id, id, kind, patient_id, recipient, dedupe_key, due_at, next_at, created_at)

@@ -21,7 +21,7 @@ use lettre::{
 use render::{
     Templates, formats,
     links::{Links, ONE_TAP_LASTS},
-    mail::{self, Invitation, PasswordReset, ProgramAssigned, RenderedMail, Sender, SessionReminder},
+    mail::{self, Answer, Invitation, PasswordReset, ProgramAssigned, RenderedMail, Sender, SessionReminder},
 };
 use store::{
     link,
@@ -237,6 +237,12 @@ impl Composer {
                     unsubscribe: self.links.unsubscribe(notice.clinic, id, now),
                 };
                 Ok((patient.name.to_string(), mail::render(&self.templates, language, &mail)?))
+            }
+            Kind::Answer => {
+                let patient = patient()?;
+                let by = patient.physiotherapist.as_deref().map(first);
+                let mail = Answer { sender, name: patient.name.called().to_owned(), by, link: self.links.to("/today") };
+                Ok((patient.name.to_string(), mail::render(&self.templates, patient.language, &mail)?))
             }
             Kind::Test => {
                 let patient = patient()?;

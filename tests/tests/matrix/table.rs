@@ -207,6 +207,8 @@ pub const TABLE: &[Entry] = &[
     post("/session/{id}", TODAY, Takes::Program).form("log_id={new}&date={today}&{done}&pain_before=2&pain_after=1&effort=3"),
     get("/logs/{id}", PATIENTS, Takes::Log),
     post("/logs/{id}", PATIENTS, Takes::Log).form("{done}&pain_before=2&pain_after=1&note=Better"),
+    post("/logs/{id}/replies/read", PATIENTS, Takes::Log),
+    post("/logs/{id}/replies", STAFF, Takes::Log).form("text=Answer+{n}"),
     get("/progress", PATIENTS, Takes::Nothing),
     get("/reminders", PATIENTS, Takes::Nothing),
     post("/reminders", PATIENTS, Takes::Nothing).form("reminders=on&time=09:00&day=0&zone=Asia/Kuala_Lumpur&paused_until="),

@@ -205,6 +205,7 @@ impl World {
                  insert into program_pause values ('{of}', gen_random_uuid(), '{program}', '{id}', '2026-02-24', '2026-02-24',
                    'Zq{scope}hxreason', false, 'Zq{scope}sxresumed', now());
                  update session_log set note = 'Zq{scope}hxnote' where id = '{log}';
+                 insert into reply values ('{of}', gen_random_uuid(), '{id}', '{log}', 'Zq{scope}hxasked', 'Zq{scope}hxanswer', '{by}', now());
                  update consent set wording = 'Zq{scope}xconsent' where patient_id = '{id}';
                  insert into attention_mark values ('{of}', gen_random_uuid(), '{id}', 'not_started', 'old', 'Zq{scope}sxmark', null, '{by}', now());
                  update notice set state = 'dead', attempts = 1, reply = 'Zq{scope}sxreply', settled_at = now() where patient_id = '{id}';

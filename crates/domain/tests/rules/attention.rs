@@ -1,7 +1,7 @@
 use crate::fixtures::{after, at, d, done, eight_weeks, logged, monday, plan, program};
 use domain::adherence::Logged;
 use domain::attention::{
-    Attention, AttentionKind, Case, Facts, Flagged, Mark, MarkState, Question, Scored, Settings, attention, headline, open,
+    Attention, AttentionKind, Case, Facts, Flagged, Mark, MarkState, Question, Scored, Settings, attention, headline, open, waiting,
 };
 use domain::ids::{LogId, PatientId};
 use domain::person::Role;
@@ -265,11 +265,40 @@ fn somebody_who_never_began_has_not_started_rather_than_missed() {
 
 #[test]
 fn a_question_waits_for_an_answer() {
-    let question = |id: u128, n: i32| Question { id: Uuid::from_u128(id), date: day(n) };
+    let question = |id: u128, n: i32| asked_at(id, n, n, false);
     let questions = [question(1, 4), question(2, 9), question(3, 2)];
     let found = find(&Case { questions: &questions, ..case(&[], &[]) }, AttentionKind::Asked, day(10)).unwrap();
     assert_eq!((found.since, found.facts), (day(2), Facts::Asked { count: 3, newest: Uuid::from_u128(2) }));
     assert_eq!(kinds(&case(&[], &[]), day(10)), []);
+}
+
+/// A note about day `about` that came on day `came`.
+fn asked_at(id: u128, about: i32, came: i32, answered: bool) -> Question {
+    let at = day(came).to_zoned(jiff::tz::TimeZone::UTC).unwrap().timestamp();
+    Question { id: Uuid::from_u128(id), date: day(about), at, answered }
+}
+
+#[test]
+fn a_reply_answers_one_note_and_acknowledging_all_that_had_come() {
+    let ids = |questions: &[Question], marks: &[Mark]| -> Vec<u128> {
+        waiting(questions, marks).iter().map(|question| question.id.as_u128()).collect()
+    };
+    let notes = [asked_at(1, 4, 4, false), asked_at(2, 6, 6, true), asked_at(3, 8, 8, false)];
+    assert_eq!(ids(&notes, &[]), [1, 3], "what was replied to waits no more, the others do");
+    let mark = |id: u128, state| Mark { kind: AttentionKind::Asked, key: Uuid::from_u128(id).to_string(), state };
+    let seen = [mark(3, MarkState::Acknowledged)];
+    assert_eq!(ids(&notes, &seen), [0u128; 0]);
+    // A note about an earlier day that comes later is new.
+    let more = [&notes[..], &[asked_at(4, 5, 9, false)]].concat();
+    assert_eq!(ids(&more, &seen), [4]);
+    let found = attention(&Case { questions: &waiting(&more, &seen), ..case(&[], &[]) }, &Settings::default(), day(10));
+    assert_eq!(found[0].facts, Facts::Asked { count: 1, newest: Uuid::from_u128(4) });
+    assert_eq!(open(found, &seen, day(10)).len(), 1);
+    // Replied to and acknowledged both hold; a snooze and another kind's decision answer nothing.
+    let both = [asked_at(1, 4, 4, false), asked_at(3, 8, 8, true)];
+    assert_eq!(ids(&both, &seen), [0u128; 0]);
+    assert_eq!(ids(&notes, &[mark(3, MarkState::SnoozedUntil(day(20)))]), [1, 3]);
+    assert_eq!(ids(&notes, &[Mark { kind: AttentionKind::PainHigh, ..mark(3, MarkState::Acknowledged) }]), [1, 3]);
 }
 
 #[test]

@@ -383,7 +383,8 @@ impl Maker {
 /// The decision of a physiotherapist who has answered every note there is.
 fn answered(patient: PatientId, logs: &[days::Logged], today: Date) -> Option<(Mark, Timestamp)> {
     let noted = || logs.iter().map(|logged| &logged.log).filter(|log| log.note.is_some());
-    let questions: Vec<Question> = noted().map(|log| Question { id: log.id.0, date: log.date }).collect();
+    let questions: Vec<Question> =
+        noted().map(|log| Question { id: log.id.0, date: log.date, at: log.received_at, answered: false }).collect();
     let case = Case {
         patient,
         invited_on: None,

@@ -52,6 +52,20 @@ saved-note-clinic = Your clinic can read your note.
 saved-correct = Correct it
 saved-until = You can correct it until { $day }.
 
+## Answers to what they wrote
+answer-title = An answer from { $by }
+answers-title = What the clinic answered
+answer-about = You wrote on { $day }:
+answer-about-stop = You told us about a stop sign on { $day }.
+answer-by = { $by }, { $day }
+answer-read = I have read it
+answer-thanks = Good. You find it in Progress whenever you want to read it again.
+answers-more =
+    { $count ->
+        [one] One more answer is in Progress.
+       *[other] { $count } more answers are in Progress.
+    }
+
 ## Stop signs
 stop-title = Stop and call the clinic
 stop-text = You told us about a sign that needs a person to look at it first. Please do no more exercises for now. Your program is paused.
@@ -152,6 +166,7 @@ mail-kind-password = New password
 mail-kind-program = New program
 mail-kind-reminder = Reminder
 mail-kind-test = Test
+mail-kind-answer = An answer to your note
 mail-line = { $kind }. { $what }
 mail-planned = Planned
 mail-waiting = Waiting

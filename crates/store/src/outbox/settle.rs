@@ -222,7 +222,7 @@ pub async fn reap(tx: &Tx, now: Timestamp) -> Result<Reaped, StoreError> {
         .run(
             "update notice n set state = 'pending', token = null, lease_until = null
              from (select clinic_id, id from notice
-                   where lease_until <= $1 and (state = 'claimed' or (state = 'sending' and kind <> 'session_reminder'))
+                   where lease_until <= $1 and (state = 'claimed' or (state = 'sending' and kind not in ('session_reminder', 'answer')))
                    for update skip locked) as left_behind
              where n.clinic_id = left_behind.clinic_id and n.id = left_behind.id",
             [from_instant(now).into()],

@@ -107,7 +107,7 @@ pub struct Sessions {
     pub scores: Vec<Scored>,
     /// Sessions with stop signs.
     pub flagged: Vec<Flagged>,
-    /// Sessions with a note.
+    /// Sessions with a note, answered or not.
     pub questions: Vec<Question>,
     /// The newest session's date.
     pub last: Option<Date>,
@@ -141,7 +141,9 @@ pub async fn sessions(tx: &Tx, patients: &[PatientId], window: Window) -> Result
         pain_before: Option<i16>,
         pain_after: Option<i16>,
         red_flags: Vec<String>,
+        received_at: At,
         noted: bool,
+        answered: bool,
     }
     let ids: Vec<Uuid> = patients.iter().map(|id| id.0).collect();
     let Window { always, ended, never } = window;
@@ -149,7 +151,20 @@ pub async fn sessions(tx: &Tx, patients: &[PatientId], window: Window) -> Result
     let rows: Vec<Row> = tx.all(include_str!("caseload_sessions.sql"), values).await?;
     let mut by_patient: HashMap<PatientId, Sessions> = HashMap::with_capacity(patients.len());
     for row in rows {
-        let Row { id, patient_id, program_id, date, performed_at, completion, pain_before, pain_after, red_flags, noted } = row;
+        let Row {
+            id,
+            patient_id,
+            program_id,
+            date,
+            performed_at,
+            completion,
+            pain_before,
+            pain_after,
+            red_flags,
+            received_at,
+            noted,
+            answered,
+        } = row;
         let corrupt = |column: &'static str| StoreError::corrupt("session_log", column, id, "out of range");
         let pain = |score: Option<i16>, column: &'static str| {
             score.map(|score| PainScore::new(i64::from(score)).map_err(|_| corrupt(column))).transpose()
@@ -173,7 +188,8 @@ pub async fn sessions(tx: &Tx, patients: &[PatientId], window: Window) -> Result
             facts.flagged.push(Flagged { log, program, date, flags });
         }
         if noted {
-            facts.questions.push(Question { id, date });
+            let at = to_instant(received_at).ok_or_else(|| corrupt("received_at"))?;
+            facts.questions.push(Question { id, date, at, answered });
         }
     }
     Ok(by_patient)

@@ -135,6 +135,7 @@ fn what(entry: &Entry) -> &'static str {
         (Deed::Wrote, Some(Subject::Program)) => "opened-wrote-program",
         (Deed::Wrote, Some(Subject::Log)) => "opened-wrote-log",
         (Deed::Wrote, Some(Subject::Attention)) => "opened-wrote-attention",
+        (Deed::Wrote, Some(Subject::Reply)) => "opened-wrote-reply",
         (Deed::Wrote, Some(Subject::Reminders)) => "opened-wrote-reminders",
         (Deed::Wrote, Some(Subject::Notices)) => "opened-wrote-notices",
         (Deed::Wrote, Some(Subject::Invitation)) => "opened-wrote-invitation",

@@ -66,6 +66,8 @@ pub(crate) fn sentence(entry: &Entry) -> String {
             Some(Subject::Log) if own => "Logged or corrected a session".to_owned(),
             Some(Subject::Log) => format!("Entered or corrected a session of {}", of(&whose)),
             Some(Subject::Attention) => format!("Set a finding about {} aside", of(&whose)),
+            Some(Subject::Reply) if own => "Read an answer".to_owned(),
+            Some(Subject::Reply) => format!("Answered a note of {}", of(&whose)),
             Some(Subject::Reminders) => format!("Changed {whose} reminders"),
             Some(Subject::Notices) => "Sent a mail again".to_owned(),
             Some(Subject::Invitation) if entry.patient.is_some() => format!("Invited {}", of(&whose)),
@@ -98,6 +100,7 @@ fn thing(subject: Subject) -> &'static str {
         Subject::Invitation => "an invitation",
         Subject::Consent => "what a patient agreed to",
         Subject::Attention => "what a patient needs",
+        Subject::Reply => "an answer to a patient",
         Subject::Closure => "a closed record",
         Subject::Page => "a page",
         Subject::Caseload

@@ -17,7 +17,7 @@ use store::{StoreError, Tx, program, session_log};
 
 use super::{
     answers::{self, Given},
-    known, session, words,
+    known, replies, session, words,
 };
 use crate::{
     AppState, PageResult,
@@ -103,10 +103,11 @@ async fn open(
 ) -> Result<Log, StoreError> {
     let (language, zone, today) = (patient.language, &patient.zone, patient.zone.date(now));
     let versions = [version];
-    let (exercises, therapist, corrected) = tokio::try_join!(
+    let (exercises, therapist, corrected, answers) = tokio::try_join!(
         known::exercises(tx, &versions),
         known::therapist(tx, patient.id),
         session_log::corrected_at(tx, log.id),
+        store::reply::to_log(tx, patient.id, log.id),
     )?;
     let form = known::form(language, log.id, log.date, version, &exercises, therapist);
     let until = zone.date(log.received_at).saturating_add(i64::from(LOG_BACK_DAYS).days());
@@ -143,6 +144,7 @@ async fn open(
         entries,
         scores: scores(language, log),
         note: log.note.clone(),
+        answers: answers.iter().map(|reply| replies::answered(language, zone, reply)).collect(),
     })
 }
 

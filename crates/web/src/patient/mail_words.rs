@@ -155,6 +155,7 @@ impl Teller<'_> {
             Kind::ProgramAssigned => "mail-kind-program",
             Kind::SessionReminder => "mail-kind-reminder",
             Kind::Test => "mail-kind-test",
+            Kind::Answer => "mail-kind-answer",
         };
         let text = say(self.language, "mail-line", &[("kind", self.say(kind).into()), ("what", text.into())]);
         Line { time: when, label: self.say(label), tone, icon, text, reply: None }

@@ -9,6 +9,7 @@ pub mod log;
 mod mail_words;
 pub mod progress;
 pub mod reminders;
+pub mod replies;
 pub mod session;
 pub mod today;
 

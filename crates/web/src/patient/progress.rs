@@ -21,9 +21,13 @@ use render::{
     words::say,
 };
 use serde::Deserialize;
-use store::{StoreError, Tx, patient, program, session_log};
+use store::{
+    StoreError, Tx, patient, program,
+    reply::{self, Reply},
+    session_log,
+};
 
-use super::words;
+use super::{replies, words};
 use crate::{
     AppState, PageResult,
     extract::{Now, Pages, Patient, Query},
@@ -77,9 +81,15 @@ async fn load(tx: &Tx, patient: &Patient, before: &str, now: Timestamp) -> Resul
             }
         }
     };
-    let asked =
-        async { tokio::try_join!(program::of_patient(tx, patient.id), session_log::page(tx, patient.id, after, PAGE + 1), above) };
-    let (programs, mut logs, above) = tx.last(asked).await?;
+    let asked = async {
+        tokio::try_join!(
+            program::of_patient(tx, patient.id),
+            session_log::page(tx, patient.id, after, PAGE + 1),
+            reply::newest(tx, patient.id),
+            above
+        )
+    };
+    let (programs, mut logs, replies, above) = tx.last(asked).await?;
     let more = logs.len() > usize::from(PAGE);
     logs.truncate(usize::from(PAGE));
     let next = logs.last().filter(|_| more).map(|log| format!("/progress?before={}.{}", log.date, log.id));
@@ -92,7 +102,10 @@ async fn load(tx: &Tx, patient: &Patient, before: &str, now: Timestamp) -> Resul
         key: Vec::new(),
         chart: None,
         pain: None,
-        logs: logs.iter().map(|log| line(language, names.get(&log.program).copied(), log)).collect(),
+        logs: logs
+            .iter()
+            .map(|log| answered(patient, &replies, log, line(language, names.get(&log.program).copied(), log)))
+            .collect(),
         older_than: after.map(|_| before.to_owned()),
         next,
     };
@@ -244,5 +257,19 @@ fn line(language: Language, program: Option<&Program>, log: &SessionLog) -> LogL
         said: if mark == DayMark::Missed { words(language, "progress-log-none") } else { mark.word(language) },
         program: program.map(|program| program.name.clone()).unwrap_or_default(),
         facts: facts.join(" · "),
+        note: None,
+        answers: Vec::new(),
     }
+}
+
+/// The line with what was answered to the log; its note stands with the answer.
+fn answered(patient: &Patient, replies: &[Reply], log: &SessionLog, line: LogLine) -> LogLine {
+    // They come newest first.
+    let answers: Vec<_> = replies
+        .iter()
+        .rev()
+        .filter(|reply| reply.log == log.id)
+        .map(|reply| replies::answered(patient.language, &patient.zone, reply))
+        .collect();
+    LogLine { note: log.note.clone().filter(|_| !answers.is_empty()), answers, ..line }
 }

@@ -23,12 +23,12 @@ use serde::Deserialize;
 use store::{
     StoreError, Tx,
     exercise::{self, Exercise},
-    program,
+    program, reply,
     session::Reach,
     session_log,
 };
 
-use super::words;
+use super::{replies, words};
 use crate::{
     AppState, PageResult,
     account::agreed,
@@ -76,7 +76,8 @@ async fn load(tx: &Tx, patient: &Patient, today: Date, hour: Time, saved: Option
         }
     };
     let ids = [patient.id];
-    let (programs, mut logged, todays, saved, exercises, beside) = tx
+    let unread = async { if history { reply::unread(tx, patient.id).await } else { Ok(Vec::new()) } };
+    let (programs, mut logged, todays, saved, exercises, beside, unread) = tx
         .last(async {
             tokio::try_join!(
                 program::of_patient(tx, patient.id),
@@ -85,6 +86,7 @@ async fn load(tx: &Tx, patient: &Patient, today: Date, hour: Time, saved: Option
                 just_saved,
                 exercise::of_patient(tx, patient.id),
                 store::patient::beside(tx, patient.id),
+                unread,
             )
         })
         .await?;
@@ -95,6 +97,7 @@ async fn load(tx: &Tx, patient: &Patient, today: Date, hour: Time, saved: Option
     let adherence = adherence(&programs, &logged, today.saturating_sub(6.days()), today, today);
     let week = adherence.days.iter().map(|day| day_tile(language, day, today)).collect();
     let cards = chosen.iter().map(|program| card(language, program, &logged, &todays, &exercises, history, today)).collect();
+    let (answers, answers_more) = replies::cards(language, &patient.zone, &unread);
     let stopped = chosen.iter().any(|program| program.is_stopped());
     Ok(Today {
         date: formats::day_long(language, today),
@@ -106,6 +109,8 @@ async fn load(tx: &Tx, patient: &Patient, today: Date, hour: Time, saved: Option
             None => words(language, "today-none-clinic"),
         },
         saved: saved.as_ref().filter(|log| log.red_flags.is_empty()).and_then(|log| saved_line(patient, &programs, log, today)),
+        answers,
+        answers_more,
         stopped,
         // Not for a one-tap link: it opens today's session and no account.
         ask_consent: history && beside.agreed_to != Some(agreed::wording(language, "").version),

@@ -246,7 +246,7 @@ fn empty(show: Show, search: &str, whose: Whose) -> Empty {
 }
 
 fn row(standing: &Standing) -> Row {
-    let Standing { patient, today, programs: _, sessions, open, adherence } = standing;
+    let Standing { patient, today, programs: _, sessions, waiting: _, open, adherence } = standing;
     let language = Language::En;
     let ratio = adherence.ratio();
     let scores: Vec<Option<u8>> = sessions.scores.iter().rev().take(10).rev().map(|score| Some(score.after.get())).collect();

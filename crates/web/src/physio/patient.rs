@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use axum::extract::State;
 use domain::{
     attention::{Attention, AttentionKind},
-    ids::{ExerciseId, PatientId},
+    ids::{ExerciseId, LogId, PatientId},
     person::Language as Speaks,
     program::{Program, ProgramStatus, Version},
 };
@@ -20,12 +20,14 @@ use store::{
     Scope, Store, StoreError,
     audit::{Deed, Subject},
     patient::Patient,
+    reply::{self, Reply},
     reports::patient::{self as rows, Session},
 };
 
 use super::{
     period::{self, Period, Wanted},
     report::Facts,
+    said::Notes,
     standing::{Ground, Standing},
 };
 use crate::{
@@ -59,12 +61,14 @@ pub struct Record {
     pub period: Option<Period>,
     /// The sessions of the period.
     pub sessions: Vec<Session>,
+    /// What was answered to them.
+    pub replies: Vec<Reply>,
     /// The names of the exercises in the patient's programs.
     pub names: HashMap<ExerciseId, String>,
     now: Timestamp,
 }
 
-/// A decision about a finding that was refused: what was typed, and why.
+/// A decision about a finding, or an answer, that was refused: what was typed, and why.
 #[derive(Debug, Default)]
 pub struct Refused {
     /// Which finding; `None` when it is not among those that are open.
@@ -73,6 +77,8 @@ pub struct Refused {
     pub note: Field,
     /// The date; `None` where it was not part of the form.
     pub until: Option<Field>,
+    /// The answer to a session's note.
+    pub reply: Option<(LogId, Field)>,
     /// A sentence above everything else.
     pub problem: Option<String>,
 }
@@ -94,12 +100,16 @@ impl Record {
                 )?;
                 let standing = ground.judge(vec![rows::listed(&patient)], now).pop().ok_or(StoreError::NotFound)?;
                 let period = Period::choose(&wanted, &standing.programs, standing.today);
-                let sessions = match &period {
-                    Some(period) => tx.last(rows::sessions(&tx, id, period.from, period.to)).await?,
-                    None => Vec::new(),
+                let (sessions, replies) = match &period {
+                    Some(Period { from, to, .. }) => {
+                        let both =
+                            async { tokio::try_join!(rows::sessions(&tx, id, *from, *to), reply::between(&tx, id, *from, *to)) };
+                        tx.last(both).await?
+                    }
+                    None => (Vec::new(), Vec::new()),
                 };
                 let names = exercises.into_iter().map(|(id, exercise)| (id, exercise.name)).collect();
-                Ok(Self { patient, standing, period, sessions, names, now })
+                Ok(Self { patient, standing, period, sessions, replies, names, now })
             })
             .await
     }
@@ -112,6 +122,7 @@ impl Record {
             zone: &self.patient.zone,
             programs: &self.standing.programs,
             sessions: &self.sessions,
+            said: Notes { patient: &self.patient, replies: &self.replies, waiting: &self.standing.waiting, refused: None },
             names: &self.names,
             period: self.period.as_ref()?,
             today: self.standing.today,
@@ -126,17 +137,20 @@ impl Record {
         let (over, current): (Vec<&Program>, Vec<&Program>) =
             programs.into_iter().partition(|program| program.status(today) == ProgramStatus::Finished);
         let card = |program: &Program| program_card(program, id, today);
-        let report = self
-            .facts()
-            .zip(self.period.as_ref())
-            .map(|(facts, period)| facts.report(format!("/patients/{id}/report.csv?from={}&to={}", period.from, period.to)));
+        let report = self.facts().zip(self.period.as_ref()).map(|(mut facts, period)| {
+            facts.said.refused = refused.and_then(|refused| refused.reply.as_ref());
+            facts.report(format!("/patients/{id}/report.csv?from={}&to={}", period.from, period.to))
+        });
         PatientPage {
             crumbs: vec![Crumb::to("Patients", "/patients"), Crumb::here(self.patient.name.as_str())],
             name: self.patient.name.as_str().to_owned(),
             facts: self.reached(),
             access: self.access(),
-            problem: refused.and_then(|refused| refused.problem.clone()),
-            attention: self.standing.open.iter().map(|attention| attention_card(attention, id, today, refused)).collect(),
+            problem: refused.and_then(|refused| {
+                let unsaid = refused.reply.as_ref().and_then(|(_, field)| field.error.clone());
+                refused.problem.clone().or(unsaid)
+            }),
+            attention: self.standing.open.iter().map(|attention| self.attention_card(attention, refused)).collect(),
             programs: current.into_iter().map(card).collect(),
             earlier: over.into_iter().map(card).collect(),
             new_program: format!("/patients/{id}/programs/new"),
@@ -194,6 +208,42 @@ impl Record {
         format!("Account closed on {}", day.unwrap_or_default())
     }
 
+    fn attention_card(&self, attention: &Attention, refused: Option<&Refused>) -> AttentionCard {
+        let (patient, today) = (self.patient.id, self.standing.today);
+        let words::Status { label, tone, icon } = words::status(attention);
+        let refused = refused.filter(|refused| refused.kind == Some(attention.kind));
+        let week = today.saturating_add(7.days());
+        let since = match (today - attention.since).get_days() {
+            ..=0 => "Since today.".to_owned(),
+            1 => "Since yesterday.".to_owned(),
+            _ => format!("Since {}.", render::formats::day_medium(EN, attention.since)),
+        };
+        AttentionCard {
+            kind: attention.kind.tag(),
+            key: attention.key.clone(),
+            label,
+            tone,
+            icon,
+            sentence: words::sentence(attention),
+            since,
+            answer: (attention.kind == AttentionKind::Asked).then(|| self.to_newest_note()).flatten(),
+            acknowledge: format!("/attention/{patient}/acknowledge"),
+            snooze: format!("/attention/{patient}/snooze"),
+            note: refused.map(|refused| refused.note.clone()).unwrap_or_default(),
+            until: refused.and_then(|refused| refused.until.clone()).unwrap_or_else(|| Field::holding(week.to_string())),
+            earliest: today.saturating_add(1.day()).to_string(),
+            open: refused.is_some(),
+        }
+    }
+
+    /// Where the newest note that waits can be read and answered: on this page, over days that it is one of.
+    fn to_newest_note(&self) -> Option<String> {
+        let newest = self.standing.waiting.iter().max_by_key(|question| (question.at, question.id))?;
+        let shown = self.period.as_ref().is_some_and(|period| (period.from..=period.to).contains(&newest.date));
+        let page = if shown { String::new() } else { period::href(self.patient.id, newest.date, self.standing.today) };
+        Some(format!("{page}#note-{}", newest.id))
+    }
+
     fn no_report(&self) -> NoReport {
         match self.standing.program() {
             None => NoReport {
@@ -213,32 +263,6 @@ impl Record {
                 offer: true,
             },
         }
-    }
-}
-
-fn attention_card(attention: &Attention, patient: PatientId, today: Date, refused: Option<&Refused>) -> AttentionCard {
-    let words::Status { label, tone, icon } = words::status(attention);
-    let refused = refused.filter(|refused| refused.kind == Some(attention.kind));
-    let week = today.saturating_add(7.days());
-    let since = match (today - attention.since).get_days() {
-        ..=0 => "Since today.".to_owned(),
-        1 => "Since yesterday.".to_owned(),
-        _ => format!("Since {}.", render::formats::day_medium(EN, attention.since)),
-    };
-    AttentionCard {
-        kind: attention.kind.tag(),
-        key: attention.key.clone(),
-        label,
-        tone,
-        icon,
-        sentence: words::sentence(attention),
-        since,
-        acknowledge: format!("/attention/{patient}/acknowledge"),
-        snooze: format!("/attention/{patient}/snooze"),
-        note: refused.map(|refused| refused.note.clone()).unwrap_or_default(),
-        until: refused.and_then(|refused| refused.until.clone()).unwrap_or_else(|| Field::holding(week.to_string())),
-        earliest: today.saturating_add(1.day()).to_string(),
-        open: refused.is_some(),
     }
 }
 

@@ -19,6 +19,13 @@ pub struct Wanted {
     to: String,
 }
 
+impl Wanted {
+    /// As a form says it once more.
+    pub fn between(from: &str, to: &str) -> Self {
+        Self { from: from.to_owned(), to: to.to_owned() }
+    }
+}
+
 /// The days a report is about: at most [`LONGEST_DAYS`], none of them after today.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Period {

@@ -11,23 +11,20 @@ use domain::{
 };
 use jiff::civil::Date;
 use render::{
-    attention::red_flag,
     charts::{self, Change, ChartDay, Weeks},
-    formats::{day_range, day_short, day_with_weekday, list, one_decimal, percent, percent_points},
-    pages::physio::patient::{ExerciseRow, Figure, LogRow, Report, Said, effort_word, skip_reason},
+    formats::{day_range, day_short, day_with_weekday, one_decimal, percent, percent_points},
+    pages::physio::patient::{ExerciseRow, Figure, LogRow, Report, effort_word, skip_reason},
     words::Language,
 };
 use store::reports::patient::{MOST, Session};
 
-use super::period::Period;
+use super::{period::Period, said::Notes};
 
 const EN: Language = Language::En;
 /// Sessions that stand open in the list; the rest are one press away.
 const LOGS_SHOWN: usize = 10;
 /// Sessions listed at all; the file has every one.
 const LOGS_LISTED: usize = 200;
-/// Notes beside the chart.
-const NOTES: usize = 12;
 
 /// What a report is made of.
 #[derive(Debug)]
@@ -42,6 +39,8 @@ pub struct Facts<'a> {
     pub programs: &'a [Program],
     /// The sessions of the period, newest first.
     pub sessions: &'a [Session],
+    /// What was answered to what they say.
+    pub said: Notes<'a>,
     /// The names of the exercises.
     pub names: &'a HashMap<ExerciseId, String>,
     /// The days it is about.
@@ -69,7 +68,7 @@ impl Facts<'_> {
         let pain = self.pain();
         let listed = self.sessions.len().min(LOGS_LISTED);
         let (shown, older) = self.sessions[..listed].split_at(listed.min(LOGS_SHOWN));
-        let (said, said_more) = self.said();
+        let (said, said_older, said_more) = self.said();
         Report {
             sessions: self.sessions_figure(&sum),
             completion: self.completion_figure(&sum),
@@ -85,7 +84,10 @@ impl Facts<'_> {
             chart: self.chart(&sum),
             exercises: self.exercises(&sum),
             said,
+            said_older,
             said_more,
+            told: self.told(),
+            days: [self.period.from.to_string(), self.period.to.to_string()],
             logs: shown.iter().map(|session| self.log_row(session)).collect(),
             older_logs: older.iter().map(|session| self.log_row(session)).collect(),
             older_label: match older.len() {
@@ -214,32 +216,6 @@ impl Facts<'_> {
             .collect()
     }
 
-    fn said(&self) -> (Vec<Said>, Option<String>) {
-        let with_words = || self.sessions.iter().filter(|session| session.note.is_some() || !session.red_flags.is_empty());
-        let said = with_words()
-            .take(NOTES)
-            .map(|session| {
-                let pain =
-                    (session.pain_before.is_some() || session.pain_after.is_some()).then(|| format!("pain {}", scores(session)));
-                let skipped = self.skipped_names(session);
-                let skipped = (!skipped.is_empty()).then(|| format!("skipped {}", list(EN, &skipped)));
-                let facts: Vec<String> = pain.into_iter().chain(skipped).collect();
-                Said {
-                    text: session.note.clone(),
-                    date: day_short(EN, session.date),
-                    facts: (!facts.is_empty()).then(|| facts.join(" · ")),
-                    flags: session.red_flags.iter().map(|flag| red_flag(*flag).to_owned()).collect(),
-                }
-            })
-            .collect();
-        let more = match with_words().count().saturating_sub(NOTES) {
-            0 => None,
-            1 => Some("One older note: choose an earlier period to read it.".to_owned()),
-            n => Some(format!("{n} older notes: choose an earlier period to read them.")),
-        };
-        (said, more)
-    }
-
     fn log_row(&self, session: &Session) -> LogRow {
         let skipped: Vec<String> = session
             .entries
@@ -275,7 +251,7 @@ impl Facts<'_> {
         }
     }
 
-    fn skipped_names(&self, session: &Session) -> Vec<String> {
+    pub(super) fn skipped_names(&self, session: &Session) -> Vec<String> {
         session.entries.iter().filter(|done| done.skipped.is_some()).map(|done| self.name(done.exercise)).collect()
     }
 
@@ -305,7 +281,7 @@ impl Mean {
 }
 
 /// "2 → 3"; a score that was not given is a question mark, never a 0.
-fn scores(session: &Session) -> String {
+pub(super) fn scores(session: &Session) -> String {
     let score =
         |score: Option<domain::session_log::PainScore>| score.map_or_else(|| "?".to_owned(), |score| score.get().to_string());
     format!("{} → {}", score(session.pain_before), score(session.pain_after))

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use domain::{
     adherence::{self, Adherence},
-    attention::{self, Attention, Case, Mark, Settings},
+    attention::{self, Attention, Case, Mark, Question, Settings},
     ids::PatientId,
     program::{Program, ProgramStatus},
 };
@@ -29,6 +29,8 @@ pub struct Standing {
     pub programs: Vec<Program>,
     /// Their sessions.
     pub sessions: Sessions,
+    /// The notes that wait for an answer.
+    pub waiting: Vec<Question>,
     /// What needs the physiotherapist and was not set aside, most urgent first.
     pub open: Vec<Attention>,
     /// The last [`DAYS`] days.
@@ -107,6 +109,7 @@ fn standing(
     now: Timestamp,
 ) -> Standing {
     let today = patient.zone.date(now);
+    let waiting = attention::waiting(&sessions.questions, marks);
     let case = Case {
         patient: patient.id,
         invited_on: patient.invited_at.map(|at| patient.zone.date(at)),
@@ -115,14 +118,14 @@ fn standing(
         logs: &sessions.logs,
         scores: &sessions.scores,
         flagged: &sessions.flagged,
-        questions: &sessions.questions,
+        questions: &waiting,
     };
     // Who left needs nobody, whatever the last program asked for.
     let open =
         if patient.closed { Vec::new() } else { attention::open(attention::attention(&case, settings, today), marks, today) };
     let from = today.saturating_sub((DAYS - 1).days());
     let adherence = adherence::adherence(&programs, &sessions.logs, from, today, today);
-    Standing { patient, today, programs, sessions, open, adherence }
+    Standing { patient, today, programs, sessions, waiting, open, adherence }
 }
 
 /// From when on sessions matter: the start of the oldest program that has not ended more than [`DAYS`] days ago, and at least two

@@ -3,7 +3,7 @@
 use jiff::{ToSpan, civil::date};
 use serde::Serialize;
 
-use super::{DayTile, LogForm};
+use super::{Answered, DayTile, LogForm};
 use crate::{
     Page,
     charts::{self, ChartDay, DayByDay, DayMark, Weeks},
@@ -51,6 +51,10 @@ pub struct LogLine {
     pub program: String,
     /// "Pain 3 before, 2 after · Easy · with a note"; "" when nothing was given.
     pub facts: String,
+    /// The note, where it was answered.
+    pub note: Option<String>,
+    /// What the clinic answered, oldest first.
+    pub answers: Vec<Answered>,
 }
 
 impl Page for Progress {
@@ -99,6 +103,8 @@ impl Page for Progress {
                     said: "done".into(),
                     program: "Upper back relief".into(),
                     facts: "Pain 3 before, 2 after · Easy · with a note".into(),
+                    note: Some("Is it right that it pulls between the shoulder blades?".into()),
+                    answers: vec![Answered::sample()],
                 },
                 LogLine {
                     id: "01936f00-0000-7000-8000-000000000002".into(),
@@ -107,6 +113,8 @@ impl Page for Progress {
                     said: "part done".into(),
                     program: "Upper back relief".into(),
                     facts: String::new(),
+                    note: None,
+                    answers: Vec::new(),
                 },
             ],
             older_than: None,
@@ -146,6 +154,8 @@ pub struct Log {
     pub scores: Vec<Fact>,
     /// The note, likewise.
     pub note: Option<String>,
+    /// What the clinic answered, oldest first.
+    pub answers: Vec<Answered>,
 }
 
 /// A name and what was said of it.
@@ -173,6 +183,7 @@ impl Page for Log {
             entries: Vec::new(),
             scores: Vec::new(),
             note: None,
+            answers: Vec::new(),
         };
         let over = Self {
             until: None,
@@ -186,7 +197,8 @@ impl Page for Log {
         vec![
             open.clone(),
             Self { corrected: Some("Sunday 22 November".into()), ..open.clone() },
-            Self { problem: Some("Nothing was saved yet.".into()), ..open },
+            Self { problem: Some("Nothing was saved yet.".into()), ..open.clone() },
+            Self { answers: vec![Answered::sample()], ..open },
             over.clone(),
             Self { note: None, entries: Vec::new(), ..over },
             clinic,

@@ -3,12 +3,14 @@
 //! To add a question to the log form: a field in [`LogForm`], its place in `components/session_form.html`, its name in
 //! `web::patient::answers`.
 
+mod answers;
 mod form;
 mod history;
 mod privacy;
 mod reminders;
 mod today;
 
+pub use answers::{AnswerCard, Answered};
 pub use form::{EFFORTS, ExerciseView, LogForm, Session, Sign};
 pub use history::{Fact, Log, LogLine, Progress};
 pub use privacy::{Agreement, Close, Consent, Offer, Opened, OpenedDay, OpenedLine};

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::picture;
+use super::{AnswerCard, picture};
 use crate::{Page, Svg, charts::DayMark, figures::Pose};
 
 /// `/today`.
@@ -22,6 +22,10 @@ pub struct Today {
     pub therapist: Option<String>,
     /// The log that was just saved.
     pub saved: Option<Saved>,
+    /// Answers that wait to be read, the oldest first; none for a one-tap link.
+    pub answers: Vec<AnswerCard>,
+    /// "2 more answers are in Progress.", when not all stand here.
+    pub answers_more: Option<String>,
     /// Whether a stop sign paused a program: then the page begins with what to do.
     pub stopped: bool,
     /// The stop signs told last, in words; empty when none.
@@ -175,6 +179,8 @@ impl Page for Today {
             none_text: "Hannah has not given you a program yet.".into(),
             therapist: Some("Hannah".into()),
             saved: None,
+            answers: Vec::new(),
+            answers_more: None,
             stopped: false,
             signs: Vec::new(),
             ask_consent: false,
@@ -226,6 +232,16 @@ impl Page for Today {
             }),
             with(&|card| card.state = "paused"),
             Self { ask_consent: true, ..with(&|_| {}) },
+            Self { answers: vec![AnswerCard::sample()], ..open.clone() },
+            Self {
+                answers: vec![AnswerCard {
+                    note: None,
+                    about: "You told us about a stop sign on Wednesday 18 November.".into(),
+                    ..AnswerCard::sample()
+                }],
+                answers_more: Some("2 more answers are in Progress.".into()),
+                ..open.clone()
+            },
             Self { stopped: true, signs: vec!["Unsteady when walking".into()], ..with(&|card| card.state = "stopped") },
             with(&|card| (card.state, card.next, card.week) = ("upcoming", Some("Monday 23 November".into()), None)),
             with(&|card| (card.state, card.until, card.week) = ("finished", Some("Saturday 21 November".into()), None)),

@@ -74,6 +74,8 @@ pub struct AttentionCard {
     pub sentence: String,
     /// "since yesterday".
     pub since: String,
+    /// Where what was asked can be read and answered.
+    pub answer: Option<String>,
     /// Where it is acknowledged.
     pub acknowledge: String,
     /// Where it is snoozed.
@@ -175,8 +177,14 @@ pub struct Report {
     pub exercises: Vec<ExerciseRow>,
     /// What the patient said, newest first.
     pub said: Vec<Said>,
+    /// What was said before that.
+    pub said_older: Vec<Said>,
     /// How many older notes there are besides these, in words.
     pub said_more: Option<String>,
+    /// How the patient learns of an answer, in a sentence.
+    pub told: String,
+    /// The period's first and last day, for forms that lead back to it.
+    pub days: [String; 2],
     /// The newest sessions, newest first.
     pub logs: Vec<LogRow>,
     /// Those before them.
@@ -230,6 +238,8 @@ pub struct ExerciseRow {
 /// A note with what stood around it.
 #[derive(Debug, Clone, Serialize)]
 pub struct Said {
+    /// The session log's id.
+    pub log: String,
     /// The patient's words; `None` when only a stop sign was ticked.
     pub text: Option<String>,
     /// "18 Nov".
@@ -238,6 +248,27 @@ pub struct Said {
     pub facts: Option<String>,
     /// Stop signs that were ticked with it.
     pub flags: Vec<String>,
+    /// Whether it waits for an answer.
+    pub waits: bool,
+    /// What was answered, oldest first.
+    pub answers: Vec<Answer>,
+    /// Where an answer is posted.
+    pub reply: String,
+    /// An answer that was refused, or an empty one.
+    pub words: Field,
+    /// Whether its form stands open, because it was refused.
+    pub open: bool,
+}
+
+/// What was answered to a note.
+#[derive(Debug, Clone, Serialize)]
+pub struct Answer {
+    /// The answer.
+    pub text: String,
+    /// "Hannah Lee, 19 Nov · read 20 Nov".
+    pub by: String,
+    /// What the note said then, when it says something else now.
+    pub to: Option<String>,
 }
 
 /// One logged session.

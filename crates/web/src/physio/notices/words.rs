@@ -33,6 +33,7 @@ pub(super) fn kind(kind: Kind) -> &'static str {
         Kind::ProgramAssigned => "New program",
         Kind::SessionReminder => "Session reminder",
         Kind::Test => "Test mail",
+        Kind::Answer => "Answer to a note",
     }
 }
 

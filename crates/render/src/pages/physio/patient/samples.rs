@@ -2,7 +2,9 @@
 
 use jiff::civil::{Date, date};
 
-use super::{Access, AttentionCard, ExerciseRow, Figure, LogRow, NoReport, PatientPage, Period, Preset, ProgramCard, Report, Said};
+use super::{
+    Access, Answer, AttentionCard, ExerciseRow, Figure, LogRow, NoReport, PatientPage, Period, Preset, ProgramCard, Report, Said,
+};
 use crate::{
     Crumb, Field, Page,
     charts::{self, Change, ChartDay, DayByDay, DayMark, Weeks},
@@ -19,6 +21,7 @@ impl Page for PatientPage {
             attention: vec![AttentionCard {
                 until: Field::refused("2026-11-01", "Choose a day after today."),
                 open: true,
+                answer: None,
                 ..attention()
             }],
             period: Period {
@@ -124,6 +127,7 @@ fn attention() -> AttentionCard {
         icon: "up",
         sentence: "The last 3 scored sessions average 5.7, against 2.7 in the 7 days before them (n = 6).".into(),
         since: "since yesterday".into(),
+        answer: Some("#note-0199".into()),
         acknowledge: "/attention/0199/acknowledge".into(),
         snooze: "/attention/0199/snooze".into(),
         note: Field::default(),
@@ -177,15 +181,25 @@ fn report() -> Report {
         chart: chart(42),
         exercises: exercises(),
         said: vec![
+            Said { waits: true, ..said("Wall angels pinch at the front of my right shoulder.") },
             Said {
-                text: Some("Wall angels pinch at the front of my right shoulder.".into()),
-                date: "18 Nov".into(),
-                facts: Some("pain 2 → 3 · skipped wall angels".into()),
-                flags: Vec::new(),
+                text: None,
+                facts: None,
+                flags: vec!["a recent fall or blow".into()],
+                words: Field::refused("", "Write an answer first."),
+                open: true,
+                ..said("")
             },
-            Said { text: Some("Slept through for the first time.".into()), date: "11 Nov".into(), facts: None, flags: Vec::new() },
-            Said { text: None, date: "2 Nov".into(), facts: None, flags: vec!["a recent fall or blow".into()] },
         ],
+        said_older: vec![Said {
+            answers: vec![
+                Answer { text: "Good.".into(), by: "Hannah Lee, 12 Nov · read 13 Nov".into(), to: None },
+                Answer { text: "Keep on.".into(), by: "Hannah Lee, 12 Nov · not read yet".into(), to: Some("Slept well.".into()) },
+            ],
+            ..said("Slept through for the first time.")
+        }],
+        told: "Wei reads it on their page; a mail says that there is an answer, not what it says.".into(),
+        days: ["2026-10-12".into(), "2026-11-22".into()],
         said_more: Some("12 older notes are in the list of sessions.".into()),
         logs: vec![
             log("Wed 18 Nov", &["corrected 19 Nov", "logged 2 days later"]),
@@ -195,6 +209,21 @@ fn report() -> Report {
         older_label: Some("Show the 31 sessions before".into()),
         logs_more: Some("Only the newest 200 are listed; the file has all of them.".into()),
         csv: "/patients/0199/report.csv?from=2026-10-12&to=2026-11-22".into(),
+    }
+}
+
+fn said(text: &str) -> Said {
+    Said {
+        log: "0199".into(),
+        text: Some(text.into()),
+        date: "18 Nov".into(),
+        facts: Some("pain 2 → 3 · skipped wall angels".into()),
+        flags: Vec::new(),
+        waits: false,
+        answers: Vec::new(),
+        reply: "/logs/0199/replies".into(),
+        words: Field::default(),
+        open: false,
     }
 }
 
@@ -211,6 +240,7 @@ fn few() -> Report {
         chart: chart(1),
         exercises: Vec::new(),
         said: Vec::new(),
+        said_older: Vec::new(),
         said_more: None,
         logs: Vec::new(),
         older_logs: Vec::new(),
