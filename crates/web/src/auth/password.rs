@@ -71,7 +71,7 @@ pub struct Passwords(Arc<Shared>);
 
 struct Shared {
     cores: usize,
-    /// One for each core. Tokio's is fair: first come, first served.
+    /// Two for each core: one hashes, and the next is at hand when it is done. Tokio's is fair: first come, first served.
     turns: Arc<Semaphore>,
     waiting: AtomicUsize,
     /// Made when the first password comes.
@@ -83,7 +83,7 @@ impl Default for Passwords {
         let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         Self(Arc::new(Shared {
             cores,
-            turns: Arc::new(Semaphore::new(cores)),
+            turns: Arc::new(Semaphore::new(cores * 2)),
             waiting: AtomicUsize::new(0),
             hands: OnceLock::new(),
         }))
