@@ -245,6 +245,23 @@ async fn an_invitation_ends_by_itself_or_by_being_withdrawn() {
 }
 
 #[tokio::test]
+async fn an_invitation_that_was_just_sent_is_not_said_to_be_sent_again() {
+    let site = Site::open().await;
+    let hannah = site.clinic.patient("Hannah Tan", "hannah@home.test").await;
+    site.give_password(site.clinic.physio.account).await;
+    let mut physio = site.browser();
+    physio.sign_in(site.clinic.physio.email.as_str(), PASSWORD).await;
+    let again = format!("/patients/{}/invite", hannah.id);
+    let count = || site.db.row("select count(*) from notice where kind = 'invitation'");
+    physio.post(&again, &[]).await;
+    assert!(physio.get(&format!("/patients/{}", hannah.id)).await.has("on its way"));
+    let queued = count().await;
+    physio.post(&again, &[]).await;
+    assert!(physio.get(&format!("/patients/{}", hannah.id)).await.has("was sent a moment ago"));
+    assert_eq!(count().await, queued);
+}
+
+#[tokio::test]
 async fn a_place_is_taken_once_by_whichever_of_its_links() {
     let site = Site::open().await;
     let wei = site.clinic.patient("Wei Ling", "wei@home.test").await;
@@ -289,6 +306,9 @@ async fn somebody_with_an_account_joins_with_the_password_they_have() {
     assert!(choice.has("Physiotherapist") && choice.has("Patient"));
     let before = again.cookie("homestretch").unwrap();
     let chosen = again.post("/places", &[("place", &format!("patient-{}", hannah.id))]).await;
+    // The audit tells one sign-in from the other.
+    let by_choice = "select count(*) from audit_entry where deed = 'signed_in' and detail = 'by choosing the place'";
+    assert_eq!(site.db.row(by_choice).await, "1");
     assert_eq!(chosen.location(), "/today");
     assert_ne!(again.cookie("homestretch").unwrap(), before, "a new session");
     assert_eq!(again.get("/patients").await.status, StatusCode::NOT_FOUND);

@@ -128,6 +128,8 @@ async fn pages_of_the_audit_neither_repeat_nor_leave_out_an_entry() {
         site.db.rows("select seq from audit_entry where deed = 'read' and patient_id is not null order by seq desc").await;
     assert!(expected.len() > 70);
     let mut owner = owner(&site).await;
+    let nobody = format!("/audit.csv?person={}", uuid::Uuid::now_v7());
+    assert_eq!(owner.get(&nobody).await.status, StatusCode::NOT_FOUND, "as the page");
     let file = owner.get("/audit.csv?what=read").await;
     let in_file: Vec<&str> =
         file.text.lines().skip(1).filter(|line| line.contains("Farah")).map(|line| line.split(',').next().unwrap()).collect();

@@ -123,6 +123,49 @@ async fn a_refused_form_that_shows_whose_it_is_was_a_look() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_search_and_a_refused_form_that_name_somebody_were_looks() {
+    let site = Site::open().await;
+    site.clinic.patient("Hannah Tan", "hannah@home.test").await;
+    site.clinic.patient("Hannah Lim", "lim@home.test").await;
+    for account in [site.clinic.physio.account, site.clinic.owner.account] {
+        site.give_password(account).await;
+    }
+    let mut physio = site.browser();
+    physio.sign_in(site.clinic.physio.email.as_str(), PASSWORD).await;
+    let mut owner = site.browser();
+    owner.sign_in(site.clinic.owner.email.as_str(), PASSWORD).await;
+    let mut seen = told(&site).await.len();
+    let mut news = async || {
+        let all = told(&site).await;
+        let new = all[seen..].to_vec();
+        seen = all.len();
+        new
+    };
+    let name = physio_name(&site).await;
+    let boss: String = site.db.row(&format!("select name from membership where id = '{}'", site.clinic.owner.membership)).await;
+
+    // An address that is taken, in a new record and in a corrected one: the page says whose it is.
+    let taken = physio.post("/patients", &[("name", "Hanna"), ("email", "hannah@home.test")]).await;
+    assert!(taken.status == 422 && taken.has("Hannah Tan"), "{}", taken.text);
+    assert_eq!(news().await, [format!("{name} read record Hannah Tan")]);
+    let other = site.clinic.patient("Mei Wong", "mei@home.test").await;
+    let fields = [("name", "Mei Wong"), ("email", "hannah@home.test")];
+    let taken = physio.post(&format!("/patients/{}/edit", other.id), &fields).await;
+    assert!(taken.status == 422 && taken.has("Hannah Tan"), "{}", taken.text);
+    let told_now = news().await;
+    assert!(told_now.contains(&format!("{name} read record Hannah Tan")), "{told_now:?}");
+
+    // The audit's own search lists patients.
+    assert!(owner.get("/audit?q=Hannah").await.has("Hannah Lim"));
+    assert_eq!(news().await, [format!("{boss} read audit"), format!("{boss} read caseload")]);
+
+    // A breach that is not written down yet shows whom the name was found to be.
+    let found = owner.post("/audit/breaches", &[("what", ""), ("q", "hannah@home.test")]).await;
+    assert!(found.status == 422 && found.has("Hannah Tan"), "{}", found.text);
+    assert_eq!(news().await, [format!("{boss} read breach Hannah Tan")]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_changes_an_account_or_the_team_is_told_to_every_clinic_it_concerns() {
     let site = Site::open().await;
     let other = clinic_called(&site.db, "Lakeside", "lakeside.test", site.clock.now()).await;

@@ -11,26 +11,28 @@ use store::{
 use crate::{AppState, auth::cookie, error::leading_back, extract::go, visit::Visit};
 
 /// Opens a session in the caller's transaction; the one that this browser had before ends.
-pub(super) async fn open(
+pub(super) async fn open(tx: &Tx, visit: &Visit, place: (AccountId, ClinicId, SeatId)) -> Result<[u8; 32], StoreError> {
+    open_by(tx, visit, place, None).await
+}
+
+/// As [`open`]; the audit says by what it was opened.
+pub(super) async fn open_by(
     tx: &Tx,
     visit: &Visit,
     (account, clinic, seat): (AccountId, ClinicId, SeatId),
+    by: Option<&str>,
 ) -> Result<[u8; 32], StoreError> {
-    open_until(
-        tx,
-        visit,
-        Opening { account, clinic, seat, reach: Reach::Full, until: None, user_agent: visit.agent(), address: visit.address() },
-    )
-    .await
+    let opening =
+        Opening { account, clinic, seat, reach: Reach::Full, until: None, user_agent: visit.agent(), address: visit.address() };
+    open_until(tx, visit, opening, by).await
 }
 
-/// As [`open`], for a session of the caller's own reach and end.
-pub(super) async fn open_until(tx: &Tx, visit: &Visit, opening: Opening<'_>) -> Result<[u8; 32], StoreError> {
+/// As [`open_by`], for a session of the caller's own reach and end.
+pub(super) async fn open_until(tx: &Tx, visit: &Visit, opening: Opening<'_>, by: Option<&str>) -> Result<[u8; 32], StoreError> {
     if let Some(old) = visit.token() {
         session::end_by_token(tx, old).await?;
     }
-    let detail = (opening.reach == Reach::Today).then(|| "by a link in a mail".to_owned());
-    let who = AtTheDoor { detail, ..visit.at_the_door(opening.account, opening.clinic, opening.seat) };
+    let who = AtTheDoor { detail: by.map(str::to_owned), ..visit.at_the_door(opening.account, opening.clinic, opening.seat) };
     let token = session::open(tx, opening, visit.now()).await?;
     audit::at_the_door(tx, who, Deed::SignedIn, Subject::Account).await?;
     Ok(token)

@@ -98,7 +98,7 @@ pub(crate) async fn one_tap_open(
                 user_agent: visit.agent(),
                 address: visit.address(),
             };
-            enter::open_until(&tx, &visit, opening).await.map(Some)
+            enter::open_until(&tx, &visit, opening, Some("by a link in a mail")).await.map(Some)
         })
         .await?;
     let Some(token) = opened else { return over(&pages, Over::OneTapExpired, None) };

@@ -70,7 +70,8 @@ pub(crate) async fn submit(
         .signin(move |tx| async move {
             let places = account::places(&tx, viewer.account).await?;
             let place = places.into_iter().find(|place| value(place.seat) == chosen).ok_or(PageError::NotFound)?;
-            let token = enter::open(&tx, &visit, (viewer.account, place.clinic, place.seat)).await?;
+            let token =
+                enter::open_by(&tx, &visit, (viewer.account, place.clinic, place.seat), Some("by choosing the place")).await?;
             // Nobody was asked for a password.
             session::keep_confirmed(&tx, &token, viewer.confirmed_at).await?;
             Ok::<_, PageError>((token, place.seat))

@@ -280,6 +280,10 @@ pub(crate) async fn create(
         }
     };
     let (Ok(from), Ok(to), Some(noticed_at), false) = (from, to, noticed, faults.any()) else {
+        // The form says who was found.
+        if let Some(patient) = &patient {
+            owner.scope.note(Deed::Read, Subject::Breach, Some(patient.id));
+        }
         let shown = patient.map(|patient| (patient.id.to_string(), patient.name.as_str().to_owned()));
         return pages.at(Nav::Clinic).refuse(&form(typed, faults, &staff, shown, &zone));
     };

@@ -69,6 +69,9 @@ pub(crate) async fn page(
                 return Err(StoreError::NotFound);
             }
             tx.note(Deed::Read, Subject::Audit, whose);
+            if !sought.is_empty() {
+                tx.note(Deed::Read, Subject::Caseload, None);
+            }
             let found = async { if sought.is_empty() { Ok(Vec::new()) } else { patient::named(&tx, &sought, FOUND).await } };
             let entries = audit::list(&tx, &filter, PAGE + 1);
             let (found, mut entries, chain) = tx.last(async { tokio::try_join!(found, entries, audit::chain(&tx)) }).await?;
@@ -200,12 +203,15 @@ pub(crate) async fn file(
     }
     let mut filter = wanted.filter(&zone)?;
     filter.before = None;
-    let whose = wanted.patient()?;
+    let (member, whose) = (wanted.member()?, wanted.patient()?);
     let text = app
         .store
         .tenant(owner.scope, move |tx| async move {
             tx.note(Deed::Exported, Subject::Audit, whose);
-            patient_of(&tx, whose).await?;
+            let (_, staff) = tokio::try_join!(patient_of(&tx, whose), audit::staff(&tx))?;
+            if member.is_some_and(|member| !staff.iter().any(|(id, _)| *id == member)) {
+                return Err(PageError::NotFound);
+            }
             let mut text = csv::BYTE_ORDER_MARK.to_owned() + &csv::line(COLUMNS);
             let mut count = 0;
             loop {

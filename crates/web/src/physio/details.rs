@@ -89,7 +89,7 @@ pub async fn save(
                     }
                 })
                 .await?;
-            pages.refuse(&typed.page(frame(&before), Faults::taken(by.as_ref())))
+            pages.refuse(&typed.page(frame(&before), Faults::taken(&staff.scope, by.as_ref())))
         }
         Err(error) => Err(error.into()),
     }

@@ -14,7 +14,8 @@ use render::{
 use ring::digest::{Context, SHA256};
 use serde::Deserialize;
 use store::{
-    StoreError, Tx,
+    Scope, StoreError, Tx,
+    audit::{Deed, Subject},
     outbox::{self, Owed},
     patient::{self, ID_TAKEN, Patient},
 };
@@ -88,11 +89,13 @@ impl Faults {
     }
 
     /// The address belongs to somebody of the clinic: to a patient whom the reader sees, or to one on a colleague's caseload.
-    pub(super) fn taken(by: Option<&Patient>) -> Self {
+    pub(super) fn taken(scope: &Scope, by: Option<&Patient>) -> Self {
         let Some(by) = by else {
             let email = Some("A patient of your clinic has this address already. Please ask your colleagues.".into());
             return Self { email, ..Self::default() };
         };
+        // The page says whose it is.
+        scope.note(Deed::Read, Subject::Record, Some(by.id));
         Self {
             email: Some(format!("{} has this address in your clinic already.", by.name.as_str())),
             taken: Some(Taken { href: format!("/patients/{}", by.id), name: by.name.as_str().to_owned() }),
@@ -255,7 +258,7 @@ pub async fn create(
         (Ok(()), _) => Ok(pages.go_saying(&to, &Flash::good(said))),
         (Err(error), Some(email)) if error.conflicts_with(ADDRESS_TAKEN) => {
             let by = app.store.tenant(staff.scope.clone(), move |tx| async move { patient::by_email(&tx, &email).await }).await?;
-            pages.refuse(&typed.page(Frame::invitation(), Faults::taken(by.as_ref())))
+            pages.refuse(&typed.page(Frame::invitation(), Faults::taken(&staff.scope, by.as_ref())))
         }
         (Err(error), _) => Err(error.into()),
     }
@@ -286,12 +289,21 @@ pub async fn again(State(app): State<AppState>, at: CaseloadPatient, Now(now): N
         };
         return Ok(pages.go_saying(&to, &Flash::warn(said)));
     };
-    let said = format!("Invitation on its way to {email}.");
-    app.store
+    let address = email.clone();
+    let queued = app
+        .store
         .tenant(staff.scope.clone(), move |tx| async move {
-            outbox::enqueue(&tx, tx.clinic(), Owed::PatientInvitation(patient.id), &email, now).await?;
-            patient::mark_invited(&tx, patient.id, now).await
+            let queued = outbox::enqueue(&tx, tx.clinic(), Owed::PatientInvitation(patient.id), &address, now).await?;
+            if queued {
+                patient::mark_invited(&tx, patient.id, now).await?;
+            }
+            Ok::<_, StoreError>(queued)
         })
         .await?;
-    Ok(pages.go_saying(&to, &Flash::good(said)))
+    let said = if queued {
+        Flash::good(format!("Invitation on its way to {email}."))
+    } else {
+        Flash::warn(format!("The invitation to {email} was sent a moment ago. Wait a minute before sending it again."))
+    };
+    Ok(pages.go_saying(&to, &said))
 }

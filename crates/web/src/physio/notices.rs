@@ -154,13 +154,13 @@ pub async fn resend(
     pages: Pages,
     Form(wish): Form<Wish>,
 ) -> PageResult {
-    let seen = wish.seen.parse().map_err(|_| PageError::Refused(None))?;
     let back = match wish.patient.parse::<PatientId>() {
         Ok(patient) => format!("/notices?patient={patient}"),
         Err(_) => "/notices".to_owned(),
     };
     let checked = !wish.checked.is_empty();
     let before = app.store.tenant(staff.scope.clone(), move |tx| async move { notice::find(&tx, id).await }).await?;
+    let seen = wish.seen.parse().map_err(|_| PageError::Refused(None))?;
     // An account's address is read where accounts are; the notice of a patient follows the patient's record.
     let account = match before.account.filter(|_| before.patient.is_none()) {
         Some(account) => {
