@@ -170,6 +170,95 @@ async fn the_report_agrees_with_a_recount() {
     }
 }
 
+/// The text between tags.
+fn cells(row: &str) -> Vec<String> {
+    let cells = row.split("<t").skip(1).map(|cell| {
+        let (_, inside) = cell.split_once('>').unwrap();
+        let mut text = String::new();
+        let mut tag = false;
+        for c in inside.split("</t").next().unwrap().chars() {
+            match c {
+                '<' => tag = true,
+                '>' => tag = false,
+                c if !tag => text.push(c),
+                _ => {}
+            }
+        }
+        text.trim().to_owned()
+    });
+    cells.collect()
+}
+
+#[tokio::test]
+async fn every_figure_opens_the_rows_behind_it() {
+    let site = Site::open().await;
+    let (who, program) = farah(&site).await;
+    let mut hannah = hannah(&site).await;
+    let page = hannah.get(&format!("/patients/{}", who.id)).await;
+    let whole = recount(&site.db, who.id, program.start, TODAY, TODAY).await;
+
+    // A row for each day, and together they are the figures.
+    let table = page.between("<table class=\"rows-table\">", "</table>");
+    let rows: Vec<Vec<String>> = table.split("<tr id=\"day-").skip(1).map(cells).collect();
+    assert_eq!(rows.len(), usize::try_from((TODAY - program.start).get_days() + 1).unwrap(), "{table}");
+    let sum = |at: usize| rows.iter().filter_map(|row| row[at].parse::<u32>().ok()).sum::<u32>();
+    assert_eq!((sum(2), sum(3)), (whole.expected, whole.sessions));
+    let share = rows
+        .iter()
+        .filter_map(|row| Some(row[2].parse::<f64>().ok()? * row[4].strip_suffix('%')?.parse::<f64>().ok()? / 100.0))
+        .sum::<f64>()
+        / f64::from(whole.expected);
+    assert!((share - whole.completion.unwrap()).abs() < 0.01, "{share} {whole:?}");
+    assert_eq!(
+        table.matches("they do not count").count() + table.matches("it does not count").count(),
+        10,
+        "seven days logged too often, two Sundays and a paused day"
+    );
+    let missed = rows.iter().filter(|row| row[1] == "missed").count();
+    assert_eq!(page.between("<p>Missed: ", "</p>").matches("href=\"#day-").count(), missed);
+    assert_eq!(rows.iter().filter(|row| row[1] == "paused").count(), 3);
+
+    // The scores of the two windows give the two means.
+    for (title, mean) in [("First 7 days with a score", &whole.pain_first), ("Last 7 days with a score", &whole.pain_last)] {
+        let window = page.between(&format!("<caption>{title}</caption>"), "</table>");
+        assert_eq!(window.matches("<th scope=\"row\">").count(), 7, "{window}");
+        assert!(window.contains(&format!(": mean {mean}")), "{window} {mean}");
+    }
+
+    // Whatever leads to a row leads to one that is there, once.
+    for target in page.text.split("href=\"#").skip(1).map(|rest| rest.split('"').next().unwrap()) {
+        assert_eq!(page.text.matches(&format!(" id=\"{target}\"")).count(), 1, "{target}");
+    }
+    // The calendar is a table that says each day in words, and letters besides colours.
+    let march = page.between("<caption>March 2026</caption>", "</table>");
+    assert!(march.contains("aria-current=\"date\"") && march.contains("<th scope=\"col\">Mon</th>"), "{march}");
+    let february = page.between("<caption>February 2026</caption>", "</table>");
+    for (day, letter, word) in [("3", "H", "paused"), ("8", "R", "rest day")] {
+        let cell = february.split("<td").find(|cell| cell.contains(&format!("<b class=\"num\">{day}</b>"))).unwrap();
+        assert!(cell.contains(&format!(">{letter}</span>")) && cell.contains(&format!(": {word}<")), "{cell}");
+    }
+    assert!(page.between("<caption>January 2026</caption>", "</table>").contains("before the program"));
+}
+
+#[tokio::test]
+async fn ten_thousand_sessions_are_one_bounded_page() {
+    let site = Site::open().await;
+    let who = site.clinic.patient("Busy Bee", "busy@example.test").await;
+    let program = site.clinic.program_for(&who, date(2026, 2, 2), 6).await;
+    site.clinic.log(&who, &program, date(2026, 2, 3), Some(3)).await;
+    site.db
+        .execute(
+            "insert into session_log (clinic_id, id, patient_id, program_id, version_id, date, performed_at, received_at, pain_after, note, completion)
+               select clinic_id, gen_random_uuid(), patient_id, program_id, version_id, date + n % 27, performed_at, received_at, n % 11,
+                 'Note ' || n, 1 from session_log, generate_series(1, 9999) n",
+        )
+        .await;
+    let page = hannah(&site).await.get(&format!("/patients/{}", who.id)).await;
+    assert_eq!(page.status, StatusCode::OK);
+    assert!(page.has("More than 5000 sessions were logged in this period"), "{}", &page.text[..2000]);
+    assert!(page.text.len() < 2_000_000, "{} bytes", page.text.len());
+}
+
 #[tokio::test]
 async fn the_sample_clinics_figures_can_be_recounted() {
     let db = Db::new().await;

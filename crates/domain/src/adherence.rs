@@ -72,6 +72,12 @@ pub struct Day {
     pub state: DayState,
     /// How much of the day's sessions was done, 0..=1; 0 where none were due.
     pub completion: f64,
+    /// What the day adds to [`Adherence::expected`].
+    pub expected: u32,
+    /// What it adds to [`Adherence::sessions`].
+    pub sessions: u32,
+    /// What it adds to [`Adherence::completion_sum`].
+    pub completion_sum: f64,
 }
 
 /// One exercise over the period.
@@ -174,6 +180,7 @@ pub(crate) fn due_and_done(slots: u32, date: Date, today: Date, completions: imp
 /// of the date, grouped by program, fullest first.
 fn add_day(sum: &mut Adherence, programs: &[Program], logs: &[&Logged], date: Date, today: Date) -> Day {
     let (mut due, mut completion) = (0u32, 0.0);
+    let (before_expected, before_sessions) = (sum.expected, sum.sessions);
     let (mut rest, mut paused) = (false, false);
     for program in programs {
         let slots = match program.day_kind(date) {
@@ -224,8 +231,33 @@ fn add_day(sum: &mut Adherence, programs: &[Program], logs: &[&Logged], date: Da
     } else {
         DayState::Outside
     };
-    let completion = share(completion, due).unwrap_or(0.0);
-    Day { date, state, completion }
+    Day {
+        date,
+        state,
+        completion: share(completion, due).unwrap_or(0.0),
+        expected: sum.expected - before_expected,
+        sessions: sum.sessions - before_sessions,
+        completion_sum: completion,
+    }
+}
+
+/// The places in `logs` of those that [`adherence`] counts over the same period, in the order of `logs`: what the figures rest on, row by
+/// row. On a day that was logged more often than it has slots the fullest are the ones that count.
+pub fn counted(programs: &[Program], logs: &[Logged], from: Date, to: Date, today: Date) -> Vec<usize> {
+    let last = to.min(today);
+    let mut sorted: Vec<(usize, &Logged)> = logs.iter().enumerate().filter(|(_, log)| (from..=last).contains(&log.date)).collect();
+    sorted.sort_by(|(_, a), (_, b)| (a.date, a.program).cmp(&(b.date, b.program)).then(b.completion.total_cmp(&a.completion)));
+    let mut counted: Vec<usize> = sorted
+        .chunk_by(|(_, a), (_, b)| (a.date, a.program) == (b.date, b.program))
+        .flat_map(|own| {
+            let program =
+                own.first().and_then(|(_, log)| programs.iter().find(|program| program.id == log.program).zip(Some(log.date)));
+            let slots = program.map_or(0, |(program, date)| usize::from(program.slots_on(date)));
+            own.iter().take(slots).map(|(at, _)| *at)
+        })
+        .collect();
+    counted.sort_unstable();
+    counted
 }
 
 /// The same sums, one exercise of the version in effect at a time.

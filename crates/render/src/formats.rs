@@ -89,6 +89,12 @@ pub fn day_and_year(language: Language, date: Date) -> String {
     say(language, "date-year", &args)
 }
 
+/// "November 2026", of any day in it.
+pub fn month_and_year(language: Language, date: Date) -> String {
+    let args = [("month", month(language, date).into()), ("year", date.year().to_string().into())];
+    say(language, "date-month-year", &args)
+}
+
 /// "12 October to 22 November", with years where they differ.
 pub fn day_range(language: Language, from: Date, to: Date) -> String {
     let word = if from.year() == to.year() { day_medium } else { day_and_year };

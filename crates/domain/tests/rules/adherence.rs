@@ -1,5 +1,5 @@
 use crate::fixtures::{after, d, done, dose, eight_weeks, logged, monday, plan, prescribe, program};
-use domain::adherence::{Adherence, DayState, Logged, adherence};
+use domain::adherence::{Adherence, DayState, Logged, adherence, counted};
 use domain::ids::{ExerciseId, ProgramId};
 use domain::person::Zone;
 use domain::program::{Plan, Program, Weekdays};
@@ -275,5 +275,29 @@ proptest! {
         let mut revised = program.clone();
         let _ = revised.revise(Plan { times_a_day, ..plan() }, today, today);
         prop_assert_eq!(adherence(&[revised], &logs, monday(), yesterday, today), before);
+    }
+}
+
+proptest! {
+    /// The rows behind the figures: the logs that count and the days add up to them, whatever was logged and however often.
+    #[test]
+    fn the_rows_add_up_to_the_figures(
+        slots in 1u8..=3,
+        logs in prop::collection::vec((0i32..24, 0u8..=4), 0..80),
+        (from, to, today) in (0i32..20, 0i32..24, 0i32..24),
+    ) {
+        let program = program(Plan { times_a_day: slots, weekdays: Weekdays::from_bits(0b011_1111).unwrap(), ..plan() }, monday(), after(monday(), 20));
+        let logs: Vec<Logged> =
+            logs.into_iter().map(|(day, quarter)| logged(&program, after(monday(), day), f64::from(quarter) / 4.0)).collect();
+        let programs = [program];
+        let day = |n| after(monday(), n);
+        let sum = adherence(&programs, &logs, day(from), day(to), day(today));
+        let rows = counted(&programs, &logs, day(from), day(to), day(today));
+        let done: Vec<f64> = rows.iter().map(|at| logs[*at].completion).collect();
+        prop_assert_eq!(done.iter().filter(|done| **done > 0.0).count(), sum.sessions as usize);
+        prop_assert!((done.iter().sum::<f64>() - sum.completion_sum).abs() < 1e-9);
+        prop_assert_eq!(sum.days.iter().map(|day| day.expected).sum::<u32>(), sum.expected);
+        prop_assert_eq!(sum.days.iter().map(|day| day.sessions).sum::<u32>(), sum.sessions);
+        prop_assert!((sum.days.iter().map(|day| day.completion_sum).sum::<f64>() - sum.completion_sum).abs() < 1e-9);
     }
 }

@@ -68,6 +68,7 @@ date-long = { $weekday } { $day } { $month }
 date-medium = { $day } { $month }
 date-short = { $day } { $month }
 date-year = { $day } { $month } { $year }
+date-month-year = { $month } { $year }
 date-range = { $from } to { $to }
 time-of-day = { $hour }:{ $minute }
 date-and-time = { $date }, { $time }

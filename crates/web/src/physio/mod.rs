@@ -1,6 +1,7 @@
 //! The physiotherapist's pages.
 
 pub mod attention;
+mod behind;
 pub mod builder;
 pub mod caseload;
 pub mod details;

@@ -90,17 +90,27 @@ impl Period {
 
     /// As the page shows it.
     pub fn view(&self, patient: PatientId, programs: &[Program], today: Date) -> View {
-        let preset = |label: String, from: Date, to: Date| Preset {
-            label,
-            href: href(patient, from, to),
-            current: (from, to) == (self.from, self.to) && self.refused().is_none(),
-        };
-        let mut presets = Vec::new();
+        let mut wanted: Vec<(&str, Date, Date)> = Vec::new();
         if let Some(program) = current(programs, today) {
-            presets.push(preset("Whole program".to_owned(), program.start, program.last_day().min(today)));
+            wanted.push(("This program", program.start, program.last_day().min(today)));
         }
-        for weeks in [4, 2] {
-            presets.push(preset(format!("Last {weeks} weeks"), today.saturating_sub((7 * weeks - 1).days()), today));
+        let back = |days: i32| today.saturating_sub((days - 1).days());
+        wanted.push(("Last 14 days", back(14), today));
+        wanted.push(("Last 28 days", back(28), today));
+        if let Some(first) = programs.iter().map(|program| program.start).min().filter(|first| *first <= today) {
+            wanted.push(("Everything", first.max(back(LONGEST_DAYS)), today));
+        }
+        let mut presets: Vec<Preset> = Vec::new();
+        for (label, from, to) in wanted {
+            let href = href(patient, from, to);
+            // The same days are offered once.
+            if presets.iter().all(|preset| preset.href != href) {
+                presets.push(Preset {
+                    label: label.to_owned(),
+                    href,
+                    current: (from, to) == (self.from, self.to) && self.refused().is_none(),
+                });
+            }
         }
         View {
             action: format!("/patients/{patient}"),
@@ -221,6 +231,30 @@ mod tests {
         let over = [program(date(2026, 8, 1), date(2026, 8, 31))];
         let period = Period::choose(&Wanted::default(), &over, date(2026, 11, 22)).unwrap();
         assert_eq!((period.from, period.to), (date(2026, 8, 1), date(2026, 8, 31)));
+    }
+
+    #[test]
+    fn what_can_be_chosen_with_one_press() {
+        let presets = |programs: &[Program], today: Date| {
+            let period = Period::choose(&Wanted::default(), programs, today).unwrap();
+            let view = period.view(PatientId::new(), programs, today);
+            view.presets.into_iter().map(|preset| (preset.label, preset.current)).collect::<Vec<_>>()
+        };
+        let label = |label: &str, current| (label.to_owned(), current);
+        let today = date(2026, 11, 22);
+        let two = [program(date(2026, 10, 12), date(2026, 11, 30)), program(date(2026, 8, 1), date(2026, 8, 31))];
+        let all = ["Last 14 days", "Last 28 days", "Everything"].map(|text| label(text, false));
+        assert_eq!(presets(&two, today), [vec![label("This program", true)], all.to_vec()].concat());
+        // A fortnight into the only program, three of them are the same days.
+        let young = [program(date(2026, 11, 9), date(2026, 12, 20))];
+        assert_eq!(presets(&young, today), [label("This program", true), label("Last 28 days", false)]);
+        // Everything is as much as can be had.
+        let old = [program(date(2026, 10, 12), date(2026, 11, 30)), program(date(2020, 1, 1), date(2020, 2, 1))];
+        let period = Period::choose(&Wanted::default(), &old, today).unwrap();
+        let everything = period.view(PatientId::new(), &old, today).presets.pop().unwrap().href;
+        let from = everything.split_once("from=").unwrap().1.split('&').next().unwrap().to_owned();
+        let wanted = Wanted::between(&from, "2026-11-22");
+        assert_eq!(Period::choose(&wanted, &old, today).unwrap().refused(), None);
     }
 
     #[test]

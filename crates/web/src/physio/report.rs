@@ -82,6 +82,7 @@ impl Facts<'_> {
                 )
             }),
             chart: self.chart(&sum),
+            behind: self.behind(&sum, &pain),
             exercises: self.exercises(&sum),
             said,
             said_older,
@@ -199,11 +200,13 @@ impl Facts<'_> {
     }
 
     fn exercises(&self, sum: &Adherence) -> Vec<ExerciseRow> {
+        let counts = self.counted();
         sum.by_exercise
             .iter()
             .map(|row| {
                 let ratio = row.ratio();
                 let skipped: u32 = row.skipped.iter().map(|(_, n)| n).sum();
+                let (named, times_more) = self.times(&counts, row.exercise);
                 let reasons: Vec<String> = row.skipped.iter().map(|(reason, n)| format!("{} {n}", skip_reason(*reason))).collect();
                 ExerciseRow {
                     name: self.name(row.exercise),
@@ -211,6 +214,8 @@ impl Facts<'_> {
                     figure: ratio.map_or_else(|| "not due yet".to_owned(), percent),
                     label: ratio.map_or_else(String::new, |ratio| format!("{} of {}", percent(ratio), times(row.expected))),
                     skipped: (skipped > 0).then(|| format!("Skipped {}: {}", times(skipped), reasons.join(", "))),
+                    times: named,
+                    times_more,
                 }
             })
             .collect()

@@ -1,5 +1,7 @@
 //! What the patient said over the period of a report, what was answered to it, and the form of an answer.
 
+use std::collections::HashSet;
+
 use domain::{attention::Question, ids::LogId};
 use render::{
     Field,
@@ -9,14 +11,17 @@ use render::{
     words::Language,
 };
 use store::{patient::Patient, reply::Reply, reports::patient::Session};
+use uuid::Uuid;
 
 use super::report::{Facts, scores};
 
 const EN: Language = Language::En;
 /// Notes that stand open.
 const NOTES: usize = 8;
-/// Notes listed at all; the file has every one.
+/// Notes listed whether they wait or not; the file has every one.
 const LISTED: usize = 60;
+/// Notes listed at all.
+const MOST_LISTED: usize = 200;
 
 /// What is known of the notes besides their words.
 #[derive(Debug, Clone, Copy)]
@@ -32,16 +37,18 @@ pub struct Notes<'a> {
 }
 
 impl Facts<'_> {
-    /// The newest notes, those before them, and how many more there are in words. A note that waits, or whose answer was refused, is
-    /// always listed.
+    /// The newest notes, those before them, and how many more there are in words. A note that waits is listed
+    /// before others that do not, and one whose answer was refused always.
     pub(super) fn said(&self) -> (Vec<Said>, Vec<Said>, Option<String>) {
         let with_words = || self.sessions.iter().filter(|session| session.note.is_some() || !session.red_flags.is_empty());
-        let needed = |session: &Session| self.waits(session) || self.refused(session).is_some();
-        let mut listed: Vec<Said> = with_words()
-            .enumerate()
-            .filter(|(at, session)| *at < LISTED || needed(session))
-            .map(|(_, session)| self.one(session))
-            .collect();
+        let waiting: HashSet<Uuid> = self.said.waiting.iter().map(|question| question.id).collect();
+        let mut listed: Vec<Said> = Vec::new();
+        for (at, session) in with_words().enumerate() {
+            let waits = waiting.contains(&session.log.0);
+            if at < LISTED || (waits && listed.len() < MOST_LISTED) || self.refused(session).is_some() {
+                listed.push(self.one(session, waits));
+            }
+        }
         let older = listed.split_off(listed.len().min(NOTES));
         let more = match with_words().count().saturating_sub(listed.len() + older.len()) {
             0 => None,
@@ -51,7 +58,7 @@ impl Facts<'_> {
         (listed, older, more)
     }
 
-    fn one(&self, session: &Session) -> Said {
+    fn one(&self, session: &Session, waits: bool) -> Said {
         let pain = (session.pain_before.is_some() || session.pain_after.is_some()).then(|| format!("pain {}", scores(session)));
         let skipped = self.skipped_names(session);
         let skipped = (!skipped.is_empty()).then(|| format!("skipped {}", list(EN, &skipped)));
@@ -63,7 +70,7 @@ impl Facts<'_> {
             date: day_short(EN, session.date),
             facts: (!facts.is_empty()).then(|| facts.join(" · ")),
             flags: session.red_flags.iter().map(|flag| red_flag(*flag).to_owned()).collect(),
-            waits: self.waits(session),
+            waits,
             answers: self
                 .said
                 .replies
@@ -86,10 +93,6 @@ impl Facts<'_> {
             // What was answered stands here when it is not what the note says now.
             to: reply.note.clone().filter(|note| session.note.as_ref() != Some(note)),
         }
-    }
-
-    fn waits(&self, session: &Session) -> bool {
-        self.said.waiting.iter().any(|question| question.id == session.log.0)
     }
 
     fn refused(&self, session: &Session) -> Option<&Field> {

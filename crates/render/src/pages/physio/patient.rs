@@ -1,5 +1,6 @@
 //! One patient: who they are, what needs the physiotherapist, their programs, and the report that every figure can be defended from.
 
+pub mod behind;
 mod samples;
 
 use domain::session_log::SkipReason;
@@ -171,8 +172,10 @@ pub struct Report {
     pub self_reported: Vec<String>,
     /// What could not be read in full, if anything.
     pub cut: Option<String>,
-    /// The chart with its table.
+    /// The chart; the rows behind it are its table.
     pub chart: DayByDay,
+    /// The rows that the figures rest on.
+    pub behind: behind::Behind,
     /// Exercise by exercise, in the program's order.
     pub exercises: Vec<ExerciseRow>,
     /// What the patient said, newest first.
@@ -233,6 +236,10 @@ pub struct ExerciseRow {
     pub label: String,
     /// "Skipped 8 times: it hurt 6, no time 2".
     pub skipped: Option<String>,
+    /// The sessions in which not all of it was done, newest first: a link to the day and what was said.
+    pub times: Vec<(behind::Linked, String)>,
+    /// How many more of them there are.
+    pub times_more: usize,
 }
 
 /// A note with what stood around it.

@@ -4,6 +4,7 @@ use jiff::civil::{Date, date};
 
 use super::{
     Access, Answer, AttentionCard, ExerciseRow, Figure, LogRow, NoReport, PatientPage, Period, Preset, ProgramCard, Report, Said,
+    behind::{Behind, Cell, DayRow, Linked, Month, Scores, Sign, Total, letter},
 };
 use crate::{
     Crumb, Field, Page,
@@ -179,6 +180,7 @@ fn report() -> Report {
         ],
         cut: None,
         chart: chart(42),
+        behind: behind(),
         exercises: exercises(),
         said: vec![
             Said { waits: true, ..said("Wall angels pinch at the front of my right shoulder.") },
@@ -227,6 +229,62 @@ fn said(text: &str) -> Said {
     }
 }
 
+fn linked() -> Linked {
+    Linked { label: "Sat 7 Nov".into(), href: "#day-2026-11-07".into() }
+}
+
+fn behind() -> Behind {
+    let row = |state: DayMark, note: Option<&str>| DayRow {
+        day: "2026-11-07".into(),
+        date: "Sat 7 Nov".into(),
+        state,
+        word: state.word(Language::En),
+        due: "2".into(),
+        counted: "1".into(),
+        done: "45%".into(),
+        pain: "3 → 2".into(),
+        effort: "3".into(),
+        note: note.map(str::to_owned),
+        today: note.is_some(),
+    };
+    let cell = |number: i8, state: DayMark| {
+        Some(Cell {
+            number,
+            state,
+            letter: letter(state),
+            word: state.word(Language::En),
+            href: (state != DayMark::Outside).then(|| "#day-2026-11-07".to_owned()),
+            today: number == 7,
+        })
+    };
+    let month = |title: &str| Month {
+        title: title.into(),
+        weeks: vec![vec![
+            None,
+            cell(2, DayMark::Outside),
+            cell(3, DayMark::Done),
+            cell(4, DayMark::Part),
+            cell(5, DayMark::Missed),
+            cell(6, DayMark::Paused),
+            cell(7, DayMark::Open),
+        ]],
+    };
+    Behind {
+        days: vec![row(DayMark::Part, Some("one session more than was due; it does not count")), row(DayMark::Missed, None)],
+        total: Total { due: "36".into(), counted: "33 · 92%".into(), done: "29.9 · 83%".into(), effort: "mean 3.1 of 33".into() },
+        missed: vec![linked()],
+        missed_more: 2,
+        windows: vec![Scores {
+            title: "First 7 days with a score".into(),
+            rows: vec![("Mon 12 Oct".into(), "6, 5".into())],
+            sum: "38 in 7 scores: mean 5.4".into(),
+        }],
+        months: vec![month("November 2026")],
+        earlier: vec![month("October 2026")],
+        key: vec![Sign { state: DayMark::Done, letter: "D", word: "done".into() }],
+    }
+}
+
 /// A period in which hardly anything is known.
 fn few() -> Report {
     Report {
@@ -238,6 +296,15 @@ fn few() -> Report {
             "More than 5000 sessions were logged in this period; the figures rest on the newest 5000. Choose a shorter one.".into(),
         ),
         chart: chart(1),
+        behind: Behind {
+            days: Vec::new(),
+            missed: Vec::new(),
+            missed_more: 0,
+            windows: Vec::new(),
+            months: Vec::new(),
+            earlier: Vec::new(),
+            ..behind()
+        },
         exercises: Vec::new(),
         said: Vec::new(),
         said_older: Vec::new(),
@@ -265,6 +332,8 @@ fn exercises() -> Vec<ExerciseRow> {
         figure: percent.map_or_else(|| "not due yet".to_owned(), |percent| format!("{percent}%")),
         label: percent.map_or_else(String::new, |percent| format!("{percent}% of 36 times")),
         skipped: skipped.map(str::to_owned),
+        times: skipped.iter().map(|_| (linked(), "it hurt".to_owned())).collect(),
+        times_more: skipped.map_or(0, |_| 2),
     })
     .collect()
 }
