@@ -126,6 +126,7 @@ impl Record {
             names: &self.names,
             period: self.period.as_ref()?,
             today: self.standing.today,
+            time: self.patient.zone.time(self.now),
         })
     }
 

@@ -9,10 +9,10 @@ use domain::{
     person::Zone,
     program::Program,
 };
-use jiff::civil::Date;
+use jiff::civil::{Date, Time};
 use render::{
     charts::{self, Change, ChartDay, Weeks},
-    formats::{day_range, day_short, day_with_weekday, one_decimal, percent, percent_points},
+    formats::{day_and_year, day_range, day_short, day_with_weekday, hour, one_decimal, percent, percent_points},
     pages::physio::patient::{ExerciseRow, Figure, LogRow, Report, effort_word, skip_reason},
     words::Language,
 };
@@ -47,6 +47,8 @@ pub struct Facts<'a> {
     pub period: &'a Period,
     /// The patient's civil date.
     pub today: Date,
+    /// The patient's time of day.
+    pub time: Time,
 }
 
 impl Facts<'_> {
@@ -99,6 +101,13 @@ impl Facts<'_> {
             logs_more: (self.sessions.len() > listed)
                 .then(|| format!("The newest {listed} of {} are listed; the CSV file has all of them.", self.sessions.len())),
             csv,
+            printed: format!(
+                "{} to {} · self-reported · printed on {}, {}",
+                day_and_year(EN, self.period.from),
+                day_and_year(EN, self.period.to),
+                day_and_year(EN, self.today),
+                hour(EN, self.time)
+            ),
         }
     }
 

@@ -198,6 +198,8 @@ pub struct Report {
     pub logs_more: Option<String>,
     /// The same as a file.
     pub csv: String,
+    /// "12 October 2026 to 22 November 2026 · self-reported · printed on 22 November 2026, 16:05", for paper.
+    pub printed: String,
 }
 
 /// One figure and what it means.

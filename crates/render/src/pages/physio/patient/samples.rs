@@ -210,6 +210,7 @@ fn report() -> Report {
         older_logs: vec![log("Mon 16 Nov", &["entered by the clinic"])],
         older_label: Some("Show the 31 sessions before".into()),
         logs_more: Some("Only the newest 200 are listed; the file has all of them.".into()),
+        printed: "12 October 2026 to 22 November 2026 · printed on 22 November 2026, 16:05".into(),
         csv: "/patients/0199/report.csv?from=2026-10-12&to=2026-11-22".into(),
     }
 }

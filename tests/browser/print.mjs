@@ -1,0 +1,58 @@
+// A patient's report on paper: as many pages as it takes, what stands on them, and what does not. Run by tests/tests/print.rs.
+import assert from "node:assert/strict";
+import { writeFile } from "node:fs/promises";
+import { chromium } from "playwright-core";
+
+const { BASE, CHROMIUM, EMAIL, PASSWORD, REPORT, KEEP } = process.env;
+
+const browser = await chromium.launch({ executablePath: CHROMIUM, args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"] });
+try {
+  for (const colorScheme of ["light", "dark"]) {
+    const context = await browser.newContext({ baseURL: BASE, colorScheme, viewport: { width: 1280, height: 900 } });
+    const page = await context.newPage();
+    await page.goto("/sign-in");
+    await page.fill("[name=email]", EMAIL);
+    await page.fill("[name=password]", PASSWORD);
+    await Promise.all([page.waitForURL("**/patients"), page.click("main button[type=submit]")]);
+    await page.goto(REPORT);
+    assert.equal(await page.locator(".paper-head").isVisible(), false, "what is for paper is not on the screen");
+
+    // Two pages of A4 at most, counted in the file itself.
+    const pdf = await page.pdf({ preferCSSPageSize: true });
+    if (KEEP) await writeFile(KEEP, pdf);
+    const source = pdf.toString("latin1");
+    const pages = source.match(/\/Type\s*\/Page\b(?!s)/g)?.length ?? 0;
+    assert.ok(pages >= 1 && pages <= 2, `${pages} pages`);
+    const boxes = [...source.matchAll(/\/MediaBox\s*\[\s*0 0 ([\d.]+) ([\d.]+)\s*\]/g)].map(([, width, height]) => [Math.round(width), Math.round(height)]);
+    assert.ok(boxes.length >= 1 && boxes.every(([width, height]) => Math.abs(width - 595) <= 1 && Math.abs(height - 842) <= 1), `A4, and not ${boxes}`);
+
+    await page.emulateMedia({ media: "print", colorScheme });
+    const head = await page.locator(".paper-head").innerText();
+    for (const words of ["Riverside Physio", "Farah Aziz", "19 January 2026 to 2 March 2026", "self-reported", "printed on 2 March 2026"]) {
+      assert.ok(head.includes(words), `${words} in ${head}`);
+    }
+    for (const selector of [".top", ".period", ".actions", ".crumbs", "form", "#logs", "#programs", "[data-print]"]) {
+      for (const element of await page.locator(selector).all()) assert.equal(await element.isVisible(), false, `${selector} on paper`);
+    }
+    for (const selector of [".kpis", ".dbd-svg", ".month", ".by-exercise", ".said", ".paper-foot"]) {
+      assert.equal(await page.locator(selector).first().isVisible(), true, `${selector} is missing on paper`);
+    }
+    // Dark words on white, and marks that need no colour: nothing that is printed tells states apart by hue.
+    const paint = await page.evaluate(() => {
+      const of = (selector, property) => getComputedStyle(document.querySelector(selector))[property];
+      const grey = (color) => new Set(color.match(/\d+/g).slice(0, 3)).size === 1;
+      const light = (color) => Math.max(...color.match(/\d+/g).slice(0, 3).map(Number));
+      return {
+        ink: light(of("body", "color")), paper: light(of("body", "backgroundColor")),
+        grey: [".dbd-done", ".dbd-part"].every((bar) => grey(of(bar, "fill"))) && grey(of(".dbd-after", "stroke")),
+        dashes: of(".dbd-before", "strokeDasharray") !== of(".dbd-after", "strokeDasharray"),
+        wide: document.querySelector(".dbd-svg").getBoundingClientRect().right <= document.querySelector(".dbd").getBoundingClientRect().right + 1,
+      };
+    });
+    assert.ok(paint.ink < 90, `${colorScheme}: the words are dark`);
+    assert.ok(paint.grey && paint.dashes && paint.wide, JSON.stringify(paint));
+    await context.close();
+  }
+} finally {
+  await browser.close();
+}
