@@ -32,7 +32,7 @@ fn tokens(block: &str) -> BTreeMap<String, Rgb> {
 /// Light as written; dark as light with the dark block over it.
 fn schemes() -> [(&'static str, BTreeMap<String, Rgb>); 2] {
     let base = css("base.css");
-    let (light, dark) = base.split_once("@media (prefers-color-scheme: dark)").expect("both schemes");
+    let (light, dark) = base.split_once("@media screen and (prefers-color-scheme: dark)").expect("both schemes");
     let dark = dark.split("@layer base").next().expect("the dark block");
     let light = tokens(light);
     let mut both = light.clone();
@@ -92,7 +92,7 @@ fn text_and_controls_can_be_told_from_what_is_behind_them() {
 #[test]
 fn both_schemes_have_the_same_roles() {
     let base = css("base.css");
-    let (light, dark) = base.split_once("@media (prefers-color-scheme: dark)").expect("both schemes");
+    let (light, dark) = base.split_once("@media screen and (prefers-color-scheme: dark)").expect("both schemes");
     let dark = tokens(dark.split("@layer base").next().expect("the dark block"));
     let missing: Vec<String> = tokens(light).into_keys().filter(|name| !dark.contains_key(name)).collect();
     assert!(missing.is_empty(), "only light: {missing:?}");
