@@ -9,6 +9,7 @@
 
 pub mod adherence;
 pub mod attention;
+pub mod cohort;
 pub mod dose;
 pub mod ids;
 pub mod pain;

@@ -108,6 +108,8 @@ pub enum Nav {
     Library,
     /// Reusable programs.
     Programs,
+    /// The clinic's report.
+    Reports,
     /// The mail the clinic sent, or could not send.
     Notices,
     /// The owner's pages.

@@ -55,6 +55,7 @@ pub fn all() -> Vec<Entry> {
         entry::<pages::account::clinic::Settings>(),
         entry::<pages::account::team::Team>(),
         entry::<pages::physio::caseload::Caseload>(),
+        entry::<pages::physio::clinic_report::ClinicReport>(),
         entry::<pages::physio::invite::Invite>(),
         entry::<pages::physio::library::Exercises>(),
         entry::<pages::physio::library::ExerciseShown>(),

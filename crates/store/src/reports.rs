@@ -2,4 +2,5 @@
 //! Each report's SQL is a `.sql` file beside it.
 
 pub mod caseload;
+pub mod clinic;
 pub mod patient;

@@ -55,6 +55,11 @@ impl Scope {
         Self { clinic, actor, caseload, trail: Some(Arc::new(trail)) }
     }
 
+    /// Whether a physiotherapist is kept to their own caseload here.
+    pub fn is_kept(&self) -> bool {
+        self.caseload.is_some()
+    }
+
     /// The same, but for patients on nobody's caseload or this one's.
     #[must_use]
     pub fn kept_to(self, caseload: MembershipId) -> Self {

@@ -129,6 +129,8 @@ fn routes() -> Map {
         .route("/patients/{id}", get(physio::patient::page))
         .route("/patients/{id}/report.csv", get(physio::report_csv::file))
         .route("/logs/{id}/replies", post(physio::replies::create))
+        .route("/reports/adherence", get(physio::clinic_report::page))
+        .route("/reports/adherence.csv", get(physio::clinic_report::file))
         .route("/attention/{id}/acknowledge", post(physio::attention::acknowledge))
         .route("/attention/{id}/snooze", post(physio::attention::snooze))
         .route("/patients/{id}/edit", get(physio::details::edit).post(physio::details::save))

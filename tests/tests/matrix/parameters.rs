@@ -123,6 +123,8 @@ async fn each_question_of_a_list_is_taken_by_itself() {
         (Person::OwnerA, "/patients", &["q", "show", "whose", "page"][..]),
         (Person::OwnerA, "/patients/{id}", &["from", "to"]),
         (Person::OwnerA, "/patients/{id}/report.csv", &["from", "to"]),
+        (Person::OwnerA, "/reports/adherence", &["from", "to", "by"]),
+        (Person::OwnerA, "/reports/adherence.csv", &["from", "to", "by"]),
         (Person::OwnerA, "/patients/{id}/programs/new", &["template"]),
         (Person::OwnerA, "/notices", &["state", "kind", "patient", "date", "q", "before"]),
         (Person::OwnerA, "/exercises", &["q", "region", "equipment", "show", "page"]),

@@ -220,6 +220,8 @@ pub const TABLE: &[Entry] = &[
     get("/patients/new", STAFF, Takes::Nothing),
     get("/patients/{id}", STAFF, Takes::Patient),
     get("/patients/{id}/report.csv", STAFF, Takes::Patient),
+    get("/reports/adherence", STAFF, Takes::Nothing),
+    get("/reports/adherence.csv", STAFF, Takes::Nothing),
     get("/patients/{id}/edit", STAFF, Takes::Patient),
     post("/patients/{id}/edit", STAFF, Takes::Patient).form(PERSON),
     get("/patients/{id}/record", STAFF, Takes::Patient),

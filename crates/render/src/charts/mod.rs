@@ -5,6 +5,7 @@
 mod day_by_day;
 mod sparkline;
 mod strip;
+mod weeks;
 
 use domain::adherence::DayState;
 use serde::Serialize;
@@ -12,6 +13,7 @@ use serde::Serialize;
 pub use day_by_day::{Change, ChartDay, DayByDay, DayRow, Weeks, day_by_day};
 pub use sparkline::sparkline;
 pub use strip::{legend, strip};
+pub use weeks::{ByWeek, WeekRow, by_week};
 
 use crate::words::{Language, say};
 

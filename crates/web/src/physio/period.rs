@@ -11,6 +11,9 @@ use render::{
 use serde::Deserialize;
 use store::reports::patient::LONGEST_DAYS;
 
+/// The periods that the clinic's report offers, in weeks; the first is what it shows unasked.
+const CLINIC_WEEKS: [i64; 3] = [4, 12, 26];
+
 /// The query: `?from=&to=`, each a civil date or empty.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
@@ -60,8 +63,6 @@ impl Period {
     pub fn choose(wanted: &Wanted, programs: &[Program], today: Date) -> Option<Self> {
         let (default_from, default_to) = default(programs, today)?;
         let first = programs.iter().map(|program| program.start).min()?;
-        let typed =
-            |text: &str, date: Date| if text.trim().is_empty() { date.to_string() } else { text.trim().chars().take(40).collect() };
         Some(match asked(wanted, (default_from, default_to), first, today) {
             Ok((from, to)) => Self {
                 from,
@@ -76,6 +77,50 @@ impl Period {
                 to_field: Field { value: typed(&wanted.to, default_to), error: to },
             },
         })
+    }
+
+    /// The days of a report on the whole clinic: those asked for, or the last four weeks with the reason why not.
+    pub fn of_clinic(wanted: &Wanted, today: Date) -> Self {
+        let weeks = |weeks: i64, last: Date| last.saturating_sub((7 * weeks - 1).days());
+        let default = (weeks(CLINIC_WEEKS[0], today), today);
+        let mut asked_for = wanted.clone();
+        // A last day alone is the four weeks up to it.
+        if let (true, Ok(Some(to))) = (wanted.from.trim().is_empty(), read(&wanted.to)) {
+            asked_for.from = weeks(CLINIC_WEEKS[0], to.min(today)).to_string();
+        }
+        match asked(&asked_for, default, Date::MIN, today) {
+            Ok((from, to)) => Self {
+                from,
+                to: to.min(today),
+                from_field: Field::holding(from.to_string()),
+                to_field: Field::holding(to.to_string()),
+            },
+            Err(Refusal { from, to }) => Self {
+                from: default.0,
+                to: default.1,
+                from_field: Field { value: typed(&wanted.from, default.0), error: from },
+                to_field: Field { value: typed(&wanted.to, default.1), error: to },
+            },
+        }
+    }
+
+    /// As the clinic's report shows it; `action` is its address and `keep` what its links ask for besides the days, as `&name=value`.
+    pub fn view_of_clinic(&self, action: &str, keep: &str, today: Date) -> View {
+        let presets = CLINIC_WEEKS.map(|weeks| {
+            let from = today.saturating_sub((7 * weeks - 1).days());
+            Preset {
+                label: format!("Last {weeks} weeks"),
+                href: format!("{action}?from={from}&to={today}{keep}"),
+                current: (from, today) == (self.from, self.to) && self.refused().is_none(),
+            }
+        });
+        View {
+            action: action.to_owned(),
+            from: self.from_field.clone(),
+            to: self.to_field.clone(),
+            presets: presets.into(),
+            line: day_range(Language::En, self.from, self.to),
+        }
     }
 
     /// Why the period asked for cannot be had.
@@ -133,6 +178,11 @@ impl Period {
             several => format!("{} programs, {days}", several.len()),
         }
     }
+}
+
+/// What stands in a field that is refused: what was typed, or the day that is shown.
+fn typed(text: &str, date: Date) -> String {
+    if text.trim().is_empty() { date.to_string() } else { text.trim().chars().take(40).collect() }
 }
 
 /// The page over a period.
@@ -278,6 +328,35 @@ mod tests {
             assert_eq!((period.from, period.to), expected, "{from} to {to}");
             assert_eq!(period.refused(), None, "{from} to {to}");
         }
+    }
+
+    #[test]
+    fn a_clinics_report_is_of_four_weeks_unless_asked() {
+        let of = |from: &str, to: &str| Period::of_clinic(&Wanted::between(from, to), date(2026, 11, 22));
+        for (from, to, expected) in [
+            ("", "", (date(2026, 10, 26), date(2026, 11, 22))),
+            ("", "2026-05-28", (date(2026, 5, 1), date(2026, 5, 28))),
+            ("", "2027-05-28", (date(2026, 10, 26), date(2026, 11, 22))),
+            ("2026-11-22", "", (date(2026, 11, 22), date(2026, 11, 22))),
+            ("2025-01-01", "2026-11-22", (date(2025, 1, 1), date(2026, 11, 22))),
+        ] {
+            let period = of(from, to);
+            assert_eq!(((period.from, period.to), period.refused()), (expected, None), "{from} to {to}");
+        }
+        for (from, to, sentence) in [
+            ("1986-11-22", "2026-11-22", "longer than two years"),
+            ("2026-11-10", "2026-11-01", "ends before it starts"),
+            ("2026-11-23", "", "has not come yet"),
+            ("", "soon", "is not a date"),
+            ("-9999-01-01", "", "is not a date"),
+        ] {
+            let period = of(from, to);
+            assert_eq!((period.from, period.to), (date(2026, 10, 26), date(2026, 11, 22)), "{from} to {to}");
+            assert!(period.refused().is_some_and(|said| said.contains(sentence)), "{from} to {to}: {period:?}");
+        }
+        let presets = of("", "").view_of_clinic("/reports/adherence", "&by=exercise", date(2026, 11, 22)).presets;
+        assert!(presets[0].current && !presets[1].current);
+        assert_eq!(presets[1].href, "/reports/adherence?from=2026-08-31&to=2026-11-22&by=exercise");
     }
 
     #[test]
