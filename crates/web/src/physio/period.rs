@@ -14,6 +14,9 @@ use store::reports::patient::LONGEST_DAYS;
 /// The periods that the clinic's report offers, in weeks; the first is what it shows unasked.
 const CLINIC_WEEKS: [i64; 3] = [4, 12, 26];
 
+/// The earliest day that can be typed.
+const EARLIEST: Date = Date::constant(1, 1, 1);
+
 /// The query: `?from=&to=`, each a civil date or empty.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
@@ -86,7 +89,7 @@ impl Period {
         let mut asked_for = wanted.clone();
         // A last day alone is the four weeks up to it.
         if let (true, Ok(Some(to))) = (wanted.from.trim().is_empty(), read(&wanted.to)) {
-            asked_for.from = weeks(CLINIC_WEEKS[0], to.min(today)).to_string();
+            asked_for.from = weeks(CLINIC_WEEKS[0], to.min(today)).max(EARLIEST).to_string();
         }
         match asked(&asked_for, default, Date::MIN, today) {
             Ok((from, to)) => Self {
@@ -338,6 +341,7 @@ mod tests {
             ("", "2026-05-28", (date(2026, 5, 1), date(2026, 5, 28))),
             ("", "2027-05-28", (date(2026, 10, 26), date(2026, 11, 22))),
             ("2026-11-22", "", (date(2026, 11, 22), date(2026, 11, 22))),
+            ("", "0001-01-01", (date(1, 1, 1), date(1, 1, 1))),
             ("2025-01-01", "2026-11-22", (date(2025, 1, 1), date(2026, 11, 22))),
         ] {
             let period = of(from, to);
