@@ -241,6 +241,32 @@ async fn every_figure_opens_the_rows_behind_it() {
 }
 
 #[tokio::test]
+async fn the_versions_of_a_program_stand_side_by_side() {
+    let site = Site::open().await;
+    let (who, program) = farah(&site).await;
+    let mut hannah = hannah(&site).await;
+    let page = hannah.get(&format!("/programs/{}", program.id)).await;
+    assert_eq!(page.status, StatusCode::OK, "{}", page.text);
+    let table = page.between("<table class=\"compare\">", "</table>");
+    let heads: Vec<String> = table.split("<tbody>").next().map(cells).unwrap();
+    assert!(heads.iter().any(|head| head.contains("Version 1") && head.contains("19 January to 8 February")), "{heads:?}");
+    assert!(
+        heads.iter().any(|head| head.contains("Version 2") && head.contains("in effect") && head.contains("from 9 February 2026")),
+        "{heads:?}"
+    );
+    assert_eq!(table.matches("by Hannah").count(), 2, "{table}");
+    let rows: Vec<Vec<String>> = table.split("<tbody>").nth(1).unwrap().split("<tr>").skip(1).map(cells).collect();
+    assert_eq!(rows.len(), 2 + program.versions[0].prescriptions.len(), "{rows:?}");
+    assert!(rows[0][1].starts_with("Monday to Saturday, once a day") && rows[0][2].ends_with("changed"), "{rows:?}");
+    let taken_out = rows.iter().filter(|row| row.last().unwrap() == "taken out").count();
+    assert_eq!(taken_out, 2, "three exercises of five are left: {rows:?}");
+
+    // One version is nothing to compare.
+    let only = site.clinic.program_for(&who, date(2026, 5, 4), 2).await;
+    assert!(!hannah.get(&format!("/programs/{}", only.id)).await.has("Versions side by side"));
+}
+
+#[tokio::test]
 async fn ten_thousand_sessions_are_one_bounded_page() {
     let site = Site::open().await;
     let who = site.clinic.patient("Busy Bee", "busy@example.test").await;

@@ -339,6 +339,18 @@ impl Program {
         self.versions.iter().filter(|version| version.from <= date).max_by_key(|version| version.number)
     }
 
+    /// The first and the last day on which a version holds, within the program's days; `None` when a later one took its place before it
+    /// began, or the program ended.
+    pub fn in_effect(&self, version: &Version) -> Option<(Date, Date)> {
+        let later = self.versions.iter().filter(|other| other.number > version.number).map(|other| other.from).min();
+        let from = version.from.max(self.start);
+        let to = match later {
+            Some(next) => next.yesterday().ok()?.min(self.last_day()),
+            None => self.last_day(),
+        };
+        (from <= to).then_some((from, to))
+    }
+
     /// The version a log of that date was made under, known by the
     /// prescriptions it names: the newest in effect on the date that has all of
     /// them. On the day of a revision that may be the one before it, since the

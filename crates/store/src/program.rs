@@ -14,7 +14,7 @@ use uuid::Uuid;
 use crate::{
     StoreError, Tx,
     audit::{Deed, Subject},
-    convert::{from_date, from_instant, to_date},
+    convert::{At, from_date, from_instant, to_date, to_instant},
 };
 
 /// All programs of some patients, each patient's by start. Four statements, whatever the number of patients.
@@ -65,6 +65,48 @@ pub async fn of_patient(tx: &Tx, patient: PatientId) -> Result<Vec<Program>, Sto
 pub async fn find(tx: &Tx, id: ProgramId) -> Result<Program, StoreError> {
     let found = load(tx, "clinic_id = $1 and program_id = $2", [tx.clinic().0.into(), id.0.into()]).await?;
     found.into_iter().next_back().ok_or(StoreError::NotFound)
+}
+
+/// Who made a version of a program, and when.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Made {
+    /// The version's number.
+    pub number: u32,
+    /// By name; `None` for what nobody on the staff made (an import).
+    pub by: Option<String>,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// Who made the versions of a program, by number.
+///
+/// # Errors
+/// The store's own.
+pub async fn made(tx: &Tx, id: ProgramId) -> Result<Vec<Made>, StoreError> {
+    #[derive(FromQueryResult)]
+    struct Row {
+        number: i32,
+        name: Option<String>,
+        created_at: At,
+    }
+    let rows: Vec<Row> = tx
+        .all(
+            "select v.number, m.name, v.created_at from program_version v
+             left join membership m on m.clinic_id = v.clinic_id and m.id = v.created_by
+             where v.clinic_id = $1 and v.program_id = $2 order by v.number",
+            [tx.clinic().0.into(), id.0.into()],
+        )
+        .await?;
+    rows.into_iter()
+        .map(|Row { number, name, created_at }| {
+            let corrupt = |column: &'static str| StoreError::corrupt("program_version", column, id, "out of range");
+            Ok(Made {
+                number: u32::try_from(number).map_err(|_| corrupt("number"))?,
+                by: name,
+                at: to_instant(created_at).ok_or_else(|| corrupt("created_at"))?,
+            })
+        })
+        .collect()
 }
 
 /// As [`find`], holding the program's row until the transaction ends, so that two people cannot change it at once.

@@ -174,3 +174,29 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_version_is_in_effect_on_the_days_on_which_it_is_the_one() {
+    let mut program = eight_weeks();
+    let day = |n| after(program.start, n);
+    let (second, third, fourth) = (day(20), day(10), day(30));
+    for from in [second, third, fourth] {
+        program.revise(plan(), from, after(program.start, 1)).unwrap();
+    }
+    let check = |program: &Program| {
+        for version in &program.versions {
+            let days: Vec<Date> = (0..60)
+                .map(|n| after(program.start, n))
+                .filter(|date| {
+                    *date <= program.last_day() && program.version_on(*date).is_some_and(|on| on.number == version.number)
+                })
+                .collect();
+            assert_eq!(program.in_effect(version), days.first().copied().zip(days.last().copied()), "version {}", version.number);
+        }
+    };
+    check(&program);
+    let second = program.versions.iter().find(|version| version.number == 2).unwrap();
+    assert_eq!(program.in_effect(second), None, "the third took its place before it began");
+    program.finish(after(program.start, 25)).unwrap();
+    check(&program);
+}

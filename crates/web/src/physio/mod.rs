@@ -19,4 +19,5 @@ pub mod report_csv;
 pub mod said;
 pub mod standing;
 pub mod templates;
+mod versions;
 pub mod words;

@@ -21,7 +21,7 @@ use serde::Deserialize;
 use store::{
     StoreError,
     exercise::{self, Exercise},
-    program,
+    program::{self, Made},
 };
 
 use super::{
@@ -29,6 +29,7 @@ use super::{
         draft::{Action, Draft, Faults, date},
         view::{self, Material, Setting},
     },
+    versions::comparison,
     words,
 };
 use crate::{
@@ -72,17 +73,28 @@ impl Refused {
 
 /// The page.
 pub async fn show(State(app): State<AppState>, at: CaseloadProgram, pages: Pages) -> PageResult {
-    let known = exercises(&app, &at).await?;
+    let known = known(&app, &at).await?;
     pages.at(Nav::Patients).show(&page(&at, &known, &Typed::default(), Refused::default()))
 }
 
-async fn exercises(app: &AppState, at: &CaseloadProgram) -> Result<HashMap<ExerciseId, Exercise>, PageError> {
-    let ids: Vec<ExerciseId> =
-        at.program.versions.iter().flat_map(|version| version.prescriptions.iter().map(|row| row.exercise)).collect();
-    Ok(app.store.tenant(at.staff.scope.clone(), move |tx| async move { tx.last(exercise::by_ids(&tx, &ids)).await }).await?)
+/// What the page tells besides the program itself.
+struct Known {
+    exercises: HashMap<ExerciseId, Exercise>,
+    made: Vec<Made>,
 }
 
-fn page(at: &CaseloadProgram, known: &HashMap<ExerciseId, Exercise>, typed: &Typed, refused: Refused) -> ProgramShown {
+async fn known(app: &AppState, at: &CaseloadProgram) -> Result<Known, PageError> {
+    let ids: Vec<ExerciseId> =
+        at.program.versions.iter().flat_map(|version| version.prescriptions.iter().map(|row| row.exercise)).collect();
+    let program = at.program.id;
+    let read = app.store.tenant(at.staff.scope.clone(), move |tx| async move {
+        tx.last(async { tokio::try_join!(exercise::by_ids(&tx, &ids), program::made(&tx, program)) }).await
+    });
+    let (exercises, made) = read.await?;
+    Ok(Known { exercises, made })
+}
+
+fn page(at: &CaseloadProgram, known: &Known, typed: &Typed, refused: Refused) -> ProgramShown {
     let CaseloadProgram { staff: _, patient, program, today } = at;
     let first = patient.name.called();
     let status = program.status(*today);
@@ -125,7 +137,8 @@ fn page(at: &CaseloadProgram, known: &HashMap<ExerciseId, Exercise>, typed: &Typ
                 "{first} reported a stop sign, so the program stopped by itself. Speak with {first} first; it goes on only when you resume it and say why."
             )
         }),
-        versions: versions(program, known, *today),
+        versions: versions(program, &known.exercises, *today),
+        comparison: comparison(program, &known.exercises, &known.made, &patient.zone, *today),
         pauses: program.pauses.iter().rev().map(pause_shown).collect(),
         revise: (!over).then(|| format!("{here}/revise")),
         pause: matches!(status, ProgramStatus::Active | ProgramStatus::Upcoming).then(|| format!("{here}/pause")),
@@ -228,7 +241,7 @@ pub async fn pause(
             Err(error) => refused.place(error),
         }
     }
-    let known = exercises(&app, &at).await?;
+    let known = known(&app, &at).await?;
     pages.at(Nav::Patients).refuse(&page(&at, &known, &typed, refused))
 }
 
@@ -251,7 +264,7 @@ pub async fn resume(
             Err(error) => refused.place(error),
         }
     }
-    let known = exercises(&app, &at).await?;
+    let known = known(&app, &at).await?;
     pages.at(Nav::Patients).refuse(&page(&at, &known, &typed, refused))
 }
 

@@ -32,6 +32,52 @@ pub struct VersionShown {
     pub open: bool,
 }
 
+/// Versions beside each other.
+#[derive(Debug, Clone, Serialize)]
+pub struct Comparison {
+    /// The versions, the oldest first.
+    pub columns: Vec<Compared>,
+    /// How often, how long, and every exercise that any of them has.
+    pub rows: Vec<CompareRow>,
+    /// How many earlier versions are left out.
+    pub left_out: usize,
+}
+
+/// A version at the head of its column.
+#[derive(Debug, Clone, Serialize)]
+pub struct Compared {
+    /// "Version 2".
+    pub title: String,
+    /// "9 February to 1 March", or that it never came into effect.
+    pub when: String,
+    /// "by Hannah Lee, 8 February".
+    pub by: String,
+    /// "in effect", "planned", or nothing.
+    pub tag: Option<String>,
+}
+
+/// One thing in every version.
+#[derive(Debug, Clone, Serialize)]
+pub struct CompareRow {
+    /// "Wall angels", "Days".
+    pub name: String,
+    /// The exercise's page.
+    pub href: Option<String>,
+    /// One for each version.
+    pub cells: Vec<CompareCell>,
+}
+
+/// What it is in one version.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CompareCell {
+    /// "3 × 10–12"; empty where the version does not have it.
+    pub text: String,
+    /// The note to the patient.
+    pub note: Option<String>,
+    /// Against the version before: "changed", "new", "taken out", or nothing.
+    pub change: &'static str,
+}
+
 /// One pause.
 #[derive(Debug, Clone, Serialize)]
 pub struct PauseShown {
@@ -62,6 +108,8 @@ pub struct ProgramShown {
     pub stopped: Option<String>,
     /// The versions, the newest first.
     pub versions: Vec<VersionShown>,
+    /// The versions side by side; `None` while there is one.
+    pub comparison: Option<Comparison>,
     /// The pauses, the newest first.
     pub pauses: Vec<PauseShown>,
     /// Where to change it; `None` when it is over.
@@ -112,6 +160,7 @@ impl Page for ProgramShown {
             problem: None,
             stopped: None,
             versions: vec![version.clone(), VersionShown { tag: None, open: false, ..version }],
+            comparison: None,
             pauses: Vec::new(),
             revise: Some("/programs/1/revise".into()),
             pause: Some("/programs/1/pause".into()),
@@ -130,8 +179,38 @@ impl Page for ProgramShown {
         refused.problem = Some("The program was not paused.".into());
         refused.open = "pause".into();
         refused.pause_until = Field::refused("2026-11-01", "The pause ends before it starts. Choose a later end.");
+        let cell = |text: &str, change: &'static str| CompareCell { text: text.into(), note: None, change };
+        let comparison = Comparison {
+            columns: vec![
+                Compared {
+                    title: "Version 1".into(),
+                    when: "23 to 29 November 2026".into(),
+                    by: "by Hannah Lim, 22 November".into(),
+                    tag: None,
+                },
+                Compared {
+                    title: "Version 2".into(),
+                    when: "from 30 November 2026".into(),
+                    by: "by Hannah Lim, 29 November".into(),
+                    tag: Some("in effect".into()),
+                },
+            ],
+            rows: vec![
+                CompareRow { name: "Days".into(), href: None, cells: vec![cell("Every day", ""), cell("Every day", "")] },
+                CompareRow {
+                    name: "Wall angels".into(),
+                    href: Some("/exercises/1".into()),
+                    cells: vec![
+                        CompareCell { note: Some("Slowly.".into()), ..cell("10–12 times", "") },
+                        cell("8–10 times", "changed"),
+                    ],
+                },
+            ],
+            left_out: 2,
+        };
         vec![
             active.clone(),
+            Self { comparison: Some(comparison), ..active.clone() },
             refused,
             Self {
                 status: "Stopped".into(),
