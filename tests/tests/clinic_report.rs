@@ -24,7 +24,7 @@ struct Line {
     adherence: Option<f64>,
     completion: Option<f64>,
     pain_patients: Option<u32>,
-    pain_change: String,
+    pain: (String, String),
     too_few: bool,
 }
 
@@ -46,7 +46,7 @@ fn lines(file: &str) -> Vec<Line> {
                 adherence: cell("adherence").parse().ok(),
                 completion: cell("completion").parse().ok(),
                 pain_patients: cell("pain_patients").parse().ok(),
-                pain_change: cell("pain_change"),
+                pain: (cell("pain_first"), cell("pain_last")),
                 too_few: cell("too_few") == "yes",
             }
         })
@@ -172,7 +172,7 @@ async fn four_patients_are_counted_and_five_are_read() {
     assert!(four.has("n = 4 patients") && !four.has("better, 0 worse"), "{}", four.text);
     let whole = file(&mut owner, "").await.remove(0);
     assert_eq!((whole.patients, whole.due, whole.done.as_str(), whole.too_few), (4, 108, "108", true));
-    assert_eq!((whole.adherence, whole.pain_patients, whole.pain_change.as_str()), (None, Some(4), ""));
+    assert_eq!((whole.adherence, whole.pain_patients, whole.pain.0.as_str()), (None, Some(4), ""));
 
     let who = site.clinic.patient("A fifth", "fifth@home.test").await;
     let program = site.clinic.program_for(&who, date(2026, 2, 2), 4).await;
@@ -185,7 +185,8 @@ async fn four_patients_are_counted_and_five_are_read() {
     let told = file(&mut owner, "?from=2026-02-02&to=2026-03-01").await;
     let weeks: Vec<_> = told.iter().filter(|line| line.by == "week").map(|line| (line.due, line.done.clone())).collect();
     assert_eq!(weeks, [(5, "5".to_owned()), (5, "5".to_owned()), (5, "4".to_owned()), (5, "4".to_owned())]);
-    assert!(told[0].pain_change.starts_with("-2."), "a number, not a text: {told:?}");
+    let (first, last): (f64, f64) = (told[0].pain.0.parse().unwrap(), told[0].pain.1.parse().unwrap());
+    assert!(first > 5.0 && last < first - 2.0, "{told:?}");
     assert_eq!(five.text.matches("<script>").count(), 0);
 }
 

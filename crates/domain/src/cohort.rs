@@ -63,14 +63,22 @@ pub struct PainGroup {
     pub better: u32,
     /// With a meaningful change for the worse.
     pub worse: u32,
-    /// The sum of the changes, in points; negative is less pain.
-    pub delta_sum: f64,
+    /// The sum of the means of their first windows.
+    pub first_sum: f64,
+    /// The sum of the means of their last windows.
+    pub last_sum: f64,
 }
 
 impl PainGroup {
     /// The mean change in points, negative for less pain; `None` of fewer than [`FEWEST`] patients.
     pub fn mean(&self) -> Option<f64> {
-        (self.read >= FEWEST).then(|| self.delta_sum / f64::from(self.read))
+        self.means().map(|(first, last)| last - first)
+    }
+
+    /// The means of their first and of their last windows, 0 to 10; `None` of fewer than [`FEWEST`] patients.
+    pub fn means(&self) -> Option<(f64, f64)> {
+        let n = f64::from(self.read);
+        (self.read >= FEWEST).then(|| (self.first_sum / n, self.last_sum / n))
     }
 
     /// Changes that were read and are not meaningful.
@@ -187,9 +195,10 @@ fn grouped<'a, K: Ord>(parts: impl Iterator<Item = Part<'a, K>>) -> BTreeMap<K, 
         group.patients = u32::try_from(people.len()).unwrap_or(u32::MAX);
         for (region, points) in people.into_values() {
             let change = pain::change(&points, region);
-            let Some(delta) = change.delta else { continue };
+            let (Some(delta), Some(first), Some(last)) = (change.delta, change.first, change.last) else { continue };
             group.pain.read += 1;
-            group.pain.delta_sum += delta;
+            group.pain.first_sum += first.mean;
+            group.pain.last_sum += last.mean;
             if change.reading == Reading::Meaningful {
                 if delta < 0.0 { group.pain.better += 1 } else { group.pain.worse += 1 }
             }

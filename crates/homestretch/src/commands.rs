@@ -22,7 +22,9 @@ use crate::{
     config::Settings,
     demo,
     keep::{self, Wish},
-    metrics, serve,
+    metrics,
+    seed::{self, Size},
+    serve,
 };
 
 /// A clinic's home-exercise system: programs, reminders, adherence and pain.
@@ -64,6 +66,10 @@ pub enum Command {
     /// Exercises
     #[command(subcommand)]
     Exercises(ExercisesCommand),
+    /// Load made-up clinics, to measure with and to look at pages of size (needs DATABASE_URL, whose user row-level security must not bind)
+    ///
+    /// Never into an installation with real patients: everybody who is made up has the same password.
+    Seed(Size),
     /// The audit: who did what with whose record
     #[command(subcommand)]
     Audit(AuditCommand),
@@ -186,6 +192,7 @@ pub async fn run(command: Command, settings: Settings) -> Result<()> {
             create_clinic(&settings, &name, &owner_email, &zone).await
         }
         Command::Exercises(ExercisesCommand::Import { file, clinic }) => import(&settings, &file, clinic).await,
+        Command::Seed(size) => load(&settings, size).await,
         Command::Account(AccountCommand::ResetSecondFactor { email }) => reset_second_factor(&settings, &email).await,
         Command::Audit(AuditCommand::Verify { clinic, anchor }) => keep::verify(&settings, clinic, anchor.as_deref()).await,
         Command::Backup { file, overwrite } => keep::backup(&settings, &file, overwrite).await,
@@ -244,6 +251,25 @@ async fn work(settings: &Settings, once: bool) -> Result<()> {
         serve::work(engine, serve::asked_to_stop()).await;
     }
     store.close().await;
+    Ok(())
+}
+
+async fn load(settings: &Settings, size: Size) -> Result<()> {
+    let url = settings.database_url()?;
+    let store = serve::open(url).await?;
+    let loaded = seed::run(&store, url, size, clock::now()).await?;
+    store.close().await;
+    let Size { clinics, patients, days, entries, seed, more: _ } = size;
+    println!("Loaded {clinics} clinics of {patients} patients with {days} days (seed {seed}): {} sessions.", loaded.sessions);
+    println!("{} rows in {:.1} s of COPY, {} rows/s.", loaded.rows, loaded.copying.as_secs_f64(), loaded.rate);
+    println!("Sessions into a bare table, without a key or an index: {} rows/s.", loaded.bare_rate);
+    if let Some(days) = entries {
+        println!("What was done of each exercise is there for the last {days} days alone.");
+    }
+    println!("Sign in to the first clinic that was made up, if the database was empty, with the password {}:", seed::PASSWORD);
+    for (role, email) in seed::ACCOUNTS {
+        println!("  {role:<16} {email}");
+    }
     Ok(())
 }
 

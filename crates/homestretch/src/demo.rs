@@ -2,7 +2,7 @@
 
 mod days;
 pub mod history;
-mod library;
+pub(crate) mod library;
 pub mod mail;
 pub mod seed;
 pub mod stories;

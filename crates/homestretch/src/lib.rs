@@ -9,4 +9,5 @@ pub mod dkim;
 pub mod embedded;
 pub mod keep;
 pub mod metrics;
+pub mod seed;
 pub mod serve;

@@ -20,6 +20,7 @@ pub mod export;
 pub mod keep;
 mod line;
 pub mod link;
+pub mod load;
 pub mod notice;
 pub mod opened;
 pub mod outbox;

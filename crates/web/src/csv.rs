@@ -11,10 +11,7 @@ pub(crate) fn line<T: AsRef<str>>(cells: impl IntoIterator<Item = T>) -> String 
 
 /// One cell: harmless to a spreadsheet, quoted where it must be.
 fn cell(text: &str) -> String {
-    // A number below nought is a number, not a formula.
-    let below =
-        text.strip_prefix('-').is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_digit() || b == b'.'));
-    let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']) && !below;
+    let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
     let safe = if formula { format!("'{text}") } else { text.to_owned() };
     if safe.contains(['"', ',', '\n', '\r']) { format!("\"{}\"", safe.replace('"', "\"\"")) } else { safe }
 }
@@ -33,9 +30,6 @@ mod tests {
             ("=1+1", "'=1+1"),
             ("@SUM(A1)", "'@SUM(A1)"),
             ("-2 kg", "'-2 kg"),
-            ("-1.25", "-1.25"),
-            ("-", "'-"),
-            ("-1+1", "'-1+1"),
             ("+60, then more", "\"'+60, then more\""),
             ("\t=1", "'\t=1"),
             ("\r=1", "\"'\r=1\""),

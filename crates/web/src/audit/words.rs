@@ -72,6 +72,7 @@ pub(crate) fn sentence(entry: &Entry) -> String {
             Some(Subject::Notices) => "Sent a mail again".to_owned(),
             Some(Subject::Invitation) if entry.patient.is_some() => format!("Invited {}", of(&whose)),
             Some(Subject::Invitation) => "Sent an invitation".to_owned(),
+            Some(Subject::Caseload) => "Loaded made-up patients".to_owned(),
             Some(Subject::Consent) => "Agreed to the wording, or took it back".to_owned(),
             Some(Subject::Closure) => format!("Closed {whose} record, or opened it again"),
             Some(Subject::Account) => "Changed an account".to_owned(),

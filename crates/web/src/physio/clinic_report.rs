@@ -202,7 +202,7 @@ fn most_patients_first(groups: impl Iterator<Item = (String, Group)>) -> Vec<(St
     groups
 }
 
-const COLUMNS: [&str; 12] = [
+const COLUMNS: [&str; 13] = [
     "group",
     "name",
     "patients",
@@ -213,12 +213,14 @@ const COLUMNS: [&str; 12] = [
     "pain_patients",
     "pain_better",
     "pain_worse",
-    "pain_change",
+    "pain_first",
+    "pain_last",
     "too_few",
 ];
 
-fn cells(by: &str, name: &str, group: &Group) -> [String; 12] {
+fn cells(by: &str, name: &str, group: &Group) -> [String; 13] {
     let ratio = |ratio: Option<f64>| ratio.map(|ratio| format!("{ratio:.4}")).unwrap_or_default();
+    let mean = ratio;
     let exercise = by == "exercise";
     let few = group.pain.mean().is_none();
     let counted = |n: u32| if few { String::new() } else { n.to_string() };
@@ -233,20 +235,21 @@ fn cells(by: &str, name: &str, group: &Group) -> [String; 12] {
         group.pain.read.to_string(),
         counted(group.pain.better),
         counted(group.pain.worse),
-        group.pain.mean().map(|mean| format!("{mean:.4}")).unwrap_or_default(),
+        mean(group.pain.means().map(|(first, _)| first)),
+        mean(group.pain.means().map(|(_, last)| last)),
         if group.too_few() { "yes".to_owned() } else { "no".to_owned() },
     ]
 }
 
-fn week_cells(week: &Week) -> [String; 12] {
-    let mut cells = [const { String::new() }; 12];
+fn week_cells(week: &Week) -> [String; 13] {
+    let mut cells = [const { String::new() }; 13];
     cells[0] = "week".to_owned();
     cells[1] = week.number.to_string();
     cells[2] = week.programs.to_string();
     cells[3] = week.programs.to_string();
     cells[4] = week.logging.to_string();
     cells[5] = week.share().map(|share| format!("{share:.4}")).unwrap_or_default();
-    cells[11] = if week.share().is_none() { "yes".to_owned() } else { "no".to_owned() };
+    cells[12] = if week.share().is_none() { "yes".to_owned() } else { "no".to_owned() };
     cells
 }
 
