@@ -73,6 +73,12 @@ id! {
     AttentionId,
     /// What a physiotherapist answered to a note of the patient's.
     ReplyId,
+    /// What a patient answered about how things are; made by the device that answers.
+    AnswerId,
+    /// An activity that a patient named as hard.
+    ActivityId,
+    /// The choice to ask the patient of a program how things are.
+    AskingId,
 }
 
 #[cfg(test)]

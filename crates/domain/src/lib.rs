@@ -15,6 +15,7 @@ pub mod ids;
 pub mod pain;
 pub mod person;
 pub mod program;
+pub mod questionnaire;
 pub mod reminder;
 pub mod reminder_story;
 pub mod session_log;

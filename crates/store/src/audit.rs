@@ -69,6 +69,8 @@ pub enum Subject {
     Program,
     /// A session log.
     Log,
+    /// What a patient answered about how things are.
+    Answers,
     /// A reason why a patient needs the physiotherapist.
     Attention,
     /// What was answered to a patient's note.
@@ -101,11 +103,12 @@ pub enum Subject {
 
 impl Subject {
     /// Every subject there is.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Caseload,
         Self::Record,
         Self::Program,
         Self::Log,
+        Self::Answers,
         Self::Attention,
         Self::Reply,
         Self::Reminders,
@@ -129,6 +132,7 @@ impl Subject {
             Self::Record => "record",
             Self::Program => "program",
             Self::Log => "log",
+            Self::Answers => "answers",
             Self::Attention => "attention",
             Self::Reply => "reply",
             Self::Reminders => "reminders",

@@ -112,6 +112,34 @@ pub static TABLES: &[Table] = &[
               from log_revision r where r.clinic_id = :clinic and r.patient_id = :patient order by r.replaced_at, r.id",
     },
     Table {
+        name: "questions_asked",
+        columns: &["program", "every_weeks", "since", "stopped_at", "chosen_by", "chosen_at"],
+        sql: "select jsonb_build_array(q.program_id, q.every_weeks, q.since, q.stopped_at, m.name, q.set_at)
+              from questionnaire_plan q left join membership m on m.clinic_id = q.clinic_id and m.id = q.set_by
+              where q.clinic_id = :clinic and q.patient_id = :patient order by q.since, q.program_id",
+    },
+    Table {
+        name: "how_things_are",
+        columns: &["questions", "date", "program", "change_since_the_start", "change_scale", "received_at", "corrected_at"],
+        sql: "select jsonb_build_array(a.id, a.date, a.program_id, a.rating, a.rating_edition, a.received_at, a.corrected_at)
+              from questionnaire_answer a where a.clinic_id = :clinic and a.patient_id = :patient order by a.date, a.received_at, a.id",
+    },
+    Table {
+        name: "activities",
+        columns: &["questions", "date", "position", "activity", "score", "scale"],
+        sql: "select jsonb_build_array(a.id, a.date, v.position, v.name, s.score, a.ability_edition)
+              from questionnaire_score s
+              join questionnaire_answer a on a.clinic_id = s.clinic_id and a.id = s.answer_id
+              join questionnaire_activity v on v.clinic_id = s.clinic_id and v.id = s.activity_id
+              where s.clinic_id = :clinic and s.patient_id = :patient order by a.date, a.received_at, a.id, v.position",
+    },
+    Table {
+        name: "corrected_questions",
+        columns: &["questions", "replaced_at", "before"],
+        sql: "select jsonb_build_array(r.answer_id, r.replaced_at, r.before::text)
+              from questionnaire_revision r where r.clinic_id = :clinic and r.patient_id = :patient order by r.replaced_at, r.id",
+    },
+    Table {
         name: "answers",
         columns: &["session", "your_note", "answer", "by", "written_at", "read_at"],
         sql: "select jsonb_build_array(r.log_id, r.note, r.text, m.name, r.written_at, r.read_at)

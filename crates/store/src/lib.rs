@@ -26,6 +26,7 @@ pub mod opened;
 pub mod outbox;
 pub mod patient;
 pub mod program;
+pub mod questionnaire;
 pub mod reminder;
 pub mod reply;
 pub mod reports;

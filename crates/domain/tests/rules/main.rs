@@ -12,6 +12,7 @@ mod pain;
 mod person;
 mod planning;
 mod program;
+mod questionnaire;
 mod reminder;
 mod reminder_story;
 mod session_log;

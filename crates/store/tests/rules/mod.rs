@@ -243,13 +243,14 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         // What may be deleted is nobody's history: a session, a sign-in half done, a second factor turned off, a count of failures, the items of a template, hours, an address set free,
-        // and the entries of a log that a correction replaces (what they were is kept by the revision).
+        // and the entries of a log or the scores of an answer that a correction replaces (what they were is kept by the revision).
         says: "grants to delete",
         finds: "select r.rolname || ' may ' || lower(a.privilege_type) || ' ' || c.relname from pg_class c cross join aclexplode(c.relacl) a
             join pg_roles r on r.oid = a.grantee
             where c.relnamespace = 'public'::regnamespace and r.rolname like 'homestretch\\_%' and (a.privilege_type in ('TRUNCATE', 'TRIGGER', 'REFERENCES')
               or a.privilege_type = 'DELETE' and c.relname not in
-                ('session', 'sign_in_failure', 'second_factor', 'recovery_code', 'half_sign_in', 'template_item', 'reminder_rule', 'suppression', 'log_entry'))",
+                ('session', 'sign_in_failure', 'second_factor', 'recovery_code', 'half_sign_in', 'template_item', 'reminder_rule', 'suppression', 'log_entry',
+                 'questionnaire_score'))",
         offences: &[
             ("grant delete on session_log to homestretch_app", "homestretch_app may delete session_log"),
             ("grant truncate on consent to homestretch_worker", "homestretch_worker may truncate consent"),

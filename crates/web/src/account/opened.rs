@@ -134,6 +134,7 @@ fn what(entry: &Entry) -> &'static str {
         (Deed::Wrote, Some(Subject::Record)) => "opened-wrote-record",
         (Deed::Wrote, Some(Subject::Program)) => "opened-wrote-program",
         (Deed::Wrote, Some(Subject::Log)) => "opened-wrote-log",
+        (Deed::Wrote, Some(Subject::Answers)) => "opened-wrote-answers",
         (Deed::Wrote, Some(Subject::Attention)) => "opened-wrote-attention",
         (Deed::Wrote, Some(Subject::Reply)) => "opened-wrote-reply",
         (Deed::Wrote, Some(Subject::Reminders)) => "opened-wrote-reminders",

@@ -65,6 +65,8 @@ pub(crate) fn sentence(entry: &Entry) -> String {
             Some(Subject::Program) => format!("Changed {whose} program"),
             Some(Subject::Log) if own => "Logged or corrected a session".to_owned(),
             Some(Subject::Log) => format!("Entered or corrected a session of {}", of(&whose)),
+            Some(Subject::Answers) if own => "Answered how things are".to_owned(),
+            Some(Subject::Answers) => format!("Changed what {} answered", of(&whose)),
             Some(Subject::Attention) => format!("Set a finding about {} aside", of(&whose)),
             Some(Subject::Reply) if own => "Read an answer".to_owned(),
             Some(Subject::Reply) => format!("Answered a note of {}", of(&whose)),
@@ -102,6 +104,7 @@ fn thing(subject: Subject) -> &'static str {
         Subject::Consent => "what a patient agreed to",
         Subject::Attention => "what a patient needs",
         Subject::Reply => "an answer to a patient",
+        Subject::Answers => "what a patient answered",
         Subject::Closure => "a closed record",
         Subject::Page => "a page",
         Subject::Caseload
