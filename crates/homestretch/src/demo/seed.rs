@@ -4,7 +4,7 @@
 use anyhow::{Context as _, Result, anyhow, bail};
 use domain::{
     attention::{self, AttentionKind, Case, Mark, MarkState, Question},
-    ids::{AccountId, ClinicId, MembershipId, PatientId, PrescriptionId, ProgramId},
+    ids::{AccountId, ClinicId, LogId, MembershipId, PatientId, PrescriptionId, ProgramId},
     person::{Email, Language, PersonName, Role, Zone},
     program::{Plan, Prescription, Program, Weekdays},
     reminder::ReminderRule,
@@ -14,7 +14,7 @@ use jiff::{
     civil::{Date, Time, Weekday, time},
 };
 use store::{
-    Actor, Scope, Store, StoreError, account, attention as marks, clinic, outbox, patient, program, reminder, session_log,
+    Actor, Scope, Store, StoreError, account, attention as marks, clinic, outbox, patient, program, reminder, reply, session_log,
     template::Template,
 };
 
@@ -360,6 +360,18 @@ impl Maker {
             Some(mailbox) if story.began < 0 => Some(Email::parse(&format!("{mailbox}@demo.test"))?),
             _ => None,
         };
+        let replies: Vec<(LogId, &'static str, Timestamp)> = logs
+            .iter()
+            .filter_map(|logged| {
+                let said = logged.log.note.as_deref()?;
+                let answer = story.notes.iter().find(|note| note.text == said)?.answer?;
+                let at = logged.log.received_at + SignedDuration::from_hours(3);
+                Some((logged.log.id, answer, at.min(self.now - SignedDuration::from_mins(2))))
+            })
+            .collect();
+        let patient = program.patient;
+        // All but the newest: that one waits on Today.
+        let read = replies[..replies.len().saturating_sub(1)].to_vec();
         let answered = if story.answered { answered(program.patient, logs, self.today) } else { None };
         let (program, clinic, now) = (program.clone(), self.clinic, self.now);
         self.store
@@ -370,8 +382,22 @@ impl Maker {
                 if let Some(email) = announced {
                     outbox::enqueue(&tx, clinic, outbox::Owed::ProgramAssigned(program.patient, program.id), &email, now).await?;
                 }
+                for (log, answer, at) in replies {
+                    reply::write(&tx, log, answer, at).await?;
+                }
                 if let Some((mark, at)) = answered {
                     marks::decide(&tx, program.patient, &mark, Some("Spoken about on the phone."), at).await?;
+                }
+                Ok::<_, StoreError>(())
+            })
+            .await?;
+        if read.is_empty() {
+            return Ok(());
+        }
+        self.store
+            .tenant(self.scope(Actor::Patient(patient)), move |tx| async move {
+                for (log, _, at) in read {
+                    reply::mark_read(&tx, patient, log, at + SignedDuration::from_hours(9)).await?;
                 }
                 Ok::<_, StoreError>(())
             })

@@ -75,6 +75,8 @@ pub struct Note {
     pub text: &'static str,
     /// Whether it hurt: the exercise the patient does not like was skipped for pain, and pain was one point higher after.
     pub hurt: bool,
+    /// What the physiotherapist answered. The newest answer has not been read yet.
+    pub answer: Option<&'static str>,
 }
 
 /// One patient and how it goes.
@@ -173,6 +175,7 @@ pub const STORIES: [Story; 15] = [
             back: 1,
             text: "Sharper between the shoulder blades since I carried a printer up the stairs at work.",
             hurt: false,
+            answer: None,
         }],
         answered: false,
         ..USUAL
@@ -209,9 +212,19 @@ pub const STORIES: [Story; 15] = [
         pain: (5.4, 1.7),
         skips: Some((3, 46, SkipReason::NotSureHow)),
         notes: &[
-            Note { back: 3, text: "Wall angels pinch at the front of my right shoulder.", hurt: true },
-            Note { back: 9, text: "Slept through for the first time.", hurt: false },
-            Note { back: 20, text: "The chair at the office works well for the first one.", hurt: false },
+            Note {
+                back: 3,
+                text: "Wall angels pinch at the front of my right shoulder.",
+                hurt: true,
+                answer: Some("Lower your elbows a little, and stop before it pinches. We look at it together next time."),
+            },
+            Note {
+                back: 9,
+                text: "Slept through for the first time.",
+                hurt: false,
+                answer: Some("Good to hear. Keep the evening stretch; it seems to be the one that helps."),
+            },
+            Note { back: 20, text: "The chair at the office works well for the first one.", hurt: false, answer: None },
         ],
         late: &[6],
         corrected: &[11],
@@ -228,7 +241,7 @@ pub const STORIES: [Story; 15] = [
         habit: (82, 8),
         newest: "##.#####.###",
         pain: (5.6, 3.0),
-        notes: &[Note { back: 8, text: "Bridges feel easy now.", hurt: false }],
+        notes: &[Note { back: 8, text: "Bridges feel easy now.", hurt: false, answer: None }],
         turn: Turn::Revises { ago: 10, to: LOW_BACK_NEXT },
         ..USUAL
     },
@@ -292,7 +305,12 @@ pub const STORIES: [Story; 15] = [
         habit: (84, 8),
         newest: "##.#+###",
         pain: (4.6, 3.2),
-        notes: &[Note { back: 1, text: "May I do the wall angels lying on the floor? I have no free wall at home.", hurt: false }],
+        notes: &[Note {
+            back: 1,
+            text: "May I do the wall angels lying on the floor? I have no free wall at home.",
+            hurt: false,
+            answer: None,
+        }],
         answered: false,
         skips: Some((3, 35, SkipReason::NoEquipment)),
         ..USUAL
@@ -307,7 +325,7 @@ pub const STORIES: [Story; 15] = [
         newest: "####+###",
         pain: (4.8, 4.4),
         newest_pain: &[4, 5, 5, 6],
-        notes: &[Note { back: 0, text: "My left foot has felt numb since last night.", hurt: false }],
+        notes: &[Note { back: 0, text: "My left foot has felt numb since last night.", hurt: false, answer: None }],
         answered: false,
         turn: Turn::Stops { ago: 1, flag: RedFlag::NumbnessOrWeakness },
         ..USUAL
