@@ -77,6 +77,18 @@ need_browser() {
   fi
 }
 
+need_judges() { # libraries of others that read what we write
+  local folder=tests/judges
+  if ! python3 -c "import venv, ensurepip" 2>/dev/null; then install_packages "Python" "python3 python3-venv" "python"; fi
+  if ! cmp -s "$folder/requirements.txt" "$folder/.venv/.homestretch-lock"; then
+    say "Fetching the libraries that judge calendars…"
+    rm -rf "$folder/.venv"
+    python3 -m venv "$folder/.venv"
+    "$folder/.venv/bin/python" -m pip install --quiet --disable-pip-version-check -r "$folder/requirements.txt"
+    cp "$folder/requirements.txt" "$folder/.venv/.homestretch-lock"
+  fi
+}
+
 chromium_path() {
   local name
   for name in chromium chromium-browser google-chrome; do command -v "$name" && return; done

@@ -10,6 +10,7 @@
 pub mod adherence;
 pub mod attention;
 pub mod cohort;
+pub mod calendar;
 pub mod dose;
 pub mod ids;
 pub mod pain;

@@ -13,6 +13,7 @@ pub mod formats;
 pub mod forms;
 mod functions;
 mod icons;
+pub mod ics;
 pub mod links;
 pub mod mail;
 mod mail_styles;

@@ -17,6 +17,9 @@ pub const ONE_TAP_LASTS: SignedDuration = SignedDuration::from_hours(48);
 /// How long the link that ends reminders works. Long: somebody who finds an old mail must still be able to say stop.
 pub const UNSUBSCRIBE_LASTS: SignedDuration = SignedDuration::from_hours(365 * 24);
 
+/// How long a calendar's address works at most; its patient ends it when they like.
+pub const CALENDAR_LASTS: SignedDuration = SignedDuration::from_hours(10 * 365 * 24);
+
 /// The fewest bytes a secret may have.
 pub const SHORTEST_SECRET: usize = 32;
 
@@ -30,6 +33,8 @@ pub enum Purpose {
     OneTap,
     /// `/unsubscribe/{token}`: ends the patient's reminders.
     Unsubscribe,
+    /// `/calendar/{token}`: the sessions ahead, for a calendar program.
+    Calendar,
 }
 
 impl Purpose {
@@ -37,6 +42,7 @@ impl Purpose {
         match self {
             Self::OneTap => 1,
             Self::Unsubscribe => 2,
+            Self::Calendar => 3,
         }
     }
 }
@@ -126,6 +132,12 @@ impl Links {
     /// `/unsubscribe/{token}`: ends this patient's reminders, for [`UNSUBSCRIBE_LASTS`].
     pub fn unsubscribe(&self, clinic: ClinicId, patient: PatientId, now: Timestamp) -> String {
         self.to(&format!("/unsubscribe/{}", self.sign(Purpose::Unsubscribe, clinic, patient, now + UNSUBSCRIBE_LASTS)))
+    }
+
+    /// `/calendar/{token}.ics`: the sessions ahead of this patient, from an address that was opened at this instant (to the second), for
+    /// [`CALENDAR_LASTS`] or until the patient ends it. Made from what the record keeps, it can be shown again at any time.
+    pub fn calendar(&self, clinic: ClinicId, patient: PatientId, opened: Timestamp) -> String {
+        self.to(&format!("/calendar/{}.ics", self.sign(Purpose::Calendar, clinic, patient, opened + CALENDAR_LASTS)))
     }
 
     fn sign(&self, purpose: Purpose, clinic: ClinicId, patient: PatientId, expires: Timestamp) -> String {

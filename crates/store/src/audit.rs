@@ -77,6 +77,8 @@ pub enum Subject {
     Reply,
     /// Reminder rules.
     Reminders,
+    /// The address under which a calendar program fetches the sessions ahead, and what it fetched.
+    Calendar,
     /// The mails owed and sent.
     Notices,
     /// An invitation to sign in.
@@ -112,6 +114,7 @@ impl Subject {
         Self::Attention,
         Self::Reply,
         Self::Reminders,
+        Self::Calendar,
         Self::Notices,
         Self::Invitation,
         Self::Consent,
@@ -136,6 +139,7 @@ impl Subject {
             Self::Attention => "attention",
             Self::Reply => "reply",
             Self::Reminders => "reminders",
+            Self::Calendar => "calendar",
             Self::Notices => "notices",
             Self::Invitation => "invitation",
             Self::Consent => "consent",

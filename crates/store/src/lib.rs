@@ -10,6 +10,7 @@ pub mod account;
 pub mod attention;
 pub mod audit;
 pub mod breach;
+pub mod calendar;
 pub mod clinic;
 pub mod closure;
 pub mod consent;

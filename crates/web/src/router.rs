@@ -83,6 +83,7 @@ fn routes() -> Map {
         .route("/welcome/{token}", get(welcome::page).post(welcome::submit))
         .route("/go/{token}", get(mailed::one_tap).post(mailed::one_tap_open))
         .route("/unsubscribe/{token}", get(mailed::unsubscribe_page).post(mailed::unsubscribe_do))
+        .route("/calendar/{token}", get(patient::calendar::file))
         // whoever is signed in
         .route("/places", get(places::page).post(places::submit))
         .route("/account", get(own::page).post(own::save))
@@ -123,6 +124,8 @@ fn routes() -> Map {
         .route("/progress", get(patient::progress::page))
         .route("/reminders", get(patient::reminders::page).post(patient::reminders::save))
         .route("/reminders/test", post(patient::reminders::test))
+        .route("/reminders/calendar", post(patient::calendar::open))
+        .route("/reminders/calendar/end", post(patient::calendar::end))
         // physiotherapists
         .route("/patients", get(physio::caseload::page).post(physio::invite::create))
         .route("/patients/new", get(physio::invite::new))

@@ -34,6 +34,8 @@ pub enum Takes {
     OneTap,
     /// The token of a reminder's other link.
     Unsubscribe,
+    /// The token of a calendar's address.
+    Calendar,
     /// A file of ours.
     Asset,
     /// A mail that the demo sent.
@@ -43,7 +45,7 @@ pub enum Takes {
 impl Takes {
     /// Whether having it is what lets somebody in.
     pub fn is_token(self) -> bool {
-        matches!(self, Self::Welcome | Self::Reset | Self::OneTap | Self::Unsubscribe)
+        matches!(self, Self::Welcome | Self::Reset | Self::OneTap | Self::Unsubscribe | Self::Calendar)
     }
 
     /// Whether it is of one patient's record.
@@ -152,6 +154,7 @@ pub const TABLE: &[Entry] = &[
     post("/go/{token}", EVERYBODY, Takes::OneTap),
     get("/unsubscribe/{token}", EVERYBODY, Takes::Unsubscribe),
     post("/unsubscribe/{token}", EVERYBODY, Takes::Unsubscribe).form("List-Unsubscribe=One-Click").gives(&[200]),
+    get("/calendar/{token}", EVERYBODY, Takes::Calendar),
     // whoever is signed in
     get("/places", SIGNED_IN, Takes::Nothing),
     post("/places", SIGNED_IN, Takes::Nothing).form("place={place}"),
@@ -213,6 +216,8 @@ pub const TABLE: &[Entry] = &[
     get("/reminders", PATIENTS, Takes::Nothing),
     post("/reminders", PATIENTS, Takes::Nothing).form("reminders=on&time=09:00&day=0&zone=Asia/Kuala_Lumpur&paused_until="),
     post("/reminders/test", PATIENTS, Takes::Nothing),
+    post("/reminders/calendar", PATIENTS, Takes::Nothing),
+    post("/reminders/calendar/end", PATIENTS, Takes::Nothing),
     // physiotherapists
     get("/patients", STAFF, Takes::Nothing),
     get("/patients?whose=clinic", STAFF, Takes::Nothing),

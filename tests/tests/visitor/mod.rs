@@ -128,6 +128,11 @@ impl Site {
         self.path(&self.links().unsubscribe(self.clinic.id, patient, self.clock.now()))
     }
 
+    /// The path of a calendar's address that was made at this instant.
+    pub fn calendar(&self, patient: PatientId, opened: jiff::Timestamp) -> String {
+        self.path(&self.links().calendar(self.clinic.id, patient, opened))
+    }
+
     fn links(&self) -> Links {
         Links::new(&self.url, &SECRET).unwrap()
     }

@@ -53,6 +53,7 @@ pub(crate) fn sentence(entry: &Entry) -> String {
             Some(Subject::Notices) if entry.patient.is_some() => format!("Looked at {whose} mail"),
             Some(Subject::Notices) => "Looked at the clinic’s mail".to_owned(),
             Some(Subject::Reminders) => format!("Looked at {whose} reminders"),
+            Some(Subject::Calendar) => "Fetched the calendar from its address".to_owned(),
             Some(Subject::Audit) if entry.patient.is_some() => format!("Looked at who opened {whose} record"),
             Some(Subject::Audit) => "Looked at the audit".to_owned(),
             Some(Subject::Breach) => "Looked at the register of breaches".to_owned(),
@@ -71,6 +72,7 @@ pub(crate) fn sentence(entry: &Entry) -> String {
             Some(Subject::Reply) if own => "Read an answer".to_owned(),
             Some(Subject::Reply) => format!("Answered a note of {}", of(&whose)),
             Some(Subject::Reminders) => format!("Changed {whose} reminders"),
+            Some(Subject::Calendar) => "Made or ended the address of a calendar".to_owned(),
             Some(Subject::Notices) => "Sent a mail again".to_owned(),
             Some(Subject::Invitation) if entry.patient.is_some() => format!("Invited {}", of(&whose)),
             Some(Subject::Invitation) => "Sent an invitation".to_owned(),
@@ -112,6 +114,7 @@ fn thing(subject: Subject) -> &'static str {
         | Subject::Program
         | Subject::Log
         | Subject::Reminders
+        | Subject::Calendar
         | Subject::Notices
         | Subject::Breach
         | Subject::Audit => "a record",

@@ -4,6 +4,7 @@
 //! read in `answers`, and nowhere else.
 
 mod answers;
+pub mod calendar;
 mod known;
 pub mod log;
 mod mail_words;

@@ -14,12 +14,13 @@ use jiff::{
 use render::{
     Field, Flash, Nav, formats,
     forms::Choice,
+    links::Links,
     pages::patient::{DayChoice, PreviewDay, Reminders},
     words::say,
 };
 use serde::Deserialize;
 use store::{
-    StoreError, Tx,
+    StoreError, Tx, calendar,
     notice::{self, Asked, Notice},
     outbox::{self, Kind, Owed},
     patient, reminder,
@@ -63,11 +64,11 @@ pub async fn page(
     Query(wanted): Query<Wanted>,
     pages: Pages,
 ) -> PageResult {
-    let language = patient.language;
+    let (language, links) = (patient.language, app.links.clone());
     let page = app
         .store
         .tenant(patient.scope.clone(), move |tx| async move {
-            let (mut page, _) = load(&tx, &patient, now).await?;
+            let (mut page, _) = load(&tx, &links, &patient, now).await?;
             page.date = Field::holding(wanted.date.trim());
             if !wanted.date.trim().is_empty() {
                 match wanted.date.trim().parse::<Date>().ok().filter(|date| (1900..=9000).contains(&date.year())) {
@@ -97,11 +98,11 @@ pub async fn save(
     pages: Pages,
     Form(given): Form<Vec<(String, String)>>,
 ) -> PageResult {
-    let (given, language) = (Given(given), patient.language);
+    let (given, language, links) = (Given(given), patient.language, app.links.clone());
     let saved = app
         .store
         .tenant(patient.scope.clone(), move |tx| async move {
-            let (mut page, mut kept) = load(&tx, &patient, now).await?;
+            let (mut page, mut kept) = load(&tx, &links, &patient, now).await?;
             let moved = zone(language, given.one("zone"), &kept.zone, &mut page);
             if let Some(zone) = &moved {
                 kept.zone = zone.clone();
@@ -208,13 +209,14 @@ fn test_words(language: Language, asked: &Asked, now: Timestamp) -> String {
     }
 }
 
-async fn load(tx: &Tx, patient: &Patient, now: Timestamp) -> Result<(Reminders, ReminderRule), StoreError> {
+async fn load(tx: &Tx, links: &Links, patient: &Patient, now: Timestamp) -> Result<(Reminders, ReminderRule), StoreError> {
     let language = patient.language;
     // The page tells of two weeks back and one ahead, in the zone that holds now.
     let zone = patient.zone.clone();
     let today = zone.date(now);
     let (first, last) = (today.saturating_sub(BACK_DAYS.days()), today.saturating_add(AHEAD_DAYS.days()));
-    let (asked, sender) = tokio::try_join!(notice::story(tx, patient.id, first, last), notice::sender(tx))?;
+    let (asked, sender, opened) =
+        tokio::try_join!(notice::story(tx, patient.id, first, last), notice::sender(tx), calendar::opened(tx, patient.id))?;
     let rule = asked.rule.clone();
     let teller = Teller { language, asked: &asked };
     let off = asked.address == Address::Unsubscribed || rule.times.is_empty();
@@ -262,6 +264,7 @@ async fn load(tx: &Tx, patient: &Patient, now: Timestamp) -> Result<(Reminders, 
         sent: asked.notices.iter().map(|notice: &Notice| teller.listed(notice)).collect(),
         date: Field::default(),
         told: None,
+        calendar: opened.map(|opened| links.calendar(patient.scope.clinic, patient.id, opened)),
         address,
     };
     Ok((page, rule))

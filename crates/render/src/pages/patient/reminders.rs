@@ -59,6 +59,8 @@ pub struct Reminders {
     pub date: Field,
     /// The answer.
     pub told: Option<DayTold>,
+    /// The https address of the patient's calendar; `None` while there is none.
+    pub calendar: Option<String>,
 }
 
 /// One of the next days.
@@ -128,6 +130,7 @@ impl Page for Reminders {
             sent: told.lines.clone(),
             date: Field::default(),
             told: None,
+            calendar: None,
         };
         vec![
             on.clone(),
@@ -139,6 +142,7 @@ impl Page for Reminders {
                 sent: Vec::new(),
                 ..on.clone()
             },
+            Self { calendar: Some("https://clinic.test/calendar/AbC.ics".into()), ..on.clone() },
             Self { address: None, can_test: false, ..on.clone() },
             Self { state: Some("Mail to weiling@demo.test came back.".into()), ..on.clone() },
             Self { quiet_from: None, quiet_to: None, ..on.clone() },
