@@ -41,6 +41,8 @@ pub const URL: &str = "http://localhost:8080";
 /// Monday morning in Kuala Lumpur.
 const NOW: &str = "2026-03-02T08:00:00+08:00";
 pub const TODAY: &str = "2026-03-02";
+/// When everybody had an address for their calendar made.
+const CALENDAR: &str = "2026-03-01T00:00:00Z";
 
 /// Where somebody sits.
 #[derive(Debug, Clone, Copy)]
@@ -124,6 +126,7 @@ impl World {
             }
             world.things.push((whose, things));
         }
+        world.db.execute(&format!("update patient set calendar_opened_at = '{CALENDAR}'")).await;
         world.find_findings().await;
         world
     }
@@ -326,15 +329,6 @@ impl World {
         self.rows(&format!("select id from session where token_hash = '\\x{hash}'")).await.remove(0)
     }
 
-    /// When the address of the patient's calendar was made; there is one from now on.
-    async fn calendar_of(&self, patient: PatientId) -> jiff::Timestamp {
-        let made = format!(
-            "update patient set calendar_opened_at = coalesce(calendar_opened_at, '2026-03-01T00:00:00Z') where id = '{patient}'
-             returning extract(epoch from calendar_opened_at)::bigint"
-        );
-        jiff::Timestamp::from_second(self.rows(&made).await.remove(0).parse().unwrap()).unwrap()
-    }
-
     async fn link(&self, purpose: Purpose, email: &Email) -> String {
         let (email, now) = (email.clone(), self.clock.now());
         self.db.store.signin(move |tx| async move { link::issue(&tx, purpose, &email, now).await }).await.unwrap()
@@ -372,10 +366,7 @@ impl World {
             Takes::Reset => self.link(Purpose::ResetPassword(things.account), &things.patient.email).await,
             Takes::OneTap => signed(links.one_tap(things.clinic, things.patient.id, self.clock.now())),
             Takes::Unsubscribe => signed(links.unsubscribe(things.clinic, things.patient.id, self.clock.now())),
-            Takes::Calendar => {
-                let (clinic, patient) = (things.clinic, things.patient.id);
-                signed(links.calendar(clinic, patient, self.calendar_of(patient).await))
-            }
+            Takes::Calendar => signed(links.calendar(things.clinic, things.patient.id, CALENDAR.parse().unwrap())),
             Takes::Asset => "css/base.css".to_owned(),
             Takes::DemoMail => "20260302T000000.000Z-1.eml".to_owned(),
         })
