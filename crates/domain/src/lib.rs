@@ -9,8 +9,8 @@
 
 pub mod adherence;
 pub mod attention;
-pub mod cohort;
 pub mod calendar;
+pub mod cohort;
 pub mod dose;
 pub mod ids;
 pub mod pain;
