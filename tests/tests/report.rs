@@ -417,6 +417,10 @@ async fn a_finding_set_aside_comes_back_for_new_facts_alone() {
     assert_eq!(done.status, StatusCode::SEE_OTHER);
     assert!(!hannah.get(&address).await.has("Pain 8 after a session"));
     assert_eq!(site.db.row("select kind, note, snoozed_until from attention_mark").await, "pain_high|Spoke on the phone.|");
+    // Whoever comes next reads who set it aside, when, and why.
+    let shown = hannah.get(&address).await;
+    let physio = site.db.row(&format!("select name from membership where id = '{}'", site.clinic.physio.membership)).await;
+    assert!(shown.has(&format!("Acknowledged by {physio} on 4 March")) && shown.has("Spoke on the phone."), "{}", shown.text);
     let again = hannah.post_owned(&format!("{aside}/acknowledge"), about(&key, ("note", ""))).await;
     assert_eq!(again.status, StatusCode::UNPROCESSABLE_ENTITY, "it is not open any more");
 

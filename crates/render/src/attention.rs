@@ -1,7 +1,7 @@
 //! How a finding reads to a physiotherapist: a headline for the caseload's tag, and a sentence with the facts for the patient's page.
 
 use domain::{
-    attention::{Attention, Facts},
+    attention::{Attention, AttentionKind, Facts},
     session_log::RedFlag,
 };
 use serde::Serialize;
@@ -43,6 +43,20 @@ pub fn status(attention: &Attention) -> Status {
         Facts::ReadyForReview { .. } => ("Ready for review".to_owned(), "", ""),
     };
     Status { label, tone, icon }
+}
+
+/// The kind of a finding, where its facts are not at hand any more.
+pub fn kind(kind: AttentionKind) -> &'static str {
+    match kind {
+        AttentionKind::StopSigns => "Stop sign reported",
+        AttentionKind::PainHigh => "High pain after a session",
+        AttentionKind::PainRising => "Pain rising",
+        AttentionKind::MissedRun => "Sessions missed in a row",
+        AttentionKind::Dropped => "Adherence down",
+        AttentionKind::NotStarted => "Not started",
+        AttentionKind::Asked => "Left a note",
+        AttentionKind::ReadyForReview => "Ready for review",
+    }
 }
 
 /// The facts of a finding in a sentence.

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::{
     StoreError, Tx,
     audit::{Deed, Subject},
-    convert::{from_date, from_instant, to_date},
+    convert::{At, from_date, from_instant, to_date, to_instant},
 };
 
 /// From when on this clinic wants to look.
@@ -62,6 +62,57 @@ pub async fn marks(tx: &Tx, patients: &[PatientId]) -> Result<HashMap<PatientId,
         by_patient.entry(PatientId(patient_id)).or_default().push(Mark { kind, key: fact_key, state });
     }
     Ok(by_patient)
+}
+
+/// A decision as the clinic reads it later.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decided {
+    /// About which kind of finding.
+    pub kind: AttentionKind,
+    /// What was decided.
+    pub state: MarkState,
+    /// For the clinic, as it was typed.
+    pub note: Option<String>,
+    /// The name of who decided.
+    pub by: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// The newest decisions about a patient, newest first and at most `limit` of them. A decision about facts that were decided about before
+/// has taken that one's place.
+///
+/// # Errors
+/// The store's own.
+pub async fn decided(tx: &Tx, patient: PatientId, limit: u32) -> Result<Vec<Decided>, StoreError> {
+    #[derive(FromQueryResult)]
+    struct Row {
+        id: Uuid,
+        kind: String,
+        note: Option<String>,
+        snoozed_until: Option<time::Date>,
+        name: String,
+        marked_at: At,
+    }
+    let rows: Vec<Row> = tx
+        .all(
+            "select a.id, a.kind, a.note, a.snoozed_until, m.name, a.marked_at
+             from attention_mark a join membership m on m.clinic_id = a.clinic_id and m.id = a.marked_by
+             where a.clinic_id = $1 and a.patient_id = $2 order by a.marked_at desc, a.id desc limit $3",
+            [tx.clinic().0.into(), patient.0.into(), i64::from(limit).into()],
+        )
+        .await?;
+    let decided = |Row { id, kind, note, snoozed_until, name, marked_at }| {
+        let corrupt = |column, why: String| StoreError::corrupt("attention_mark", column, id, why);
+        Ok(Decided {
+            kind: kind.parse().map_err(|why: domain::UnknownTag| corrupt("kind", why.to_string()))?,
+            state: snoozed_until.and_then(to_date).map_or(MarkState::Acknowledged, MarkState::SnoozedUntil),
+            note,
+            by: name,
+            at: to_instant(marked_at).ok_or_else(|| corrupt("marked_at", "out of range".to_owned()))?,
+        })
+    };
+    rows.into_iter().map(decided).collect()
 }
 
 /// Keeps a decision; a later one about the same facts replaces it.

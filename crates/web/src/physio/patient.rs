@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use axum::extract::State;
 use domain::{
-    attention::{Attention, AttentionKind},
+    attention::{Attention, AttentionKind, MarkState},
     ids::{ExerciseId, LogId, PatientId},
     person::Language as Speaks,
     program::{Program, ProgramStatus, Version},
@@ -13,11 +13,12 @@ use jiff::{Timestamp, ToSpan, civil::Date};
 use render::{
     Crumb, Field, Nav, attention as words,
     formats::{about_minutes, day_and_year, day_range, day_relative, exercise_count, moment, weekdays},
-    pages::physio::patient::{Access, AttentionCard, NoReport, PatientPage, ProgramCard},
+    pages::physio::patient::{Access, AttentionCard, NoReport, PatientPage, ProgramCard, SetAside},
     words::Language,
 };
 use store::{
     Scope, Store, StoreError,
+    attention::Decided,
     audit::{Deed, Subject},
     patient::Patient,
     reply::{self, Reply},
@@ -36,6 +37,8 @@ use crate::{
 };
 
 const EN: Language = Language::En;
+/// How many decisions are shown; they are read when somebody wonders what a colleague did about a finding lately.
+const DECIDED: u32 = 20;
 
 /// The page.
 pub async fn page(
@@ -63,6 +66,8 @@ pub struct Record {
     pub sessions: Vec<Session>,
     /// What was answered to them.
     pub replies: Vec<Reply>,
+    /// What was decided about findings lately.
+    pub decided: Vec<Decided>,
     /// The names of the exercises in the patient's programs.
     pub names: HashMap<ExerciseId, String>,
     now: Timestamp,
@@ -93,10 +98,11 @@ impl Record {
             .tenant(scope, move |tx| async move {
                 tx.note(Deed::Read, Subject::Record, Some(id));
                 let ids = [id];
-                let (patient, ground, exercises) = tokio::try_join!(
+                let (patient, ground, exercises, decided) = tokio::try_join!(
                     store::patient::find(&tx, id),
                     Ground::gather(&tx, &ids, now),
                     store::exercise::of_patient(&tx, id),
+                    store::attention::decided(&tx, id, DECIDED),
                 )?;
                 let standing = ground.judge(vec![rows::listed(&patient)], now).pop().ok_or(StoreError::NotFound)?;
                 let period = Period::choose(&wanted, &standing.programs, standing.today);
@@ -109,7 +115,7 @@ impl Record {
                     None => (Vec::new(), Vec::new()),
                 };
                 let names = exercises.into_iter().map(|(id, exercise)| (id, exercise.name)).collect();
-                Ok(Self { patient, standing, period, sessions, replies, names, now })
+                Ok(Self { patient, standing, period, sessions, replies, decided, names, now })
             })
             .await
     }
@@ -152,6 +158,7 @@ impl Record {
                 refused.problem.clone().or(unsaid)
             }),
             attention: self.standing.open.iter().map(|attention| self.attention_card(attention, refused)).collect(),
+            set_aside: self.decided.iter().map(|decided| self.set_aside(decided)).collect(),
             programs: current.into_iter().map(card).collect(),
             earlier: over.into_iter().map(card).collect(),
             new_program: format!("/patients/{id}/programs/new"),
@@ -234,6 +241,21 @@ impl Record {
             until: refused.and_then(|refused| refused.until.clone()).unwrap_or_else(|| Field::holding(week.to_string())),
             earliest: today.saturating_add(1.day()).to_string(),
             open: refused.is_some(),
+        }
+    }
+
+    /// One line of what was decided.
+    fn set_aside(&self, Decided { kind, state, note, by, at }: &Decided) -> SetAside {
+        let day = render::formats::day_medium(EN, self.patient.zone.date(*at));
+        SetAside {
+            label: words::kind(*kind),
+            what: match state {
+                MarkState::Acknowledged => format!("Acknowledged by {by} on {day}"),
+                MarkState::SnoozedUntil(until) => {
+                    format!("Snoozed until {} by {by} on {day}", render::formats::day_medium(EN, *until))
+                }
+            },
+            note: note.clone(),
         }
     }
 

@@ -23,6 +23,8 @@ pub struct PatientPage {
     pub problem: Option<String>,
     /// What needs the physiotherapist, most urgent first.
     pub attention: Vec<AttentionCard>,
+    /// What was set aside lately, newest first.
+    pub set_aside: Vec<SetAside>,
     /// Programs that run, wait or are paused.
     pub programs: Vec<ProgramCard>,
     /// Programs that are over, newest first.
@@ -56,6 +58,17 @@ pub struct Access {
     pub invite_label: String,
     /// Whether the record is closed.
     pub closed: bool,
+}
+
+/// A finding that somebody of the clinic set aside.
+#[derive(Debug, Clone, Serialize)]
+pub struct SetAside {
+    /// "Pain is rising".
+    pub label: &'static str,
+    /// "Acknowledged by Arjun Menon on 22 November".
+    pub what: String,
+    /// What was noted with it, for the clinic.
+    pub note: Option<String>,
 }
 
 /// Why this patient needs the physiotherapist, and what can be done about it.

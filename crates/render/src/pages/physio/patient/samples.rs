@@ -4,6 +4,7 @@ use jiff::civil::{Date, date};
 
 use super::{
     Access, Answer, AttentionCard, ExerciseRow, Figure, LogRow, NoReport, PatientPage, Period, Preset, ProgramCard, Report, Said,
+    SetAside,
     behind::{Behind, Cell, DayRow, Linked, Month, Scores, Sign, Total, letter},
 };
 use crate::{
@@ -42,6 +43,7 @@ impl Page for PatientPage {
                 closed: false,
             },
             attention: Vec::new(),
+            set_aside: Vec::new(),
             programs: Vec::new(),
             earlier: Vec::new(),
             report: None,
@@ -88,6 +90,14 @@ fn full() -> PatientPage {
         },
         problem: None,
         attention: vec![attention()],
+        set_aside: vec![
+            SetAside {
+                label: "Left a note",
+                what: "Acknowledged by Hannah Lee on 20 November".into(),
+                note: Some("Spoke on the phone.".into()),
+            },
+            SetAside { label: "Pain rising", what: "Snoozed until 2 December by Arjun Menon on 18 November".into(), note: None },
+        ],
         programs: vec![program()],
         earlier: vec![ProgramCard {
             name: "Desk break".into(),
