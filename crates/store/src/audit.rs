@@ -105,7 +105,7 @@ pub enum Subject {
 
 impl Subject {
     /// Every subject there is.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Caseload,
         Self::Record,
         Self::Program,
