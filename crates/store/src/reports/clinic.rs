@@ -1,5 +1,5 @@
-//! The clinic's report over a period: its programs, and their sessions from a covering index, a row for each program. Three statements,
-//! or five with what was done of each exercise, whatever the number of patients.
+//! The clinic's report over a period: its programs, and their sessions from a covering index, a row for each program. Five statements,
+//! or six with what was done of each exercise, whatever the number of patients.
 
 use std::collections::HashMap;
 
@@ -79,10 +79,12 @@ pub async fn read(tx: &Tx, from: Date, to: Date, depth: Depth, now: Timestamp) -
             Ok((Vec::new(), prescriptions, entries))
         }
     };
-    let (programs, versions, pauses, (sessions, prescriptions, entries)) = tokio::try_join!(
+    let clinic = || -> [Value; 1] { [tx.clinic().0.into()] };
+    let (programs, patients, versions, pauses, (sessions, prescriptions, entries)) = tokio::try_join!(
         tx.all::<ProgramRow>(include_str!("clinic_programs.sql"), up_to(MOST_PROGRAMS)),
-        tx.all::<VersionRow>(include_str!("clinic_versions.sql"), days()),
-        tx.all::<PauseRow>(include_str!("clinic_pauses.sql"), days()),
+        tx.all::<PatientRow>(include_str!("clinic_patients.sql"), clinic()),
+        tx.all::<VersionRow>(include_str!("clinic_versions.sql"), clinic()),
+        tx.all::<PauseRow>(include_str!("clinic_pauses.sql"), clinic()),
         sessions(),
     )?;
     let count = sessions.iter().map(|row| row.days.len()).sum::<usize>().max(entries.len());
@@ -99,14 +101,18 @@ pub async fn read(tx: &Tx, from: Date, to: Date, depth: Depth, now: Timestamp) -
     for row in entries {
         logs.add_session(row, &exercises)?;
     }
+    let patients: HashMap<Uuid, PatientRow> = patients.into_iter().map(|row| (row.id, row)).collect();
     let followed = programs.into_iter().map(|row| {
         let (id, patient) = (row.id, row.patient_id);
-        let zone = Zone::parse(&row.zone).map_err(|why| StoreError::corrupt("patient", "zone", patient, why))?;
-        let region = row.region.parse().map_err(|why| StoreError::corrupt("patient", "region", patient, why))?;
+        // The key of the schema says that there is one, and both are under the same policies.
+        let PatientRow { id: _, zone, region, physiotherapist_id } =
+            patients.get(&patient).ok_or_else(|| StoreError::corrupt("program", "patient_id", id, "unknown"))?;
+        let zone = Zone::parse(zone).map_err(|why| StoreError::corrupt("patient", "zone", patient, why))?;
+        let region = region.parse().map_err(|why| StoreError::corrupt("patient", "region", patient, why))?;
         let (logs, pain) = logs.by_program.remove(&id).unwrap_or_default();
         Ok(Followed {
             patient: PatientId(patient),
-            physiotherapist: row.physiotherapist_id.map(MembershipId),
+            physiotherapist: physiotherapist_id.map(MembershipId),
             region,
             today: zone.date(now),
             program: plans.program(row)?,
@@ -139,6 +145,11 @@ struct ProgramRow {
     starts_on: time::Date,
     ends_on: time::Date,
     finished_on: Option<time::Date>,
+}
+
+#[derive(FromQueryResult)]
+struct PatientRow {
+    id: Uuid,
     zone: String,
     region: String,
     physiotherapist_id: Option<Uuid>,
@@ -232,7 +243,7 @@ impl Plans {
     }
 
     fn program(&mut self, row: ProgramRow) -> Result<Program, StoreError> {
-        let ProgramRow { id, patient_id, name, starts_on, ends_on, finished_on, zone: _, region: _, physiotherapist_id: _ } = row;
+        let ProgramRow { id, patient_id, name, starts_on, ends_on, finished_on } = row;
         let day =
             |date, column: &'static str| to_date(date).ok_or_else(|| StoreError::corrupt("program", column, id, "out of range"));
         Ok(Program {

@@ -1,4 +1,4 @@
--- What the versions in clinic_versions.sql prescribe (parameters alike).
+-- What the versions of the programs in clinic_programs.sql prescribe ($2 and $3 alike).
 select x.id, x.version_id, x.exercise_id, e.name,
   x.sets_min, x.sets_max, x.reps_min, x.reps_max, x.breaths, x.hold_min, x.hold_max, x.each_side, x.rest_s
 from program g

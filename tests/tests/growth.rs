@@ -1,0 +1,82 @@
+//! What the reports read must follow what they show, and not what else there is: pages of the database, which do not shake as times do,
+//! counted at one size and at ten times as much beside it.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+use homestretch::seed::{self, Size};
+use testkit::{Db, clock::Clock};
+
+const SIZE: Size = Size { clinics: 1, patients: 60, days: 42, entries: Some(1), seed: 3, more: false };
+
+/// The statements of the reports, with what stands for their parameters.
+const STATEMENTS: [(&str, &str); 7] = [
+    ("programs", include_str!("../../crates/store/src/reports/clinic_programs.sql")),
+    ("patients", include_str!("../../crates/store/src/reports/clinic_patients.sql")),
+    ("versions", include_str!("../../crates/store/src/reports/clinic_versions.sql")),
+    ("pauses", include_str!("../../crates/store/src/reports/clinic_pauses.sql")),
+    ("sessions", include_str!("../../crates/store/src/reports/clinic_sessions.sql")),
+    ("caseload", include_str!("../../crates/store/src/reports/caseload_patients.sql")),
+    ("a patient's sessions", include_str!("../../crates/store/src/reports/patient_sessions.sql")),
+];
+
+/// How many pages a statement touches in the first clinic, as the program's own role under row-level security.
+async fn pages(db: &Db, name: &str, sql: &str) -> u64 {
+    let clinic = db.row("select id from clinic where name = 'Clinic 0'").await;
+    let patient = db.row(&format!("select id from patient where clinic_id = '{clinic}' order by id limit 1")).await;
+    let (from, to) = ("date '2026-10-26'", "date '2026-11-22'");
+    let of_clinic = format!("'{clinic}'::uuid");
+    let of_patient = format!("'{patient}'::uuid");
+    let values: [&str; 5] = match name {
+        "caseload" => [&of_clinic, "null", "''", "3001", ""],
+        "a patient's sessions" => [&of_clinic, &of_patient, from, to, "5000"],
+        _ => [&of_clinic, from, to, "150001", ""],
+    };
+    let sql: String = sql.lines().filter(|line| !line.starts_with("--")).map(|line| format!("{line}\n")).collect();
+    let sql = (1..=5).rev().fold(sql, |sql, n| sql.replace(&format!("${n}"), values[n - 1]));
+    let plan = db
+        .rows(&format!(
+            "begin; set local role homestretch_app;
+             select set_config('app.clinic_id', '{clinic}', true), set_config('app.patient_id', '', true),
+               set_config('app.caseload', '', true);
+             explain (analyze, buffers, timing off, summary off) {sql}; rollback"
+        ))
+        .await;
+    let told = plan.iter().find_map(|line| line.trim().strip_prefix("Buffers: shared ")).unwrap_or_else(|| panic!("{plan:#?}"));
+    told.split(' ')
+        .filter(|part| part.starts_with("hit=") || part.starts_with("read="))
+        .map(|part| part.split('=').nth(1).unwrap().parse::<u64>().unwrap())
+        .sum()
+}
+
+async fn measured(db: &Db) -> Vec<(&'static str, u64)> {
+    db.execute("analyze").await;
+    let mut all = Vec::new();
+    for (name, sql) in STATEMENTS {
+        // The first time pays for the catalog.
+        pages(db, name, sql).await;
+        all.push((name, pages(db, name, sql).await));
+    }
+    all
+}
+
+/// A level of an index more is a few pages for each descent; ten times the rows would be ten times the pages.
+#[track_caller]
+fn flat(before: &[(&str, u64)], after: &[(&str, u64)]) {
+    for ((name, few), (_, many)) in before.iter().zip(after) {
+        assert!(*many <= few + few / 2 + 12, "{name}: {few} pages, then {many}: {before:?} {after:?}");
+    }
+}
+
+#[tokio::test]
+async fn reports_read_no_more_beside_ten_clinics_or_after_ten_times_the_history() {
+    let now = Clock::at("2026-11-22T15:00:00+08:00").now();
+    let db = Db::new().await;
+    seed::run(&db.store, db.url(), SIZE, now).await.unwrap();
+    let one = measured(&db).await;
+    seed::run(&db.store, db.url(), Size { clinics: 9, more: true, ..SIZE }, now).await.unwrap();
+    flat(&one, &measured(&db).await);
+
+    let long = Db::new().await;
+    seed::run(&long.store, long.url(), Size { days: 420, ..SIZE }, now).await.unwrap();
+    flat(&one, &measured(&long).await);
+}
