@@ -182,8 +182,11 @@ struct Part<'a, K> {
     completion_sum: f64,
 }
 
+/// The pain of each patient of a group, and where it hurts.
+type People = BTreeMap<PatientId, (Region, Vec<PainPoint>)>;
+
 fn grouped<'a, K: Ord>(parts: impl Iterator<Item = Part<'a, K>>) -> BTreeMap<K, Group> {
-    let mut groups: BTreeMap<K, (Group, BTreeMap<PatientId, (Region, Vec<PainPoint>)>)> = BTreeMap::new();
+    let mut groups: BTreeMap<K, (Group, People)> = BTreeMap::new();
     for Part { key, followed, expected, sessions, completion_sum } in parts.filter(|part| part.expected > 0) {
         let (group, people) = groups.entry(key).or_default();
         group.expected += expected;
