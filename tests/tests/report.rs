@@ -421,8 +421,9 @@ async fn a_finding_set_aside_comes_back_for_new_facts_alone() {
     let shown = hannah.get(&address).await;
     let physio = site.db.row(&format!("select name from membership where id = '{}'", site.clinic.physio.membership)).await;
     assert!(shown.has(&format!("Acknowledged by {physio} on 4 March")) && shown.has("Spoke on the phone."), "{}", shown.text);
-    let again = hannah.post_owned(&format!("{aside}/acknowledge"), about(&key, ("note", ""))).await;
+    let again = hannah.post_owned(&format!("{aside}/acknowledge"), about(&key, ("note", "Rang twice"))).await;
     assert_eq!(again.status, StatusCode::UNPROCESSABLE_ENTITY, "it is not open any more");
+    assert!(again.has("Your note was: “Rang twice”"), "{}", again.text);
 
     site.clinic.log(&who, &program, date(2026, 3, 4), Some(9)).await;
     assert!(hannah.get(&address).await.has("Pain 9 after a session"), "a new session is a new fact");

@@ -208,8 +208,8 @@ impl World<'_> {
     fn logs(&self, dice: &mut Dice, program: &Program, keeping: Keeping, pain: Pain) -> Result<Vec<SessionLog>> {
         let baseline = 3 + i64::try_from(dice.below(5))?;
         let mut logs = Vec::new();
-        let mut days = program.start.series(1.day()).take_while(|date| *date <= self.today && *date <= program.last_day());
-        while let Some(date) = days.next() {
+        let days = program.start.series(1.day()).take_while(|date| *date <= self.today && *date <= program.last_day());
+        for date in days {
             let DayKind::Due(slots) = program.day_kind(date) else { continue };
             let nth = i64::from((date - program.start).get_days());
             let times = match keeping {

@@ -64,7 +64,7 @@ pub async fn acknowledge(
     let note = (!note.is_empty()).then(|| note.to_owned());
     match decide(&app.store, staff.scope.clone(), patient, &form, MarkState::Acknowledged, note, now).await? {
         true => Ok(done(&pages, patient, "Acknowledged. It comes back when there are new facts.")),
-        false => gone(&app, staff.scope, patient, now, &pages).await,
+        false => gone(&app, staff.scope, patient, now, &pages, form.note.trim()).await,
     }
 }
 
@@ -99,7 +99,7 @@ pub async fn snooze(
     };
     match decide(&app.store, scope.clone(), patient, &form, MarkState::SnoozedUntil(until), None, now).await? {
         true => Ok(done(&pages, patient, &format!("Snoozed until {}.", day_medium(Language::En, until)))),
-        false => gone(&app, scope, patient, now, &pages).await,
+        false => gone(&app, scope, patient, now, &pages, "").await,
     }
 }
 
@@ -133,8 +133,13 @@ fn done(pages: &Pages, patient: PatientId, sentence: &str) -> Response {
 }
 
 /// The finding is not open: somebody was quicker, the facts have changed, or the form was not ours. 422, nothing changed.
-async fn gone(app: &AppState, scope: Scope, patient: PatientId, now: Timestamp, pages: &Pages) -> PageResult {
-    let problem = Some("That is no longer open: somebody set it aside, or the facts have changed. Nothing was changed.".to_owned());
+async fn gone(app: &AppState, scope: Scope, patient: PatientId, now: Timestamp, pages: &Pages, note: &str) -> PageResult {
+    let mut problem = "That is no longer open: somebody set it aside, or the facts have changed. Nothing was changed.".to_owned();
+    // There is no form any more that could hold what was typed.
+    if !note.is_empty() {
+        problem.push_str(&format!(" Your note was: “{note}”"));
+    }
+    let problem = Some(problem);
     refuse(app, scope, patient, now, pages, Refused { problem, ..Refused::default() }).await
 }
 
