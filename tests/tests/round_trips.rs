@@ -49,6 +49,7 @@ struct Places {
     patient: String,
     program: String,
     log: String,
+    answer: String,
     exercise: String,
     template: String,
     notice: String,
@@ -61,6 +62,7 @@ impl Places {
             patient: who.id.to_string(),
             program: one(&format!("select id from program where patient_id = '{}'", who.id)).await,
             log,
+            answer: one("select id from questionnaire_answer limit 1").await,
             exercise: one("select id from exercise limit 1").await,
             template: one("select id from template limit 1").await,
             notice: site.db.rows("select id from notice limit 1").await.pop().unwrap_or_default(),
@@ -72,6 +74,8 @@ impl Places {
             path if path.starts_with("/patients/") => &self.patient,
             path if path.starts_with("/programs/") || path.starts_with("/session/") => &self.program,
             path if path.starts_with("/logs/") => &self.log,
+            path if path.starts_with("/questions/") => &self.program,
+            path if path.starts_with("/answers/") => &self.answer,
             path if path.starts_with("/exercises/") => &self.exercise,
             path if path.starts_with("/templates/") => &self.template,
             path if path.starts_with("/notices/") => &self.notice,
@@ -104,6 +108,15 @@ async fn a_page_takes_three_round_trips_at_most_and_no_more_when_there_is_more_t
     let hannah = site.clinic.patient("Hannah Tan", "hannah@home.test").await;
     let log = logged(&site, &hannah, 3).await;
     let account = site.clinic.join(&hannah).await;
+    site.db
+        .execute(&format!(
+            "insert into questionnaire_plan select clinic_id, gen_random_uuid(), patient_id, id, 2, '2026-03-01', null, created_by, now()
+               from program where patient_id = '{id}';
+             insert into questionnaire_answer select clinic_id, gen_random_uuid(), patient_id, id, '2026-02-28', 'psfs-1995', 'groc-11',
+               1, '2026-02-28' from program where patient_id = '{id}'",
+            id = hannah.id
+        ))
+        .await;
     let places = Places::find(&site, &hannah, log).await;
     let mut browsers = Vec::new();
     for (account, email) in [(account, &hannah.email), (site.clinic.owner.account, &site.clinic.owner.email)] {

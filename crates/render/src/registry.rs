@@ -26,6 +26,7 @@ pub fn all() -> Vec<Entry> {
         entry::<pages::patient::Session>(),
         entry::<pages::patient::Log>(),
         entry::<pages::patient::Progress>(),
+        entry::<pages::patient::Questions>(),
         entry::<pages::patient::Reminders>(),
         entry::<pages::patient::Consent>(),
         entry::<pages::patient::Close>(),

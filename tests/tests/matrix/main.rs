@@ -207,8 +207,18 @@ async fn allowed(world: &World, person: Person) -> BTreeSet<(String, String)> {
 }
 
 /// Words of a scope that somebody of the staff has to come across, or looking for them on other pages proves nothing.
-const SHOWN: &[&str] =
-    &["as:own", "as:template", "a1:name", "a1:mail", "a1:program", "a1:pnote", "a1h:note", "a1h:reason", "a1s:reply"];
+const SHOWN: &[&str] = &[
+    "as:own",
+    "as:template",
+    "a1:name",
+    "a1:mail",
+    "a1:program",
+    "a1:pnote",
+    "a1h:note",
+    "a1h:reason",
+    "a1s:reply",
+    "a1:activity",
+];
 
 macro_rules! everybody {
     ($($name:ident: $person:ident,)*) => {

@@ -15,6 +15,8 @@ pub enum Takes {
     Newcomer,
     Program,
     Log,
+    /// What a patient answered about how things are.
+    Answer,
     Notice,
     Exercise,
     Template,
@@ -50,7 +52,7 @@ impl Takes {
 
     /// Whether it is of one patient's record.
     pub fn is_a_patients(self) -> bool {
-        matches!(self, Self::Patient | Self::Newcomer | Self::Program | Self::Log | Self::Notice)
+        matches!(self, Self::Patient | Self::Newcomer | Self::Program | Self::Log | Self::Answer | Self::Notice)
     }
 
     /// Whether it is the clinic's, and not one patient's.
@@ -212,6 +214,11 @@ pub const TABLE: &[Entry] = &[
     post("/logs/{id}", PATIENTS, Takes::Log).form("{done}&pain_before=2&pain_after=1&note=Better"),
     post("/logs/{id}/replies/read", PATIENTS, Takes::Log),
     post("/logs/{id}/replies", STAFF, Takes::Log).form("text=Answer+{n}"),
+    // Answered once, it is asked no more, and leads back to Today.
+    get("/questions/{id}", TODAY, Takes::Program).gives(&[200, 303]),
+    post("/questions/{id}", TODAY, Takes::Program).form("answer_id={new}&name-1=Sitting&new-1=3"),
+    get("/answers/{id}", PATIENTS, Takes::Answer),
+    post("/answers/{id}", PATIENTS, Takes::Answer).form("{scored}=4"),
     get("/progress", PATIENTS, Takes::Nothing),
     get("/reminders", PATIENTS, Takes::Nothing),
     post("/reminders", PATIENTS, Takes::Nothing).form("reminders=on&time=09:00&day=0&zone=Asia/Kuala_Lumpur&paused_until="),
@@ -242,6 +249,7 @@ pub const TABLE: &[Entry] = &[
     post("/programs/{id}/revise", STAFF, Takes::Program).form(program!("")),
     post("/programs/{id}/pause", STAFF, Takes::Program).form("from={today}&until=&reason=Away"),
     post("/programs/{id}/resume", STAFF, Takes::Program).form("reason=Back"),
+    post("/programs/{id}/questions", STAFF, Takes::Program).form("every=4"),
     post("/programs/{id}/finish", STAFF, Takes::Program),
     get("/notices", STAFF, Takes::Nothing),
     get("/notices?patient={id}", STAFF, Takes::Patient),

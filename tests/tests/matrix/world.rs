@@ -61,6 +61,8 @@ struct Things {
     program: Uuid,
     prescriptions: Vec<String>,
     log: Uuid,
+    answer: Uuid,
+    activity: Uuid,
     notice: Uuid,
     exercise: Uuid,
     template: Uuid,
@@ -209,6 +211,12 @@ impl World {
                    'Zq{scope}hxreason', false, 'Zq{scope}sxresumed', now());
                  update session_log set note = 'Zq{scope}hxnote' where id = '{log}';
                  insert into reply values ('{of}', gen_random_uuid(), '{id}', '{log}', 'Zq{scope}hxasked', 'Zq{scope}hxanswer', '{by}', now());
+                 insert into questionnaire_plan values ('{of}', gen_random_uuid(), '{id}', '{program}', 4, '{TODAY}', null, '{by}', now());
+                 with answer as (insert into questionnaire_answer
+                     values ('{of}', gen_random_uuid(), '{id}', '{program}', '2026-02-27', 'psfs-1995', 'groc-11', null, now()) returning id),
+                   activity as (insert into questionnaire_activity
+                     select '{of}', gen_random_uuid(), '{id}', '{program}', 1, 'Zq{scope}xactivity', id from answer returning id)
+                   insert into questionnaire_score select '{of}', answer.id, activity.id, '{id}', 3 from answer, activity;
                  update consent set wording = 'Zq{scope}xconsent' where patient_id = '{id}';
                  insert into attention_mark values ('{of}', gen_random_uuid(), '{id}', 'not_started', 'old', 'Zq{scope}sxmark', null, '{by}', now());
                  update notice set state = 'dead', attempts = 1, reply = 'Zq{scope}sxreply', settled_at = now() where patient_id = '{id}';
@@ -232,6 +240,8 @@ impl World {
             program: program.id.0,
             prescriptions: program.versions[0].prescriptions.iter().map(|row| row.id.to_string()).collect(),
             log: log.0,
+            answer: one(&format!("select id from questionnaire_answer where patient_id = '{id}'")).await,
+            activity: one(&format!("select id from questionnaire_activity where patient_id = '{id}'")).await,
             notice: one(&format!("select id from notice where patient_id = '{id}'")).await,
             exercise: one(&format!("select id from exercise where clinic_id = '{of}' and source = 'own'")).await,
             template: one(&format!("select id from template where clinic_id = '{of}' limit 1")).await,
@@ -351,6 +361,7 @@ impl World {
             Takes::Newcomer => things.newcomer.id.to_string(),
             Takes::Program => things.program.to_string(),
             Takes::Log => things.log.to_string(),
+            Takes::Answer => things.answer.to_string(),
             Takes::Notice => things.notice.to_string(),
             Takes::Exercise => things.exercise.to_string(),
             Takes::Template => things.template.to_string(),
@@ -385,6 +396,7 @@ impl World {
             .replace("{colleague}", &own.colleague.0.to_string())
             .replace("{finding}", &things.finding.replace(' ', "+").replace(':', "%3A"))
             .replace("{done}", &done.join("&"))
+            .replace("{scored}", &format!("score-{}", things.activity))
             .replace("{n}", &number.to_string())
     }
 

@@ -20,6 +20,7 @@ use axum::{
     extract::{Query, State},
     routing::{get, post},
 };
+use domain::questionnaire::Every;
 use homestretch::connections::{self, Patience};
 use jiff::civil::date;
 use render::{Templates, links::Links};
@@ -54,6 +55,10 @@ async fn naughty_texts_stay_texts() {
     let program = clinic.program_for(&farah, date(2026, 2, 23), 6).await;
     clinic.log(&farah, &program, date(2026, 2, 27), Some(9)).await;
     clinic.remind(&farah, &["08:00"], now).await;
+    let asked = program.clone();
+    clinic
+        .tenant(move |tx| async move { store::questionnaire::ask(&tx, &asked, Every::TwoWeeks, date(2026, 2, 23), now).await })
+        .await;
     let hash = web::auth::password::hash(PASSWORD).unwrap();
     for account in [clinic.owner.account, clinic.physio.account, patient] {
         let hash = hash.clone();

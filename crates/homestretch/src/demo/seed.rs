@@ -4,9 +4,10 @@
 use anyhow::{Context as _, Result, anyhow, bail};
 use domain::{
     attention::{self, AttentionKind, Case, Mark, MarkState, Question},
-    ids::{AccountId, ClinicId, LogId, MembershipId, PatientId, PrescriptionId, ProgramId},
+    ids::{AccountId, ActivityId, AnswerId, ClinicId, LogId, MembershipId, PatientId, PrescriptionId, ProgramId},
     person::{Email, Language, PersonName, Role, Zone},
     program::{Plan, Prescription, Program, Weekdays},
+    questionnaire::{Ability, Activity, ActivityName, Answer, Rating, Scored},
     reminder::ReminderRule,
 };
 use jiff::{
@@ -14,14 +15,14 @@ use jiff::{
     civil::{Date, Time, Weekday, time},
 };
 use store::{
-    Actor, Scope, Store, StoreError, account, attention as marks, clinic, outbox, patient, program, reminder, reply, session_log,
-    template::Template,
+    Actor, Scope, Store, StoreError, account, attention as marks, clinic, outbox, patient, program, questionnaire, reminder, reply,
+    session_log, template::Template,
 };
 
 use super::{
     days,
     library::{Library, MONDAY_TO_SATURDAY},
-    stories::{STORIES, Story, Turn, WEI_LING, Week, Whose},
+    stories::{Asked, STORIES, Story, Turn, WEI_LING, Week, Whose},
 };
 
 /// The password of everybody in the demo clinic.
@@ -199,11 +200,13 @@ impl Maker {
             let (kept, at) = (program.clone(), self.on(on, 6));
             self.store.tenant(&staff, move |tx| async move { program::add_version(&tx, &kept, &version, at).await }).await?;
         }
+        let asked = program.clone();
         let logs = self.lived(story, &mut program)?;
         if !matches!(story.turn, Turn::NotJoined | Turn::OnPaper) {
             self.join(story, id, invited).await?;
             self.remind(story, id).await?;
         }
+        self.tell_how_things_are(story, &asked, &staff).await?;
         let by = if story.turn == Turn::OnPaper { staff.clone() } else { self.scope(Actor::Patient(id)) };
         let (kept, kept_logs) = (program.clone(), logs.clone());
         self.store
@@ -218,6 +221,42 @@ impl Maker {
             })
             .await?;
         self.close(story, &program, &logs, staff).await
+    }
+
+    /// What the patient answered about how things are.
+    async fn tell_how_things_are(&self, story: &Story, program: &Program, staff: &Scope) -> Result<()> {
+        let Some(Asked { every, activities, told }) = story.asked else { return Ok(()) };
+        let (kept, at) = (program.clone(), self.on(program.start, 6));
+        self.store.tenant(staff, move |tx| async move { questionnaire::ask(&tx, &kept, every, kept.start, at).await }).await?;
+        let name = |name: &&str| Ok(Activity { id: ActivityId::new(), name: ActivityName::parse(name)? });
+        let activities = activities.iter().map(name).collect::<Result<Vec<Activity>>>()?;
+        let mut answers = Vec::new();
+        for (day, scores, rating) in told {
+            let date = program.start + day.days();
+            let scored = activities
+                .iter()
+                .zip(*scores)
+                .map(|(activity, score)| Ok(Scored { activity: activity.clone(), score: score.map(Ability::new).transpose()? }));
+            answers.push(Answer {
+                id: AnswerId::new(),
+                patient: program.patient,
+                program: program.id,
+                date,
+                received_at: self.on(date, 6),
+                corrected_at: None,
+                activities: scored.collect::<Result<_>>()?,
+                rating: rating.map(Rating::new).transpose()?,
+            });
+        }
+        self.store
+            .tenant(self.scope(Actor::Patient(program.patient)), move |tx| async move {
+                for answer in &answers {
+                    questionnaire::insert(&tx, answer).await?;
+                }
+                Ok::<_, StoreError>(())
+            })
+            .await?;
+        Ok(())
     }
 
     /// The sessions, and the turn that came with them or after them.

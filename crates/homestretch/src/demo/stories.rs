@@ -3,6 +3,7 @@
 
 use domain::{
     pain::Region,
+    questionnaire::Every,
     session_log::{RedFlag, SkipReason},
 };
 use store::exercise::TEMPLATE_NAME as UPPER_BACK;
@@ -79,6 +80,18 @@ pub struct Note {
     pub answer: Option<&'static str>,
 }
 
+/// How things are, in the patient's words.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked {
+    /// How often.
+    pub every: Every,
+    /// What is hard.
+    pub activities: &'static [&'static str],
+    /// On which day of the program it was told, how each activity went (one that was not given is `None`), and the change since the
+    /// beginning.
+    pub told: &'static [(i32, &'static [Option<i64>], Option<i64>)],
+}
+
 /// One patient and how it goes.
 #[derive(Debug, Clone, Copy)]
 pub struct Story {
@@ -126,6 +139,8 @@ pub struct Story {
     pub late: &'static [usize],
     /// Sessions, counted back from the newest, that were corrected the day after.
     pub corrected: &'static [usize],
+    /// How things are, where the patient is asked.
+    pub asked: Option<Asked>,
     /// What happened.
     pub turn: Turn,
 }
@@ -153,6 +168,7 @@ const USUAL: Story = Story {
     answered: true,
     late: &[],
     corrected: &[],
+    asked: None,
     turn: Turn::None,
 };
 
@@ -228,6 +244,12 @@ pub const STORIES: [Story; 15] = [
         ],
         late: &[6],
         corrected: &[11],
+        // The third time waits for an answer.
+        asked: Some(Asked {
+            every: Every::TwoWeeks,
+            activities: &["An hour at the desk", "Lifting my daughter", "Looking over my shoulder in the car"],
+            told: &[(1, &[Some(3), Some(2), Some(4)], None), (15, &[Some(6), Some(5), Some(6)], Some(2))],
+        }),
         ..USUAL
     },
     Story {
@@ -242,6 +264,11 @@ pub const STORIES: [Story; 15] = [
         newest: "##.#####.###",
         pain: (5.6, 3.0),
         notes: &[Note { back: 8, text: "Bridges feel easy now.", hurt: false, answer: None }],
+        asked: Some(Asked {
+            every: Every::TwoWeeks,
+            activities: &["Putting on socks", "Standing to cook", "Carrying water up the stairs"],
+            told: &[(0, &[Some(2), Some(3), Some(1)], None), (14, &[Some(5), None, Some(4)], Some(3))],
+        }),
         turn: Turn::Revises { ago: 10, to: LOW_BACK_NEXT },
         ..USUAL
     },
@@ -255,6 +282,11 @@ pub const STORIES: [Story; 15] = [
         today: true,
         pain: (4.4, 0.0),
         newest_pain: &[1, 0, 1, 0, 0, 0],
+        asked: Some(Asked {
+            every: Every::FourWeeks,
+            activities: &["Sleeping on my side", "Sewing"],
+            told: &[(0, &[Some(5), Some(3)], None), (28, &[Some(9), Some(8)], Some(4)), (36, &[Some(10), Some(9)], Some(5))],
+        }),
         ..USUAL
     },
     Story {
@@ -269,6 +301,11 @@ pub const STORIES: [Story; 15] = [
         newest: "###+.##+##",
         pain: (4.2, 3.0),
         skips: Some((2, 20, SkipReason::NoEquipment)),
+        asked: Some(Asked {
+            every: Every::FourWeeks,
+            activities: &["Hanging up washing", "Serving at badminton"],
+            told: &[(2, &[Some(4), Some(0)], None)],
+        }),
         ..USUAL
     },
     Story {
@@ -280,6 +317,11 @@ pub const STORIES: [Story; 15] = [
         habit: (78, 10),
         newest: "####.####",
         pain: (5.6, 1.0),
+        asked: Some(Asked {
+            every: Every::FourWeeks,
+            activities: &["Driving for an hour", "Sitting through a film"],
+            told: &[(1, &[Some(4), Some(4)], None), (29, &[Some(5), Some(5)], Some(1))],
+        }),
         turn: Turn::Finishes { ago: 11 },
         ..USUAL
     },

@@ -9,6 +9,7 @@ mod known;
 pub mod log;
 mod mail_words;
 pub mod progress;
+pub mod questions;
 pub mod reminders;
 pub mod replies;
 pub mod session;

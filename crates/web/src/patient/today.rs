@@ -23,12 +23,12 @@ use serde::Deserialize;
 use store::{
     StoreError, Tx,
     exercise::{self, Exercise},
-    program, reply,
+    program, questionnaire, reply,
     session::Reach,
     session_log,
 };
 
-use super::{replies, words};
+use super::{questions, replies, words};
 use crate::{
     AppState, PageResult,
     account::agreed,
@@ -77,7 +77,7 @@ async fn load(tx: &Tx, patient: &Patient, today: Date, hour: Time, saved: Option
     };
     let ids = [patient.id];
     let unread = async { if history { reply::unread(tx, patient.id).await } else { Ok(Vec::new()) } };
-    let (programs, mut logged, todays, saved, exercises, beside, unread) = tx
+    let (programs, mut logged, todays, saved, exercises, beside, unread, asked, told) = tx
         .last(async {
             tokio::try_join!(
                 program::of_patient(tx, patient.id),
@@ -87,6 +87,8 @@ async fn load(tx: &Tx, patient: &Patient, today: Date, hour: Time, saved: Option
                 exercise::of_patient(tx, patient.id),
                 store::patient::beside(tx, patient.id),
                 unread,
+                questionnaire::asked(tx, patient.id),
+                questionnaire::of_patient(tx, patient.id),
             )
         })
         .await?;
@@ -111,6 +113,7 @@ async fn load(tx: &Tx, patient: &Patient, today: Date, hour: Time, saved: Option
         saved: saved.as_ref().filter(|log| log.red_flags.is_empty()).and_then(|log| saved_line(patient, &programs, log, today)),
         answers,
         answers_more,
+        questions: questions::card(patient, &chosen, &asked, &told, today),
         stopped,
         // Not for a one-tap link: it opens today's session and no account.
         ask_consent: history && beside.agreed_to != Some(agreed::wording(language, "").version),

@@ -4,6 +4,7 @@ pub mod attention;
 mod behind;
 pub mod builder;
 pub mod caseload;
+pub mod change;
 pub mod clinic_report;
 pub mod details;
 pub mod invite;

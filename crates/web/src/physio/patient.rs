@@ -26,6 +26,7 @@ use store::{
 };
 
 use super::{
+    change::Told,
     period::{self, Period, Wanted},
     report::Facts,
     said::Notes,
@@ -68,6 +69,8 @@ pub struct Record {
     pub replies: Vec<Reply>,
     /// What was decided about findings lately.
     pub decided: Vec<Decided>,
+    /// What the patient told of how things are.
+    pub told: Told,
     /// The names of the exercises in the patient's programs.
     pub names: HashMap<ExerciseId, String>,
     now: Timestamp,
@@ -98,11 +101,12 @@ impl Record {
             .tenant(scope, move |tx| async move {
                 tx.note(Deed::Read, Subject::Record, Some(id));
                 let ids = [id];
-                let (patient, ground, exercises, decided) = tokio::try_join!(
+                let (patient, ground, exercises, decided, told) = tokio::try_join!(
                     store::patient::find(&tx, id),
                     Ground::gather(&tx, &ids, now),
                     store::exercise::of_patient(&tx, id),
                     store::attention::decided(&tx, id, DECIDED),
+                    Told::gather(&tx, id),
                 )?;
                 let standing = ground.judge(vec![rows::listed(&patient)], now).pop().ok_or(StoreError::NotFound)?;
                 let period = Period::choose(&wanted, &standing.programs, standing.today);
@@ -115,7 +119,7 @@ impl Record {
                     None => (Vec::new(), Vec::new()),
                 };
                 let names = exercises.into_iter().map(|(id, exercise)| (id, exercise.name)).collect();
-                Ok(Self { patient, standing, period, sessions, replies, decided, names, now })
+                Ok(Self { patient, standing, period, sessions, replies, told, decided, names, now })
             })
             .await
     }
@@ -143,6 +147,7 @@ impl Record {
         programs.sort_by_key(|program| std::cmp::Reverse((program.start, program.id)));
         let (over, current): (Vec<&Program>, Vec<&Program>) =
             programs.into_iter().partition(|program| program.status(today) == ProgramStatus::Finished);
+        let change = self.told.section(&[&current[..], &over[..]].concat(), self.patient.region, today);
         let card = |program: &Program| program_card(program, id, today);
         let report = self.facts().zip(self.period.as_ref()).map(|(mut facts, period)| {
             facts.said.refused = refused.and_then(|refused| refused.reply.as_ref());
@@ -177,6 +182,7 @@ impl Record {
                 |period| period.view(id, &self.standing.programs, today),
             ),
             report,
+            change,
         }
     }
 

@@ -7,6 +7,7 @@ mod answers;
 mod form;
 mod history;
 mod privacy;
+mod questions;
 mod reminders;
 mod today;
 
@@ -14,6 +15,7 @@ pub use answers::{AnswerCard, Answered};
 pub use form::{EFFORTS, ExerciseView, LogForm, Session, Sign};
 pub use history::{Fact, Log, LogLine, Progress};
 pub use privacy::{Agreement, Close, Consent, Offer, Opened, OpenedDay, OpenedLine};
+pub use questions::{KnownActivity, NewActivity, QuestionCard, Questions, signed};
 pub use reminders::{DayChoice, PreviewDay, Reminders};
 pub use today::{DayTile, LateDay, ProgramCard, Saved, Today, TodayExercise};
 

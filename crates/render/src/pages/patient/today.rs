@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{AnswerCard, picture};
+use super::{AnswerCard, QuestionCard, picture};
 use crate::{Page, Svg, charts::DayMark, figures::Pose};
 
 /// `/today`.
@@ -26,6 +26,8 @@ pub struct Today {
     pub answers: Vec<AnswerCard>,
     /// "2 more answers are in Progress.", when not all stand here.
     pub answers_more: Option<String>,
+    /// How things are: asked, or answered a few days ago.
+    pub questions: Option<QuestionCard>,
     /// Whether a stop sign paused a program: then the page begins with what to do.
     pub stopped: bool,
     /// The stop signs told last, in words; empty when none.
@@ -181,6 +183,7 @@ impl Page for Today {
             saved: None,
             answers: Vec::new(),
             answers_more: None,
+            questions: None,
             stopped: false,
             signs: Vec::new(),
             ask_consent: false,
@@ -232,6 +235,14 @@ impl Page for Today {
             }),
             with(&|card| card.state = "paused"),
             Self { ask_consent: true, ..with(&|_| {}) },
+            Self { questions: Some(QuestionCard { href: "/questions/0199".into(), done: None }), ..open.clone() },
+            Self {
+                questions: Some(QuestionCard {
+                    href: "/answers/0199".into(),
+                    done: Some("You told us on Monday 16 November how things are.".into()),
+                }),
+                ..open.clone()
+            },
             Self { answers: vec![AnswerCard::sample()], ..open.clone() },
             Self {
                 answers: vec![AnswerCard {

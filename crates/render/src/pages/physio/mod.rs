@@ -4,6 +4,7 @@ pub mod audit;
 pub mod breaches;
 pub mod builder;
 pub mod caseload;
+pub mod change;
 pub mod clinic_report;
 pub mod invite;
 pub mod library;

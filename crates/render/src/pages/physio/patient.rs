@@ -6,6 +6,7 @@ mod samples;
 use domain::session_log::SkipReason;
 use serde::Serialize;
 
+use super::change::ChangeSection;
 use crate::{Crumb, Field, charts::DayByDay};
 
 /// `GET /patients/{id}`.
@@ -43,6 +44,8 @@ pub struct PatientPage {
     pub report: Option<Report>,
     /// Why there is no report yet.
     pub no_report: Option<NoReport>,
+    /// Change as the patient tells it; `None` before the first program.
+    pub change: Option<ChangeSection>,
 }
 
 /// Whether the patient can sign in.

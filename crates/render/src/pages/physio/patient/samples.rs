@@ -7,6 +7,7 @@ use super::{
     SetAside,
     behind::{Behind, Cell, DayRow, Linked, Month, Scores, Sign, Total, letter},
 };
+use crate::pages::physio::change::ChangeSection;
 use crate::{
     Crumb, Field, Page,
     charts::{self, Change, ChartDay, DayByDay, DayMark, Weeks},
@@ -47,6 +48,7 @@ impl Page for PatientPage {
             programs: Vec::new(),
             earlier: Vec::new(),
             report: None,
+            change: None,
             no_report: Some(NoReport {
                 title: "No program yet".into(),
                 text: "Assign one, and what the patient logs will be counted here.".into(),
@@ -126,6 +128,7 @@ fn full() -> PatientPage {
         },
         report: Some(report()),
         no_report: None,
+        change: Some(ChangeSection::sample()),
     }
 }
 
