@@ -71,17 +71,16 @@ pub async fn page(
     let page = app
         .store
         .tenant(patient.scope.clone(), move |tx| async move {
-            let (programs, asked, told, mut activities) = tx
-                .last(async {
-                    tokio::try_join!(
-                        program::of_patient(&tx, patient.id),
-                        questionnaire::asked(&tx, patient.id),
-                        questionnaire::of_patient(&tx, patient.id),
-                        questionnaire::activities(&tx, patient.id),
-                    )
-                })
-                .await?;
-            let program = programs.into_iter().find(|program| program.id == id).ok_or(StoreError::NotFound)?;
+            // A program of somebody else's is no look at one's own record: found before the last questions, which keep the look.
+            let program = program::find(&tx, id).await?;
+            let rest = async {
+                tokio::try_join!(
+                    questionnaire::asked(&tx, patient.id),
+                    questionnaire::of_patient(&tx, patient.id),
+                    questionnaire::activities(&tx, patient.id),
+                )
+            };
+            let (asked, told, mut activities) = tx.last(rest).await?;
             let known = activities.remove(&id).unwrap_or_default();
             let asks = round(&program, &asked, &told, today).map(|round| round.asks_change());
             Ok::<_, StoreError>(asks.map(|asks| form(language, &program, AnswerId::new(), &known, asks)))
@@ -190,17 +189,15 @@ pub async fn answered(
     let page = app
         .store
         .tenant(patient.scope.clone(), move |tx| async move {
-            let (answer, programs, told, activities) = tx
-                .last(async {
-                    tokio::try_join!(
-                        questionnaire::find(&tx, id),
-                        program::of_patient(&tx, patient.id),
-                        questionnaire::of_patient(&tx, patient.id),
-                        questionnaire::activities(&tx, patient.id),
-                    )
-                })
-                .await?;
-            let program = programs.into_iter().find(|program| program.id == answer.program).ok_or(StoreError::NotFound)?;
+            let answer = questionnaire::find(&tx, id).await?;
+            let rest = async {
+                tokio::try_join!(
+                    program::find(&tx, answer.program),
+                    questionnaire::of_patient(&tx, patient.id),
+                    questionnaire::activities(&tx, patient.id),
+                )
+            };
+            let (program, told, activities) = tx.last(rest).await?;
             let known = activities.get(&program.id).map_or(&[][..], Vec::as_slice);
             let mut page = correction(&patient, &program, &answer, (known, &told), now);
             fill(&mut page, &answer);
