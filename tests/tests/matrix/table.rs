@@ -216,7 +216,7 @@ pub const TABLE: &[Entry] = &[
     post("/logs/{id}/replies", STAFF, Takes::Log).form("text=Answer+{n}"),
     // Answered once, it is asked no more, and leads back to Today.
     get("/questions/{id}", TODAY, Takes::Program).gives(&[200, 303]),
-    post("/questions/{id}", TODAY, Takes::Program).form("answer_id={new}&name-1=Sitting&new-1=3"),
+    post("/questions/{id}", TODAY, Takes::Program).form("answer_id={new}&name-2=Sitting&new-2=3"),
     get("/answers/{id}", PATIENTS, Takes::Answer),
     post("/answers/{id}", PATIENTS, Takes::Answer).form("{scored}=4"),
     get("/progress", PATIENTS, Takes::Nothing),
