@@ -320,7 +320,7 @@ async fn the_sessions_leave_as_a_file() {
     let lines: Vec<&str> = file.text.trim_end().split("\r\n").collect();
     let logged = site.db.row(&format!("select count(*) from session_log where date >= '{}'", program.start)).await;
     assert_eq!(lines.len() - 1, logged.parse::<usize>().unwrap());
-    assert!(lines[0].starts_with("date,program,performed_at"));
+    assert!(lines[0].starts_with("\u{feff}date,program,performed_at"));
     let first = lines.last().unwrap();
     assert!(first.starts_with("2026-01-19,Upper back relief,") && first.ends_with(",\"'=HYPERLINK(\"\"x\"\"), sore\""), "{first}");
     let refused = hannah.get(&format!("/patients/{}/report.csv?from=soon", who.id)).await;

@@ -1,4 +1,4 @@
-//! `GET /patients/{id}/report.csv?from=&to=`: the sessions behind the report as a file, RFC 4180 in UTF-8, one line for each, newest
+//! `GET /patients/{id}/report.csv?from=&to=`: the sessions behind the report as a file, RFC 4180 in UTF-8 with a byte order mark, one line for each, newest
 //! first. Dates are the patient's civil dates, instants are UTC. What was not given is empty, never 0.
 //!
 //! Columns: `date` it counts for · `program` · `performed_at` · `received_at` · `corrected_at` · `completion` (0 to 1) ·
@@ -20,7 +20,7 @@ use store::{
 use super::{patient::Record, period::Wanted};
 use crate::{
     AppState, PageError,
-    csv::line,
+    csv::{BYTE_ORDER_MARK, line},
     extract::{Id, Now, Query, Staff},
 };
 
@@ -52,7 +52,7 @@ pub async fn file(
     if let Some(sentence) = record.period.as_ref().and_then(|period| period.refused()) {
         return Err(PageError::Refused(Some(sentence.to_owned())));
     }
-    let mut text = line(COLUMNS);
+    let mut text = BYTE_ORDER_MARK.to_owned() + &line(COLUMNS);
     for session in &record.sessions {
         text.push_str(&line(cells(&record, session)));
     }
