@@ -39,6 +39,16 @@ async fn clinic(db: &Db) -> (people::Clinic, [people::Somebody; 3], MembershipId
              insert into log_revision select clinic_id, gen_random_uuid(), id, patient_id, '{{}}', now() from session_log where patient_id = '{id}';
              insert into reply (clinic_id, id, patient_id, log_id, text, written_by, written_at)
                select clinic_id, gen_random_uuid(), patient_id, id, 'x', '{by}', now() from session_log where patient_id = '{id}';
+             insert into questionnaire_plan (clinic_id, id, patient_id, program_id, every_weeks, since, set_by, set_at)
+               select clinic_id, gen_random_uuid(), patient_id, id, 4, starts_on, '{by}', now() from program where patient_id = '{id}';
+             insert into questionnaire_answer (clinic_id, id, patient_id, program_id, date, ability_edition, rating_edition, received_at)
+               select clinic_id, gen_random_uuid(), patient_id, id, starts_on, 'psfs-1995', 'groc-11', now() from program where patient_id = '{id}';
+             insert into questionnaire_activity (clinic_id, id, patient_id, program_id, position, name, named_in)
+               select clinic_id, gen_random_uuid(), patient_id, program_id, 1, 'x', id from questionnaire_answer where patient_id = '{id}';
+             insert into questionnaire_score (clinic_id, answer_id, activity_id, patient_id, score)
+               select clinic_id, named_in, id, patient_id, 3 from questionnaire_activity where patient_id = '{id}';
+             insert into questionnaire_revision (clinic_id, id, answer_id, patient_id, before, replaced_at)
+               select clinic_id, gen_random_uuid(), id, patient_id, '{{}}', now() from questionnaire_answer where patient_id = '{id}';
              insert into attention_mark (clinic_id, id, patient_id, kind, fact_key, marked_by, marked_at)
                values ('{clinic}', gen_random_uuid(), '{id}', 'pain_high', 'x', '{by}', now());
              insert into notice (clinic_id, id, kind, patient_id, recipient, dedupe_key, due_at, next_at, created_at)
