@@ -555,6 +555,30 @@ async fn progress_counts_what_was_due_and_pages_through_the_logs() {
 }
 
 #[tokio::test]
+async fn progress_is_about_the_newest_program_and_the_list_about_all() {
+    let house = House::new().await;
+    house.get("/progress").await.has("0 of 34 sessions").lacks("in this program");
+    house
+        .db
+        .execute(&format!(
+            "insert into program (clinic_id, id, patient_id, name, starts_on, ends_on, created_at)
+             values ('{clinic}', '{old}', '{patient}', 'Knee, a year ago', '2025-09-01', '2025-09-30', now());
+             insert into program_version (clinic_id, id, program_id, patient_id, number, from_date, weekdays, times_a_day, created_at)
+             values ('{clinic}', '{old}', '{old}', '{patient}', 1, '2025-09-01', 127, 1, now());
+             insert into session_log (clinic_id, id, patient_id, program_id, version_id, date, performed_at, received_at, pain_after, completion)
+             select '{clinic}', gen_random_uuid(), '{patient}', '{old}', '{old}', d, d, d, 9, 1
+             from generate_series(date '2025-09-01', date '2025-09-05', interval '1 day') d",
+            clinic = house.clinic,
+            patient = house.patient,
+            old = "00000000-0000-7000-8000-000000000001"
+        ))
+        .await;
+    let page = house.get("/progress").await;
+    page.is(200).has("0 of 34 sessions").has("in this program, since 19 October 2026").has("Friday 5 September");
+    page.lacks("Pain</h2>");
+}
+
+#[tokio::test]
 async fn reminders_at_the_patients_own_hours() {
     let house = House::new().await;
     house

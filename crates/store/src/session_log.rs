@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use domain::{
     adherence::Logged,
     ids::{ExerciseId, LogId, PatientId, PrescriptionId, ProgramId},
+    pain::PainPoint,
     program::{Program, Version},
     session_log::{self, Effort, Entry, Outcome, PainScore, RedFlag, SessionLog, SkipReason},
 };
@@ -159,6 +160,51 @@ pub async fn page(tx: &Tx, patient: PatientId, before: Option<(Date, LogId)>, li
     Ok(logs)
 }
 
+/// A session of a patient's own history: what was done of it, and how it felt.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Felt {
+    /// How much was done. By exercise is left out.
+    pub logged: Logged,
+    /// The pain.
+    pub pain: PainPoint,
+}
+
+/// A patient's sessions since the newest program that has begun by `today`, and those of the eight weeks up to `today` in any case,
+/// oldest first. However long somebody has been with a clinic, no more than the longest program is read.
+///
+/// # Errors
+/// [`StoreError::Corrupt`] for a row the domain refuses; the store's own.
+pub async fn felt(tx: &Tx, patient: PatientId, today: Date) -> Result<Vec<Felt>, StoreError> {
+    #[derive(FromQueryResult)]
+    struct Row {
+        id: Uuid,
+        program_id: Uuid,
+        date: time::Date,
+        completion: f64,
+        pain_before: Option<i16>,
+        pain_after: Option<i16>,
+    }
+    let rows: Vec<Row> = tx
+        .all(
+            "select id, program_id, date, completion, pain_before, pain_after from session_log
+             where clinic_id = $1 and patient_id = $2 and date <= $3
+               and date >= least($3 - 55, (select max(starts_on) from program where clinic_id = $1 and patient_id = $2 and starts_on <= $3))
+             order by date, received_at, id",
+            [tx.clinic().0.into(), patient.0.into(), from_date(today).into()],
+        )
+        .await?;
+    rows.into_iter()
+        .map(|Row { id, program_id, date, completion, pain_before, pain_after }| {
+            let date = to_date(date).ok_or_else(|| StoreError::corrupt("session_log", "date", id, "out of range"))?;
+            let (before, after) = (pain_from(pain_before, "pain_before", id)?, pain_from(pain_after, "pain_after", id)?);
+            Ok(Felt {
+                logged: Logged { program: ProgramId(program_id), date, completion, entries: Vec::new() },
+                pain: PainPoint { date, before, after },
+            })
+        })
+        .collect()
+}
+
 /// What adherence needs of some patients' logs between two dates: two statements, whatever the number of patients.
 ///
 /// # Errors
@@ -284,6 +330,11 @@ fn entry_values(version: &Version, entries: &[Entry]) -> Vec<Value> {
     ]
 }
 
+fn pain_from(score: Option<i16>, column: &'static str, id: Uuid) -> Result<Option<PainScore>, StoreError> {
+    let parse = |score| PainScore::new(i64::from(score)).map_err(|why| StoreError::corrupt("session_log", column, id, why));
+    score.map(parse).transpose()
+}
+
 fn skip_from(word: &str, id: Uuid) -> Result<SkipReason, StoreError> {
     word.parse().map_err(|_| StoreError::corrupt("log_entry", "skipped", id, "unknown reason"))
 }
@@ -342,13 +393,6 @@ async fn read(tx: &Tx, which: &'static str, args: Vec<Value>) -> Result<Vec<Sess
         .map(|row| {
             let LogRow { id, program_id, date, performed_at, received_at, pain_before, pain_after, effort, note, red_flags } = row;
             let corrupt = |column: &'static str| move || StoreError::corrupt("session_log", column, id, "out of range");
-            let pain = |score: Option<i16>, column: &'static str| {
-                score
-                    .map(|score| {
-                        PainScore::new(i64::from(score)).map_err(|why| StoreError::corrupt("session_log", column, id, why))
-                    })
-                    .transpose()
-            };
             Ok(SessionLog {
                 id: LogId(id),
                 program: ProgramId(program_id),
@@ -356,8 +400,8 @@ async fn read(tx: &Tx, which: &'static str, args: Vec<Value>) -> Result<Vec<Sess
                 performed_at: to_instant(performed_at).ok_or_else(corrupt("performed_at"))?,
                 received_at: to_instant(received_at).ok_or_else(corrupt("received_at"))?,
                 entries: entries_of.remove(&id).unwrap_or_default(),
-                pain_before: pain(pain_before, "pain_before")?,
-                pain_after: pain(pain_after, "pain_after")?,
+                pain_before: pain_from(pain_before, "pain_before", id)?,
+                pain_after: pain_from(pain_after, "pain_after", id)?,
                 effort: effort
                     .map(|value| Effort::new(i64::from(value)).map_err(|why| StoreError::corrupt("session_log", "effort", id, why)))
                     .transpose()?,

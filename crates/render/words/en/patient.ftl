@@ -78,6 +78,7 @@ stop-signs = You told us about:
 ## Progress
 progress-title = Progress
 progress-count = { $sessions } of { $expected } sessions
+progress-since = in this program, since { $date }
 progress-first = Your first session is waiting. Every one you log shows up here.
 progress-warm-most = You have kept this up well. It is the doing that helps.
 progress-warm-some = Every session counts, and there is room for more.

@@ -24,7 +24,7 @@ use serde::Deserialize;
 use store::{
     StoreError, Tx, patient, program,
     reply::{self, Reply},
-    session_log,
+    session_log::{self, Felt},
 };
 
 use super::{replies, words};
@@ -70,15 +70,7 @@ async fn load(tx: &Tx, patient: &Patient, before: &str, now: Timestamp) -> Resul
     let above = async {
         match after {
             Some(_) => Ok(None),
-            None => {
-                let (ids, ever) = ([patient.id], Date::constant(2000, 1, 1));
-                tokio::try_join!(
-                    patient::find(tx, patient.id),
-                    session_log::logged(tx, &ids, ever, today),
-                    session_log::of_patient(tx, patient.id, ever, today),
-                )
-                .map(Some)
-            }
+            None => tokio::try_join!(patient::find(tx, patient.id), session_log::felt(tx, patient.id, today)).map(Some),
         }
     };
     let asked = async {
@@ -96,6 +88,7 @@ async fn load(tx: &Tx, patient: &Patient, before: &str, now: Timestamp) -> Resul
     let names: HashMap<ProgramId, &Program> = programs.iter().map(|program| (program.id, program)).collect();
     let mut page = Progress {
         count: None,
+        since: None,
         warm: String::new(),
         letters: formats::WEEK.iter().map(|day| formats::weekday_letter(language, *day)).collect(),
         weeks: Vec::new(),
@@ -109,32 +102,30 @@ async fn load(tx: &Tx, patient: &Patient, before: &str, now: Timestamp) -> Resul
         older_than: after.map(|_| before.to_owned()),
         next,
     };
-    let start = programs.iter().map(|program| program.start).min();
-    if let (Some(start), Some((record, mut logged, all))) = (start, above) {
-        let logged = logged.remove(&patient.id).unwrap_or_default();
-        summarise(patient.language, &programs, (&logged, &all), (start, today), record.region, &mut page);
+    if let Some((record, felt)) = above.filter(|_| !programs.is_empty()) {
+        summarise(patient.language, &programs, &felt, today, record.region, &mut page);
     }
     Ok(page)
 }
 
-/// What stands above the list: the count, the weeks, the pain.
-fn summarise(
-    language: Language,
-    programs: &[Program],
-    (logged, logs): (&[Logged], &[SessionLog]),
-    (start, today): (Date, Date),
-    region: Region,
-    page: &mut Progress,
-) {
-    let monday = today.saturating_sub(i64::from(today.weekday().to_monday_zero_offset()).days());
-    let first = monday.saturating_sub(21.days());
-    let whole = adherence(programs, logged, start, today, today);
+/// What stands above the list. The count and the pain are about the newest program that has begun; the weeks and the chart are about
+/// the last ones, whichever program they were in.
+fn summarise(language: Language, programs: &[Program], felt: &[Felt], today: Date, region: Region, page: &mut Progress) {
+    let starts = || programs.iter().map(|program| program.start);
+    let Some(first) = starts().min() else { return };
+    let newest = starts().filter(|start| *start <= today).max().unwrap_or(first);
+    let logged: Vec<Logged> = felt.iter().map(|session| session.logged.clone()).collect();
+
+    let whole = adherence(programs, &logged, newest, today, today);
     if whole.expected > 0 {
         let args = [("sessions", whole.sessions.into()), ("expected", whole.expected.into())];
         page.count = Some(say(language, "progress-count", &args));
+        page.since =
+            (newest > first).then(|| say(language, "progress-since", &[("date", formats::day_and_year(language, newest).into())]));
     }
     page.warm = words(language, warm(&whole));
-    let weeks = adherence(programs, logged, first, today, today);
+    let monday = today.saturating_sub(i64::from(today.weekday().to_monday_zero_offset()).days());
+    let weeks = adherence(programs, &logged, monday.saturating_sub(21.days()), today, today);
     page.weeks = calendar(language, &weeks, monday, today);
     let marks = [DayMark::Done, DayMark::Part, DayMark::Missed, DayMark::Rest, DayMark::Paused, DayMark::Open];
     page.key = marks
@@ -143,25 +134,25 @@ fn summarise(
         .map(|mark| Choice::new(state(*mark), mark.word(language)))
         .collect();
 
-    let since = start.max(today.saturating_sub(CHART_DAYS.days()));
-    if logs.iter().any(|log| log.pain_before.is_some() || log.pain_after.is_some()) {
-        let shown = adherence(programs, logged, since, today, today);
+    if felt.iter().any(|session| session.pain.before.is_some() || session.pain.after.is_some()) {
+        let shown = adherence(programs, &logged, first.max(today.saturating_sub(CHART_DAYS.days())), today, today);
         let days: Vec<ChartDay> = shown
             .days
             .iter()
             .map(|day| {
-                let of_day = || logs.iter().filter(|log| log.date == day.date);
+                let of_day = || felt.iter().map(|session| session.pain).filter(|pain| pain.date == day.date);
                 ChartDay {
                     date: day.date,
                     mark: day.state.into(),
                     completion: day.completion,
-                    before: mean(of_day().filter_map(|log| log.pain_before)),
-                    after: mean(of_day().filter_map(|log| log.pain_after)),
+                    before: mean(of_day().filter_map(|pain| pain.before)),
+                    after: mean(of_day().filter_map(|pain| pain.after)),
                 }
             })
             .collect();
         page.chart = Some(charts::day_by_day(language, &days, &[], Weeks::Dates));
-        page.pain = Some(pain_said(language, logs, region));
+        let points: Vec<PainPoint> = felt.iter().map(|session| session.pain).filter(|pain| pain.date >= newest).collect();
+        page.pain = Some(pain_said(language, &points, region));
     }
 }
 
@@ -210,10 +201,8 @@ fn mean(scores: impl Iterator<Item = PainScore>) -> Option<f64> {
     (n > 0).then(|| f64::from(sum) / f64::from(n))
 }
 
-fn pain_said(language: Language, logs: &[SessionLog], region: Region) -> String {
-    let points: Vec<PainPoint> =
-        logs.iter().map(|log| PainPoint { date: log.date, before: log.pain_before, after: log.pain_after }).collect();
-    let change = pain::change(&points, region);
+fn pain_said(language: Language, points: &[PainPoint], region: Region) -> String {
+    let change = pain::change(points, region);
     match (change.reading, change.first, change.last) {
         (Reading::NotEnough, ..) | (_, None, _) | (_, _, None) => words(language, "progress-pain-few"),
         (_, Some(first), Some(last)) => {

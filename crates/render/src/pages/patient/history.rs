@@ -16,6 +16,8 @@ use crate::{
 pub struct Progress {
     /// "23 of 26 sessions"; `None` before the first was due.
     pub count: Option<String>,
+    /// Since when that was counted; `None` where it is all there is.
+    pub since: Option<String>,
     /// A warm line about it.
     pub warm: String,
     /// "M" … "S", above the tiles.
@@ -89,6 +91,7 @@ impl Page for Progress {
             .collect();
         let full = Self {
             count: Some("23 of 26 sessions".into()),
+            since: Some("in this program, since 19 October 2026".into()),
             warm: "You have kept this up well.".into(),
             letters: ["M", "T", "W", "T", "F", "S", "S"].map(String::from).into(),
             weeks,
@@ -120,7 +123,16 @@ impl Page for Progress {
             older_than: None,
             next: Some("/progress?before=x".into()),
         };
-        let empty = Self { count: None, weeks: Vec::new(), chart: None, pain: None, logs: Vec::new(), next: None, ..full.clone() };
+        let empty = Self {
+            count: None,
+            since: None,
+            weeks: Vec::new(),
+            chart: None,
+            pain: None,
+            logs: Vec::new(),
+            next: None,
+            ..full.clone()
+        };
         vec![
             full.clone(),
             empty,
