@@ -61,13 +61,21 @@ impl Answer {
     }
 }
 
-/// The words `Zq{scope}x{field}` of a text.
+/// Who a word may be of, after the letter of the clinic.
+fn is_scope(rest: &str) -> bool {
+    let of_a_patient = rest.strip_prefix(|letter: char| letter.is_ascii_digit()).map(|kind| matches!(kind, "" | "s" | "h"));
+    of_a_patient.unwrap_or(matches!(rest, "" | "s" | "team" | "physio" | "second" | "owner"))
+}
+
+/// The words `Zq{scope}x{field}` of a text. Only scopes that there are, and fields of letters: a token on the page may hold anything.
 pub fn marked(text: &str) -> Vec<(String, String)> {
     let text = text.to_lowercase();
     let words = text.split("zq").skip(1).filter_map(|rest| {
         let word: String = rest.chars().take_while(char::is_ascii_alphanumeric).collect();
         let (scope, field) = word.split_once('x')?;
-        (scope.starts_with(['a', 'b']) && !field.is_empty()).then(|| (scope.to_owned(), field.to_owned()))
+        let known = scope.strip_prefix(['a', 'b']).is_some_and(is_scope);
+        let named = !field.is_empty() && field.chars().all(|letter| letter.is_ascii_alphabetic());
+        (known && named).then(|| (scope.to_owned(), field.to_owned()))
     });
     let mut words: Vec<_> = words.collect();
     words.sort();
