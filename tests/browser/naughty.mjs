@@ -228,6 +228,10 @@ async function sendWords(who, url, form, kind, texts, at) {
   if (kept && shown && missed.length) {
     const again = await judge(who, url, await ask(who, "GET", url), what);
     shown += plain(again?.shown ?? "");
+    // What is asked once in a while is not asked again: its answers stand behind a link.
+    for (const href of page.links.filter((href) => href.startsWith("/answers/"))) {
+      shown += plain((await judge(who, href, await ask(who, "GET", href), what))?.shown ?? "");
+    }
     // What neither page shows at all is looked for on the others, by the walks.
     for (const [name] of missed) if (at > 4 && !counts.fields.get(`${who.name} ${kind} ${name}`)?.shown) counts.elsewhere.add(`${kind} ${name}`);
   }
