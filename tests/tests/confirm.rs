@@ -45,6 +45,7 @@ async fn a_file_of_the_clinics_is_given_to_whoever_just_proved_who_they_are() {
         ("/audit.csv".to_owned(), "/audit".to_owned()),
         (format!("/audit.csv?what=read&patient={whose}"), format!("/audit?patient={whose}&what=read")),
         (format!("/patients/{whose}/export.zip"), record.clone()),
+        (format!("/patients/{whose}/fhir.json"), record.clone()),
         (format!("{breach}/people.csv"), breach.clone()),
     ] {
         site.clock.advance(SignedDuration::from_mins(15));
@@ -70,7 +71,7 @@ async fn a_file_of_the_clinics_is_given_to_whoever_just_proved_who_they_are() {
         assert_eq!(owner.get(&file).await.status, StatusCode::OK, "{file}");
     }
     let taken = "select count(*) from audit_entry where deed = 'exported'";
-    assert_eq!(site.db.row(taken).await, "4", "what was not given is not noted as taken");
+    assert_eq!(site.db.row(taken).await, "5", "what was not given is not noted as taken");
     // Whoever may not have it at all is not asked.
     let mut physio = a_while_ago(&site, "physio@riverside.test").await;
     assert_eq!(physio.get("/audit.csv").await.status, StatusCode::NOT_FOUND);

@@ -79,6 +79,7 @@ async fn physiotherapists_see_their_own_caseload_where_the_clinic_wants_that() {
         format!("/patients/{id}"),
         format!("/patients/{id}/edit"),
         format!("/patients/{id}/report.csv"),
+        format!("/patients/{id}/fhir.json"),
         format!("/patients/{id}/programs/new"),
         format!("/programs/{}", daniels.id),
         format!("/programs/{}/revise", daniels.id),

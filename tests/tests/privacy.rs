@@ -451,7 +451,7 @@ async fn a_patient_takes_everything_away_and_nothing_of_anybody_else() {
     assert_eq!(form.status, StatusCode::OK);
     site.db
         .execute(&format!(
-            "update session_log set note = '=HYPERLINK(\"http://evil.test\")' || chr(10) || '@home, \"better\"', red_flags = '{{unsteady}}'
+            "update session_log set note = '=HYPERLINK(\"http://evil.test\")' || chr(10) || '@home, \"better\"', red_flags = '{{unsteady_walking}}'
              where id = '{log}';
              insert into log_revision select clinic_id, gen_random_uuid(), id, patient_id, '{{\"note\": \"-1\"}}', received_at from session_log where id = '{log}';
              insert into reply (clinic_id, id, patient_id, log_id, note, text, written_by, written_at)
@@ -463,7 +463,7 @@ async fn a_patient_takes_everything_away_and_nothing_of_anybody_else() {
 
     let files = zip(&mut browser, "/account/export.zip", "my-record.zip").await;
     let mut names: Vec<String> = TOTALS.iter().map(|(name, _)| format!("{name}.csv")).collect();
-    names.extend(["README.txt".to_owned(), "data.json".to_owned()]);
+    names.extend(["README.txt", "data.json", "fhir.json"].map(str::to_owned));
     names.sort();
     assert_eq!(files.keys().cloned().collect::<Vec<_>>(), names, "the names are fixed");
     totals_agree(&site, farah.id, &files).await;
@@ -472,6 +472,13 @@ async fn a_patient_takes_everything_away_and_nothing_of_anybody_else() {
     for strange in ["Aida", "aida@", &other.id.to_string(), &others.id.to_string()] {
         assert!(!everything.contains(strange), "{strange} is in it");
     }
+    // What the other program gets is what it would get at the desk.
+    let bundle: serde_json::Value = serde_json::from_str(&files["fhir.json"]).unwrap();
+    let mut alone: serde_json::Value =
+        serde_json::from_str(&physio(&site).await.get(&format!("/patients/{}/fhir.json", farah.id)).await.text).unwrap();
+    alone["timestamp"] = bundle["timestamp"].clone();
+    assert_eq!(bundle, alone);
+    assert!(files["README.txt"].contains("fhir.json: what you were given to do"), "{}", files["README.txt"]);
     // A spreadsheet runs nothing of it; the JSON has it as it was written.
     let sessions = table(&files["sessions.csv"]);
     let note = sessions[0].iter().position(|title| title == "note").unwrap();
@@ -495,7 +502,9 @@ async fn a_patient_takes_everything_away_and_nothing_of_anybody_else() {
     // At the desk nothing of whose it is stands in the file's name.
     let at_the_desk =
         zip(&mut physio(&site).await, &format!("/patients/{}/export.zip", farah.id), "patient-record-2026-03-02.zip").await;
-    assert_eq!(at_the_desk["sessions.csv"], files["sessions.csv"]);
+    for file in ["sessions.csv", "fhir.json"] {
+        assert_eq!(at_the_desk[file], files[file]);
+    }
     // Another patient gets another file, a stranger none.
     assert_eq!(site.browser().get("/account/export.zip").await.location(), "/sign-in?next=/account/export.zip");
 }
@@ -518,5 +527,8 @@ async fn ten_thousand_sessions_are_taken_away_whole() {
         .await;
     let files = zip(&mut browser, "/account/export.zip", "my-record.zip").await;
     assert_eq!(table(&files["sessions.csv"]).len(), 10_001);
+    let bundle: serde_json::Value = serde_json::from_str(&files["fhir.json"]).unwrap();
+    let session = |entry: &&serde_json::Value| entry["resource"]["code"]["coding"][0]["code"] == "home-session";
+    assert_eq!(bundle["entry"].as_array().unwrap().iter().filter(session).count(), 10_000);
     totals_agree(&site, farah.id, &files).await;
 }

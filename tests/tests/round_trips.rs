@@ -14,10 +14,11 @@ use visitor::{Browser, PASSWORD, Site};
 const MOST: usize = 3;
 
 /// Addresses that answer with no page of a signed-in person's, and why.
-const APART: [&str; 14] = [
+const APART: [&str; 15] = [
     // Files, made piece by piece.
     "/account/export.zip",
     "/patients/{id}/export.zip",
+    "/patients/{id}/fhir.json",
     "/assets/{hash}/{*name}",
     "/favicon.ico",
     "/health/live",

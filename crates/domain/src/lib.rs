@@ -17,6 +17,7 @@ pub mod pain;
 pub mod person;
 pub mod program;
 pub mod questionnaire;
+pub mod record;
 pub mod reminder;
 pub mod reminder_story;
 pub mod session_log;

@@ -8,6 +8,7 @@
 pub mod attention;
 pub mod charts;
 pub mod chrome;
+pub mod fhir;
 pub mod figures;
 pub mod formats;
 pub mod forms;

@@ -16,6 +16,7 @@ pub mod closure;
 pub mod consent;
 pub mod convert;
 pub mod error;
+pub mod exchange;
 pub mod exercise;
 pub mod export;
 pub mod keep;

@@ -141,6 +141,7 @@ fn routes() -> Map {
         .route("/patients/{id}/edit", get(physio::details::edit).post(physio::details::save))
         .route("/patients/{id}/record", get(physio::record::page))
         .route("/patients/{id}/export.zip", get(take_away::of_patient))
+        .route("/patients/{id}/fhir.json", get(take_away::bundle_of_patient))
         .route("/patients/{id}/close", post(physio::record::close))
         .route("/patients/{id}/reopen", post(physio::record::reopen))
         .route("/patients/{id}/invite", post(physio::invite::again))

@@ -238,6 +238,7 @@ pub const TABLE: &[Entry] = &[
     post("/patients/{id}/edit", STAFF, Takes::Patient).form(PERSON),
     get("/patients/{id}/record", STAFF, Takes::Patient),
     get("/patients/{id}/export.zip", STAFF, Takes::Patient),
+    get("/patients/{id}/fhir.json", STAFF, Takes::Patient),
     post("/patients/{id}/invite", STAFF, Takes::Newcomer),
     get("/patients/{id}/programs/new", STAFF, Takes::Patient),
     post("/patients/{id}/programs", STAFF, Takes::Patient).form(program!("&program_id={new}")),

@@ -72,6 +72,7 @@ export-reminder_times = when you want to be reminded
 export-emails = the emails we sent you, or did not send, and why
 export-consents = what you agreed to, word for word
 export-who_opened = who opened your record, and when
+export-fhir = what you were given to do and what you logged once more, for the programs of clinics and hospitals (HL7 FHIR R4)
 export-rows = { $rows ->
     [one] 1 line
    *[other] { $rows } lines
@@ -80,7 +81,7 @@ export-notes = How to read them
 export-note-text = The tables are UTF-8 text with a byte order mark, values separated by commas, the names of the columns in the first line.
 export-note-time = Days are days where you live ({ $zone }). Instants are in UTC and end in +00:00.
 export-note-empty = What was not given is empty, never 0.
-export-note-formula = In the tables, text that a spreadsheet would take for a formula begins with an apostrophe. In data.json it stands as it was written.
+export-note-formula = In the tables, text that a spreadsheet would take for a formula begins with an apostrophe. In data.json and fhir.json it stands as it was written.
 export-not-in = What is not in it: notes that the physiotherapists keep for their own work. Ask { $clinic } if you want to see them.
 
 ## Who opened my record

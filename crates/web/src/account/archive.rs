@@ -1,18 +1,23 @@
-//! A patient's record as a zip: a table for each part of it, all of it once more as JSON, and a README in the patient's words.
+//! A patient's record as a zip: a table for each part of it, all of it once more as JSON, what was prescribed and logged in the words of
+//! FHIR, and a README in the patient's words.
 //!
-//! `README.txt`, `NAME.csv` for each table of [`store::export::TABLES`], `data.json`: `{"format": "homestretch record", "version": 1,
+//! `README.txt`, `fhir.json`, `NAME.csv` for each table of [`store::export::TABLES`], `data.json`: `{"format": "homestretch record", "version": 1,
 //! "clinic", "made_at", "NAME": [{"column": value, …}, …], …}`. Names of files, columns and keys stay; new ones are added.
 
 use std::io::{Cursor, Write};
 
-use domain::person::{Language, Zone};
+use domain::{
+    person::{Language, Zone},
+    record::Part,
+};
 use jiff::Timestamp;
-use render::{formats, words::say};
+use render::{fhir, formats, words::say};
 use serde_json::Value;
 use store::export::{Piece, Table};
 use tokio::sync::mpsc::Receiver;
 use zip::{CompressionMethod, DateTime, ZipArchive, ZipWriter, result::ZipError, write::SimpleFileOptions};
 
+use super::bundle;
 use crate::csv;
 
 /// What the README says besides the tables.
@@ -41,11 +46,16 @@ pub(crate) enum ArchiveError {
     Json(#[from] serde_json::Error),
 }
 
-/// Writes the pieces down as they come, until no more do. Blocks: run it where that is allowed. Only compressed bytes pile up.
+/// Writes the pieces down as they come, until no more do, then the parts. Blocks: run it where that is allowed. Only compressed bytes pile up.
 ///
 /// # Errors
 /// [`ArchiveError`]; none of it is the patient's fault.
-pub(crate) fn build(mut pieces: Receiver<Piece>, about: &About) -> Result<Vec<u8>, ArchiveError> {
+pub(crate) fn build(
+    mut pieces: Receiver<Piece>,
+    parts: Receiver<Part>,
+    about: &About,
+    sender: fhir::About,
+) -> Result<Vec<u8>, ArchiveError> {
     let options = options(about);
     let mut tables = ZipWriter::new(Cursor::new(Vec::new()));
     // Two entries of one archive cannot be written side by side, so the JSON grows in one of its own and is moved over at the end.
@@ -83,6 +93,8 @@ pub(crate) fn build(mut pieces: Receiver<Piece>, about: &About) -> Result<Vec<u8
     writeln!(json, "{}}}", if counts.is_empty() { "" } else { "]" })?;
     let mut json = ZipArchive::new(json.finish()?)?;
     tables.raw_copy_file(json.by_index(0)?)?;
+    tables.start_file("fhir.json", options)?;
+    bundle::write(&mut tables, parts, sender)?;
     tables.start_file("README.txt", options)?;
     tables.write_all(readme(about, &counts).as_bytes())?;
     Ok(tables.finish()?.into_inner())
@@ -131,6 +143,7 @@ fn readme(about: &About, counts: &[(&'static Table, usize)]) -> String {
         lines.push(format!("  {}.csv: {} ({rows})", table.name, told(&format!("export-{}", table.name), &[])));
     }
     lines.extend([
+        format!("  fhir.json: {}", told("export-fhir", &[])),
         String::new(),
         told("export-notes", &[]),
         format!("  {}", told("export-note-text", &[])),

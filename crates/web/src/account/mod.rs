@@ -2,6 +2,7 @@
 
 pub(crate) mod agreed;
 mod archive;
+mod bundle;
 pub(crate) mod clinic;
 pub(crate) mod close;
 pub(crate) mod code;

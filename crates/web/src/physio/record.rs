@@ -61,6 +61,7 @@ async fn filled(app: &AppState, at: &CaseloadPatient) -> Result<Record, PageErro
             })
             .collect(),
         export: format!("{page}/export.zip"),
+        bundle: format!("{page}/fhir.json"),
         close: closed.is_none().then(|| format!("{page}/close")),
         close_wrong: None,
         reopen: closed.is_some().then(|| format!("{page}/reopen")),

@@ -19,6 +19,8 @@ pub struct Record {
     pub agreed: Vec<Agreement>,
     /// The zip with everything.
     pub export: String,
+    /// What was prescribed and logged, for another clinic's program.
+    pub bundle: String,
     /// "Hannah Lim closed it on 3 March 2026", when it is closed.
     pub closed: Option<String>,
     /// Where closing is posted; `None` when it is closed.
@@ -49,6 +51,7 @@ impl Page for Record {
                 withdrawn: None,
             }],
             export: "/patients/x/export.zip".into(),
+            bundle: "/patients/x/fhir.json".into(),
             closed: None,
             close: Some("/patients/x/close".into()),
             close_wrong: None,
