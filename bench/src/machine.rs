@@ -77,6 +77,8 @@ pub struct Counted {
     pub buffers: f64,
     /// Bytes of write-ahead log.
     pub wal: f64,
+    /// Milliseconds of carrying statements out.
+    pub millis: f64,
 }
 
 impl Counted {
@@ -91,13 +93,14 @@ impl Counted {
         let row = db
             .row(
                 "select coalesce(sum(calls), 0), coalesce(sum(calls) filter (where query ~ '^(update notice|with given)'), 0),
-                   coalesce(sum(shared_blks_hit + shared_blks_read), 0), coalesce(sum(wal_bytes), 0)
+                   coalesce(sum(shared_blks_hit + shared_blks_read), 0), coalesce(sum(wal_bytes), 0),
+                   coalesce(sum(total_exec_time), 0)
                  from pg_stat_statements where dbid = (select oid from pg_database where datname = current_database())
                    and query not ilike '%pg_stat_statements%' and query not ilike 'checkpoint'",
             )
             .await;
         let numbers: Vec<f64> = row.split('|').map(str::parse).collect::<Result<_, _>>()?;
-        let [statements, commits, buffers, wal] = numbers[..] else { anyhow::bail!("four numbers expected: {row}") };
-        Ok(Self { statements, commits, buffers, wal })
+        let [statements, commits, buffers, wal, millis] = numbers[..] else { anyhow::bail!("five numbers expected: {row}") };
+        Ok(Self { statements, commits, buffers, wal, millis })
     }
 }

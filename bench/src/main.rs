@@ -3,6 +3,8 @@
 //!
 //! What is compared runs in processes of its own (the hidden subcommands), so that neither pays for the other, and memory is its own.
 
+mod asking;
+mod bare;
 mod compose;
 mod engine;
 mod floor;
@@ -14,7 +16,10 @@ mod process;
 mod reminders;
 mod report;
 mod sending;
+mod serving;
 mod sink;
+mod size;
+mod weight;
 
 use std::path::PathBuf;
 
@@ -29,6 +34,8 @@ enum Command {
     Reminders(Reminders),
     /// Pages with and without row-level security and audit, and signing in
     Pages(pages::Pages),
+    /// Pages, reports and saving beside the floor, on a seeded size and on one ten times smaller; start, memory and weight
+    Size(size::Sizes),
     /// A mail server that only looks for the dot; for the bench itself
     #[command(hide = true)]
     Sink,
@@ -74,6 +81,7 @@ async fn main() -> Result<()> {
     match Command::parse() {
         Command::Reminders(wanted) => reminders::run(&wanted).await,
         Command::Pages(wanted) => pages::run(&wanted).await,
+        Command::Size(wanted) => size::run(&wanted).await,
         Command::Sink => sink::run().await,
         Command::MailServer => sink::mail_server().await,
         Command::Floor(arguments) => floor::raw(&arguments).await,

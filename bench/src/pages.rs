@@ -5,33 +5,24 @@
 //! alone: the same rows, the same program, once with its policies switched off and its audit writing nothing.
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use argon2::{Algorithm, Argon2, Block, Params, Version};
-use axum::{
-    Router,
-    body::Body,
-    http::{Method, Request, StatusCode, header},
-};
-use http_body_util::BodyExt as _;
+use axum::Router;
 use jiff::{ToSpan as _, civil::date};
 use serde_json::json;
 use store::Store;
 use testkit::{Db, clock::Clock, people, proxy::Proxy};
-use tower::ServiceExt as _;
 
 use crate::{
+    asking::{Page, app, get, pace, rate, sign_in},
     machine,
     report::{Goal, Report, Series},
 };
 
-const URL: &str = "http://localhost:8080";
 const PASSWORD: &str = "four quiet garden chairs";
 /// Clinics of the installation. A chain of entries is a clinic's own, so people of one clinic wait for each other, and of two not.
 const CLINICS: usize = 8;
@@ -62,13 +53,6 @@ struct Site {
     app: Router,
     patients: Vec<Page>,
     records: Vec<Page>,
-}
-
-/// What to ask for, as whom.
-#[derive(Debug, Clone)]
-struct Page {
-    path: String,
-    cookie: String,
 }
 
 /// Measures, prints, and writes `pages.json` and `pages.md`.
@@ -170,8 +154,8 @@ impl Site {
         let app = app(store, &clock)?;
         let (mut patients, mut records) = (Vec::new(), Vec::new());
         for (number, (clinic, id)) in clinics.iter().zip(firsts).enumerate() {
-            patients.push(Page { path: "/today".into(), cookie: sign_in(&app, &address(number)).await? });
-            let cookie = sign_in(&app, clinic.physio.email.as_str()).await?;
+            patients.push(Page { path: "/today".into(), cookie: sign_in(&app, &address(number), PASSWORD).await? });
+            let cookie = sign_in(&app, clinic.physio.email.as_str(), PASSWORD).await?;
             records.push(Page { path: format!("/patients/{id}"), cookie });
         }
         Ok(Self { db, app, patients, records })
@@ -183,11 +167,6 @@ fn address(number: usize) -> String {
     format!("patient{}@home.test", number % (CLINICS * PATIENTS))
 }
 
-fn app(store: Store, clock: &Clock) -> Result<Router> {
-    let config = web::Config { url: URL.into(), secret: vec![7; 32].into(), demo: false, trusted_proxies: vec![] };
-    Ok(web::app(web::AppState::new(store, config, clock.reader())?))
-}
-
 /// The policies stand in the catalog and are not asked.
 async fn without_policies(db: &Db) {
     for table in db.rows("select relname from pg_class where relrowsecurity and relkind = 'r'").await {
@@ -196,84 +175,17 @@ async fn without_policies(db: &Db) {
     }
 }
 
-async fn sign_in(app: &Router, email: &str) -> Result<String> {
-    let body = format!("email={}&password={}", email.replace('@', "%40"), PASSWORD.replace(' ', "+"));
-    let request = Request::builder()
-        .method(Method::POST)
-        .uri("/sign-in")
-        .header(header::ORIGIN, URL)
-        .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
-        .body(Body::from(body))?;
-    let response = app.clone().oneshot(request).await?;
-    ensure!(response.status() == StatusCode::SEE_OTHER, "signing in as {email}: {}", response.status());
-    let cookies = response.headers().get_all(header::SET_COOKIE);
-    let cookie = cookies.iter().filter_map(|value| value.to_str().ok()).find(|value| value.starts_with("homestretch="));
-    Ok(cookie.and_then(|value| value.split(';').next()).context("no session")?.to_owned())
-}
-
-async fn get(app: &Router, page: &Page) -> Result<()> {
-    let request = Request::builder().uri(&page.path).header(header::COOKIE, &page.cookie).body(Body::empty())?;
-    let response = app.clone().oneshot(request).await?;
-    ensure!(response.status() == StatusCode::OK, "{}: {}", page.path, response.status());
-    response.into_body().collect().await?;
-    Ok(())
-}
-
-/// Pages per second with a browser at each.
-async fn rate(app: &Router, pages: &[Page], span: Duration) -> Result<f64> {
-    for page in pages.iter().chain(pages) {
-        get(app, page).await?;
-    }
-    let (over, count) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
-    let watch = Instant::now();
-    let browsers: Vec<_> = pages
-        .iter()
-        .map(|page| {
-            let (app, page, over, count) = (app.clone(), page.clone(), over.clone(), count.clone());
-            tokio::spawn(async move {
-                while !over.load(Ordering::Relaxed) {
-                    get(&app, &page).await?;
-                    count.fetch_add(1, Ordering::Relaxed);
-                }
-                Ok::<_, anyhow::Error>(())
-            })
-        })
-        .collect();
-    tokio::time::sleep(span).await;
-    over.store(true, Ordering::Relaxed);
-    for browser in browsers {
-        browser.await??;
-    }
-    #[allow(clippy::cast_precision_loss, reason = "a few thousand")]
-    Ok(count.load(Ordering::Relaxed) as f64 / watch.elapsed().as_secs_f64())
-}
-
 /// Sign-ins per second beside what argon2 can do on all cores with the same parameters.
 async fn sign_ins(site: &Site, rounds: u32, span: Duration, report: &mut Report) -> Result<()> {
     let [mut ours, mut limit] = [Series::default(), Series::default()];
     for _ in 0..rounds {
         limit.push(hashes(span)?);
-        let (over, count) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
-        let watch = Instant::now();
-        let people: Vec<_> = (0..AT_ONCE)
-            .map(|number| {
-                let (app, over, count) = (site.app.clone(), over.clone(), count.clone());
-                tokio::spawn(async move {
-                    while !over.load(Ordering::Relaxed) {
-                        sign_in(&app, &address(number)).await?;
-                        count.fetch_add(1, Ordering::Relaxed);
-                    }
-                    Ok::<_, anyhow::Error>(())
-                })
-            })
-            .collect();
-        tokio::time::sleep(span).await;
-        over.store(true, Ordering::Relaxed);
-        for person in people {
-            person.await??;
-        }
-        #[allow(clippy::cast_precision_loss, reason = "a few hundred")]
-        ours.push(count.load(Ordering::Relaxed) as f64 / watch.elapsed().as_secs_f64());
+        let app = site.app.clone();
+        let deed = move |at| {
+            let app = app.clone();
+            async move { sign_in(&app, &address(at), PASSWORD).await.map(drop) }
+        };
+        ours.push(pace(AT_ONCE, span, deed).await?);
     }
     report.line("argon2id (19 MiB, 2 passes), all cores", &limit, 1, "/s");
     report.line("sign-ins", &ours, 1, "/s");
@@ -320,7 +232,7 @@ async fn crowd(site: &Site, rounds: u32, span: Duration, report: &mut Report) ->
             .map(|number| {
                 let app = site.app.clone();
                 tokio::spawn(async move {
-                    let _ = sign_in(&app, &address(number)).await;
+                    let _ = sign_in(&app, &address(number), PASSWORD).await;
                 })
             })
             .collect();
