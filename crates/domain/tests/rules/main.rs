@@ -6,6 +6,7 @@
 mod adherence;
 mod almanac;
 mod attention;
+mod cohort;
 mod dose;
 mod fixtures;
 mod pain;
