@@ -7,7 +7,7 @@ mod visitor;
 
 use std::{collections::HashMap, io::Write as _, path::Path, process::Stdio};
 
-use axum::http::StatusCode;
+use axum::http::{Method, StatusCode};
 use domain::{
     ids::{ActivityId, AnswerId, LogId, PrescriptionId},
     program::{Plan, Program},
@@ -43,6 +43,16 @@ fn judged(bundles: &[&Value]) -> Vec<Vec<String>> {
     let done = node.wait_with_output().unwrap();
     assert!(done.status.success(), "fhir.mjs failed; what it said stands above");
     serde_json::from_slice(&done.stdout).unwrap()
+}
+
+/// By another program than ours.
+fn unpacked(bytes: &[u8]) -> String {
+    let packed = std::env::temp_dir().join(format!("homestretch-{}.gz", LogId::new()));
+    std::fs::write(&packed, bytes).unwrap();
+    let done = std::process::Command::new("gzip").arg("-dc").arg(&packed).output().expect("gzip is installed");
+    std::fs::remove_file(&packed).unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    String::from_utf8(done.stdout).unwrap()
 }
 
 fn accepted(bundle: &Value) {
@@ -439,14 +449,20 @@ async fn a_whole_record_is_a_bundle_that_others_accept() {
     assert_eq!((scores, &items["status"]), (vec![&json!(0), &json!(10), &Value::Null], &json!("amended")));
     assert!(items["item"][2].get("answer").is_none());
 
-    // Another time it is the same but for the hour, and it is noted both times.
+    // Packed on its way, as browsers want it, it is the same file.
+    let headers = [("sec-fetch-site", "same-origin"), ("accept-encoding", "br, gzip, zstd")];
+    let (answer, packed) = story.physio.exchange(Method::GET, &story.path(), None, &headers).await;
+    assert_eq!((answer.header("content-encoding"), answer.header("vary")), ("gzip", "accept-encoding"));
+    assert_eq!(unpacked(&packed), file.text);
+
+    // Another time it is the same but for the hour, and it is noted each time.
     story.site.clock.advance(jiff::SignedDuration::from_mins(1));
     let mut again = story.bundle().await;
     assert_eq!(again["timestamp"], "2026-03-02T08:01:00+08:00");
     again["timestamp"] = bundle["timestamp"].clone();
     assert_eq!(again, bundle);
     let noted = "select count(*) from audit_entry where deed = 'exported' and subject = 'record' and patient_id = '{id}'";
-    assert_eq!(story.count(noted).await, 2);
+    assert_eq!(story.count(noted).await, 3);
 }
 
 #[tokio::test]

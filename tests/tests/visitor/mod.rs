@@ -202,7 +202,14 @@ impl Browser {
         self.exchange(method, path, body, headers).await.0
     }
 
-    async fn exchange(&mut self, method: Method, path: &str, body: Option<&str>, headers: &[(&str, &str)]) -> (Answer, Vec<u8>) {
+    /// As [`Browser::send`], with the bytes as they came.
+    pub async fn exchange(
+        &mut self,
+        method: Method,
+        path: &str,
+        body: Option<&str>,
+        headers: &[(&str, &str)],
+    ) -> (Answer, Vec<u8>) {
         let mut request = Request::builder().method(method).uri(path).header(header::HOST, "localhost:8080");
         if body.is_some() && !headers.iter().any(|(name, _)| *name == "content-type") {
             request = request.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");

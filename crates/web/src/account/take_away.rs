@@ -4,7 +4,7 @@
 use axum::{
     body::Body,
     extract::State,
-    http::header,
+    http::{HeaderMap, header},
     response::{IntoResponse as _, Response},
 };
 use domain::ids::PatientId;
@@ -66,6 +66,7 @@ pub(crate) async fn bundle_of_patient(
     at: CaseloadPatient,
     lately: Lately,
     Now(now): Now,
+    asked: HeaderMap,
 ) -> Result<Response, PageError> {
     let CaseloadPatient { staff, patient, .. } = at;
     lately.or_back_to(format!("/patients/{}/record", patient.id))?;
@@ -83,11 +84,8 @@ pub(crate) async fn bundle_of_patient(
     // Nothing of it is sent before it is written down who took it.
     app.store.tenant(staff.scope, work).await?;
     let packed = made.await.map_err(PageError::internal)?.map_err(PageError::internal)?;
-    let headers = [
-        (header::CONTENT_TYPE, fhir::MEDIA_TYPE.to_owned()),
-        (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\"")),
-    ];
-    Ok((headers, bundle::body(packed)).into_response())
+    let name = [(header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\""))];
+    Ok((name, bundle::answer(packed, &asked)).into_response())
 }
 
 fn sender(clinic: &ClinicCard, now: Timestamp) -> fhir::About {
