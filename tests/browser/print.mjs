@@ -1,9 +1,38 @@
-// A patient's report on paper: as many pages as it takes, what stands on them, and what does not. Run by tests/tests/print.rs.
+// A patient's report and program on paper: how many pages they take, what stands on them, what does not, and where the code leads. Run by
+// tests/tests/print.rs.
 import assert from "node:assert/strict";
 import { writeFile } from "node:fs/promises";
+import jsqr from "jsqr";
 import { chromium } from "playwright-core";
 
-const { BASE, CHROMIUM, EMAIL, PASSWORD, REPORT, KEEP } = process.env;
+const { BASE, CHROMIUM, EMAIL, PASSWORD, REPORT, HANDOUT, SIGN_IN, KEEP } = process.env;
+
+// Two pages of A4 at most, counted in the file itself.
+const paper = async (page, keep) => {
+  const pdf = await page.pdf({ preferCSSPageSize: true });
+  if (keep) await writeFile(keep, pdf);
+  const source = pdf.toString("latin1");
+  const pages = source.match(/\/Type\s*\/Page\b(?!s)/g)?.length ?? 0;
+  assert.ok(pages >= 1 && pages <= 2, `${pages} pages`);
+  const boxes = [...source.matchAll(/\/MediaBox\s*\[\s*0 0 ([\d.]+) ([\d.]+)\s*\]/g)].map(([, width, height]) => [Math.round(width), Math.round(height)]);
+  assert.ok(boxes.length >= 1 && boxes.every(([width, height]) => Math.abs(width - 595) <= 1 && Math.abs(height - 842) <= 1), `A4, and not ${boxes}`);
+};
+
+// What somebody reads who points a camera at it.
+const scanned = async (context, element) => {
+  const picture = (await element.screenshot()).toString("base64");
+  const blank = await context.newPage();
+  const { data, width, height } = await blank.evaluate(async (picture) => {
+    const image = new Image();
+    image.src = `data:image/png;base64,${picture}`;
+    await image.decode();
+    const canvas = new OffscreenCanvas(image.width, image.height).getContext("2d");
+    canvas.drawImage(image, 0, 0);
+    return { data: [...canvas.getImageData(0, 0, image.width, image.height).data], width: image.width, height: image.height };
+  }, picture);
+  await blank.close();
+  return jsqr(Uint8ClampedArray.from(data), width, height)?.data;
+};
 
 const browser = await chromium.launch({ executablePath: CHROMIUM, args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"] });
 try {
@@ -17,14 +46,7 @@ try {
     await page.goto(REPORT);
     assert.equal(await page.locator(".paper-head").isVisible(), false, "what is for paper is not on the screen");
 
-    // Two pages of A4 at most, counted in the file itself.
-    const pdf = await page.pdf({ preferCSSPageSize: true });
-    if (KEEP) await writeFile(KEEP, pdf);
-    const source = pdf.toString("latin1");
-    const pages = source.match(/\/Type\s*\/Page\b(?!s)/g)?.length ?? 0;
-    assert.ok(pages >= 1 && pages <= 2, `${pages} pages`);
-    const boxes = [...source.matchAll(/\/MediaBox\s*\[\s*0 0 ([\d.]+) ([\d.]+)\s*\]/g)].map(([, width, height]) => [Math.round(width), Math.round(height)]);
-    assert.ok(boxes.length >= 1 && boxes.every(([width, height]) => Math.abs(width - 595) <= 1 && Math.abs(height - 842) <= 1), `A4, and not ${boxes}`);
+    await paper(page, KEEP);
 
     await page.emulateMedia({ media: "print", colorScheme });
     const head = await page.locator(".paper-head").innerText();
@@ -51,6 +73,20 @@ try {
     });
     assert.ok(paint.ink < 90, `${colorScheme}: the words are dark`);
     assert.ok(paint.grey && paint.dashes && paint.wide, JSON.stringify(paint));
+
+    await page.emulateMedia({ media: null, colorScheme });
+    await page.goto(HANDOUT);
+    assert.equal(await scanned(context, page.locator(".qr")), SIGN_IN, `${colorScheme}, on a screen`);
+    await paper(page, KEEP && `${KEEP}.handout.pdf`);
+    await page.emulateMedia({ media: "print", colorScheme });
+    for (const selector of [".top", ".crumbs", ".actions", "[data-print]"]) {
+      for (const element of await page.locator(selector).all()) assert.equal(await element.isVisible(), false, `${selector} on the sheet`);
+    }
+    assert.equal(await page.locator(".sheet-exercise").count(), 5);
+    assert.equal(await page.locator(".sheet-drawings svg").count(), 10);
+    assert.equal(await scanned(context, page.locator(".qr")), SIGN_IN, `${colorScheme}, on paper`);
+    const ink = await page.locator(".sheet-dose").first().evaluate((element) => Math.max(...getComputedStyle(element).color.match(/\d+/g).slice(0, 3).map(Number)));
+    assert.ok(ink < 90, `${colorScheme}: the words are dark`);
     await context.close();
   }
 } finally {

@@ -18,7 +18,7 @@ const ARROWS: [(&str, &[&str]); 9] = [
     ("testkit", &["store", "domain"]),
     ("stories", &["homestretch", "testkit"]),
     // For measuring only: it speaks to the parts themselves, beside the floor.
-    ("bench", &["web", "worker", "store", "render", "domain", "testkit"]),
+    ("bench", &["homestretch", "web", "worker", "store", "render", "domain", "testkit"]),
 ];
 
 /// What a crate's own tests may use beside that.

@@ -1,5 +1,5 @@
-//! A patient's report on paper, as a browser prints it: two pages of A4 at most for eight weeks, with whose it is and when it was printed,
-//! and legible in black and white. The browser's part is `browser/print.mjs`.
+//! A patient's report and program on paper, as a browser prints them: two pages of A4 at most for eight weeks and for five exercises, with
+//! whose it is and when it was printed, legible in black and white; and the code on the program leads to the sign-in page. The browser's part is `browser/print.mjs`.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -15,7 +15,7 @@ use visitor::{PASSWORD, Site};
 const PATIENCE: Duration = Duration::from_secs(180);
 
 #[tokio::test(flavor = "multi_thread")]
-async fn eight_weeks_fit_on_two_pages() {
+async fn eight_weeks_and_five_exercises_fit_on_two_pages_each() {
     let site = Site::open().await;
     site.give_password(site.clinic.physio.account).await;
     let who = site.clinic.patient("Farah Aziz", "farah@example.test").await;
@@ -47,6 +47,8 @@ async fn eight_weeks_fit_on_two_pages() {
         .env("EMAIL", "physio@riverside.test")
         .env("PASSWORD", PASSWORD)
         .env("REPORT", format!("/patients/{}", who.id))
+        .env("HANDOUT", format!("/programs/{}/handout", program.id))
+        .env("SIGN_IN", "http://localhost:8080/sign-in?next=/today")
         .stdin(Stdio::null())
         .kill_on_drop(true)
         .spawn()

@@ -14,6 +14,7 @@ pub mod auth;
 mod csv;
 pub mod error;
 pub mod extract;
+pub mod handout;
 mod headers;
 mod health;
 pub mod map;

@@ -18,7 +18,7 @@ use crate::{
     },
     assets, audit,
     auth::origin,
-    error, headers, health,
+    error, handout, headers, health,
     map::{Address, Map, get, post},
     patience, patient, physio, visit,
 };
@@ -124,6 +124,7 @@ fn routes() -> Map {
         .route("/questions/{id}", get(patient::questions::page).post(patient::questions::save))
         .route("/answers/{id}", get(patient::questions::answered).post(patient::questions::correct))
         .route("/progress", get(patient::progress::page))
+        .route("/handout", get(handout::own))
         .route("/reminders", get(patient::reminders::page).post(patient::reminders::save))
         .route("/reminders/test", post(patient::reminders::test))
         .route("/reminders/calendar", post(patient::calendar::open))
@@ -148,6 +149,7 @@ fn routes() -> Map {
         .route("/patients/{id}/programs/new", get(physio::builder::new))
         .route("/patients/{id}/programs", post(physio::builder::create))
         .route("/programs/{id}", get(physio::programs::show))
+        .route("/programs/{id}/handout", get(handout::of_program))
         .route("/programs/{id}/revise", get(physio::programs::revise).post(physio::programs::save_revision))
         .route("/programs/{id}/pause", post(physio::programs::pause))
         .route("/programs/{id}/resume", post(physio::programs::resume))

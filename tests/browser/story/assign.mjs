@@ -54,6 +54,10 @@ export async function physiotherapistAssigns() {
   await inspect(hannah, "patient just invited");
   await assignTemplate(hannah);
   await inspect(hannah, "program");
+  const program = hannah.page.url();
+  await hannah.press(hannah.link("On paper"));
+  await inspect(hannah, "program on paper");
+  await hannah.page.goto(program);
   await hannah.press(hannah.link("Nur Aisyah Rahman"));
   await inspect(hannah, "patient with a program");
 

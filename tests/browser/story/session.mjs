@@ -97,6 +97,8 @@ export async function patientJoinsAndDoesTheSession(invitation) {
   await aisyah.isAt("/today");
   await aisyah.sees("Saved. Thank you.");
   await inspect(aisyah, "today, saved");
+  await aisyah.press(aisyah.link("The program on paper"));
+  await inspect(aisyah, "her program on paper");
 
   step("She looks at her progress, her reminders and her account");
   await aisyah.press(aisyah.menu("Progress"));

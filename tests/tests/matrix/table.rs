@@ -219,6 +219,7 @@ pub const TABLE: &[Entry] = &[
     post("/questions/{id}", TODAY, Takes::Program).form("answer_id={new}&name-2=Sitting&new-2=3"),
     get("/answers/{id}", PATIENTS, Takes::Answer),
     post("/answers/{id}", PATIENTS, Takes::Answer).form("{scored}=4"),
+    get("/handout", PATIENTS, Takes::Nothing),
     get("/progress", PATIENTS, Takes::Nothing),
     get("/reminders", PATIENTS, Takes::Nothing),
     post("/reminders", PATIENTS, Takes::Nothing).form("reminders=on&time=09:00&day=0&zone=Asia/Kuala_Lumpur&paused_until="),
@@ -246,6 +247,7 @@ pub const TABLE: &[Entry] = &[
     // The finding was set aside a line above.
     post("/attention/{id}/snooze", STAFF, Takes::Patient).form("kind=pain_high&key={finding}&until=2026-03-05").gives(&[422]),
     get("/programs/{id}", STAFF, Takes::Program),
+    get("/programs/{id}/handout", STAFF, Takes::Program),
     get("/programs/{id}/revise", STAFF, Takes::Program),
     post("/programs/{id}/revise", STAFF, Takes::Program).form(program!("")),
     post("/programs/{id}/pause", STAFF, Takes::Program).form("from={today}&until=&reason=Away"),

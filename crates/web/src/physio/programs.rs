@@ -140,6 +140,7 @@ fn page(at: &CaseloadProgram, known: &Known, typed: &Typed, refused: Refused) ->
         versions: versions(program, &known.exercises, *today),
         comparison: comparison(program, &known.exercises, &known.made, &patient.zone, *today),
         pauses: program.pauses.iter().rev().map(pause_shown).collect(),
+        handout: format!("{here}/handout"),
         revise: (!over).then(|| format!("{here}/revise")),
         pause: matches!(status, ProgramStatus::Active | ProgramStatus::Upcoming).then(|| format!("{here}/pause")),
         resume: (status == ProgramStatus::Paused).then(|| format!("{here}/resume")),

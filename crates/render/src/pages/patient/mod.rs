@@ -5,6 +5,7 @@
 
 mod answers;
 mod form;
+mod handout;
 mod history;
 mod privacy;
 mod questions;
@@ -13,6 +14,7 @@ mod today;
 
 pub use answers::{AnswerCard, Answered};
 pub use form::{EFFORTS, ExerciseView, LogForm, Session, Sign};
+pub use handout::Handout;
 pub use history::{Fact, Log, LogLine, Progress};
 pub use privacy::{Agreement, Close, Consent, Offer, Opened, OpenedDay, OpenedLine};
 pub use questions::{KnownActivity, NewActivity, QuestionCard, Questions, signed};

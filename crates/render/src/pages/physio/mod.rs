@@ -6,6 +6,7 @@ pub mod builder;
 pub mod caseload;
 pub mod change;
 pub mod clinic_report;
+pub mod handout;
 pub mod invite;
 pub mod library;
 pub mod notices;

@@ -112,6 +112,8 @@ pub struct ProgramShown {
     pub comparison: Option<Comparison>,
     /// The pauses, the newest first.
     pub pauses: Vec<PauseShown>,
+    /// The program on paper.
+    pub handout: String,
     /// Where to change it; `None` when it is over.
     pub revise: Option<String>,
     /// Where to post a pause; `None` when it cannot be paused.
@@ -162,6 +164,7 @@ impl Page for ProgramShown {
             versions: vec![version.clone(), VersionShown { tag: None, open: false, ..version }],
             comparison: None,
             pauses: Vec::new(),
+            handout: "/programs/1/handout".into(),
             revise: Some("/programs/1/revise".into()),
             pause: Some("/programs/1/pause".into()),
             resume: None,
