@@ -235,7 +235,7 @@ async fn rates(town: &Town, rounds: u32, span: Duration, report: &mut Report) ->
             ours.push(rate(&town.app, &town.of_patients(path), span).await?);
             floors.push(rate(&town.bare, &town.of_floor(floor), span).await?);
         }
-        report.line(&format!("{what}"), &ours, 0, "/s");
+        report.line(what, &ours, 0, "/s");
         report.line(&format!("{what}: the floor, one statement"), &floors, 0, "/s");
         report.goal(&format!("{what}, of the floor"), &ours.over(&floors), 2, "", Goal::AtLeast(goal));
     }

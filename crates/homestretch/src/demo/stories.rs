@@ -80,6 +80,10 @@ pub struct Note {
     pub answer: Option<&'static str>,
 }
 
+/// On which day of the program something was told, how each activity went (one that was not given is `None`), and the change since the
+/// beginning.
+pub type Told = (i32, &'static [Option<i64>], Option<i64>);
+
 /// How things are, in the patient's words.
 #[derive(Debug, Clone, Copy)]
 pub struct Asked {
@@ -87,9 +91,8 @@ pub struct Asked {
     pub every: Every,
     /// What is hard.
     pub activities: &'static [&'static str],
-    /// On which day of the program it was told, how each activity went (one that was not given is `None`), and the change since the
-    /// beginning.
-    pub told: &'static [(i32, &'static [Option<i64>], Option<i64>)],
+    /// What was told.
+    pub told: &'static [Told],
 }
 
 /// One patient and how it goes.
