@@ -100,7 +100,7 @@ async fn the_eight_reasons_stand_on_the_caseload_and_on_the_page_the_most_urgent
             "The last 3 scored sessions average 5.0, against 2.0 in the 7 days before them (n = 4).",
             "",
         ),
-        (&missed.0, "missed_run", "3 sessions missed in a row", "3 due sessions in a row have nothing logged.", ""),
+        (&missed.0, "missed_run", "3 sessions missed in a row", "Nothing was done in 3 due sessions in a row.", ""),
         (
             &dropped.0,
             "dropped",
@@ -231,4 +231,43 @@ async fn a_stop_sign_pauses_the_program_until_a_physiotherapist_says_why_it_goes
     let after = hannah.get(&page).await;
     assert!(!open(&after, "stop_signs") && !after.has("Stopped by a stop sign"), "{}", after.text);
     assert!(!hana.get("/today").await.has("Stop and call the clinic"));
+}
+
+#[tokio::test]
+async fn a_stop_sign_that_is_taken_back_still_needs_somebody_while_it_holds_the_program() {
+    let site = Site::open().await;
+    let (who, program) = on_a_program(&site, "Hana Stop", 7, 8).await;
+    let account = site.db.row(&format!("select account_id from patient where id = '{}'", who.id)).await;
+    site.give_password(account.parse().unwrap()).await;
+    let mut hana = site.browser();
+    assert_eq!(hana.sign_in("hana.stop@example.test", PASSWORD).await.status, StatusCode::SEE_OTHER);
+    let form = hana.get(&format!("/session/{}", program.id)).await;
+    let log = form.hidden("log_id");
+    let fields = vec![("log_id", log.clone()), ("date", "2026-03-02".to_owned()), ("red_flag", "fall_or_blow".to_owned())];
+    assert_eq!(hana.post_owned(&format!("/session/{}", program.id), fields).await.status, StatusCode::SEE_OTHER);
+    let mut hannah = hannah(&site).await;
+    let page = format!("/patients/{}", who.id);
+    acknowledge(&mut hannah, &who, "stop_signs").await;
+    let caseload = hannah.get("/patients").await;
+    assert!(caseload.has("Stopped by a stop sign"), "set aside is not gone on: {}", caseload.text);
+    // Another sign in the same log is a new fact.
+    let log = format!("/logs/{log}");
+    let correct = async |hana: &mut Browser, flags: &[&str]| {
+        let flags = flags.iter().map(|flag| ("red_flag", (*flag).to_owned()));
+        let fields: Vec<_> = [("note", "It was the stairs.".to_owned())].into_iter().chain(flags).collect();
+        let done = hana.post_owned(&log, fields).await;
+        assert_eq!(done.status, StatusCode::SEE_OTHER, "{}", done.text);
+    };
+    correct(&mut hana, &["fall_or_blow", "bladder_or_bowel"]).await;
+    let seen = hannah.get(&page).await;
+    assert!(open(&seen, "stop_signs") && seen.has("loss of bladder or bowel control"), "{}", seen.text);
+    // Taken back, it holds the program all the same.
+    correct(&mut hana, &[]).await;
+    let seen = hannah.get(&page).await;
+    assert!(open(&seen, "stop_signs") && seen.has("Stopped by a stop sign on 2 March and not resumed since"), "{}", seen.text);
+    let caseload = hannah.get("/patients?show=attention").await;
+    assert!(caseload.has("Still stopped by a stop sign"), "{}", caseload.text);
+    let resume = format!("/programs/{}/resume", program.id);
+    assert_eq!(hannah.post(&resume, &[("reason", "Examined; a bruise.")]).await.status, StatusCode::SEE_OTHER);
+    assert!(!open(&hannah.get(&page).await, "stop_signs"));
 }

@@ -139,6 +139,13 @@ pub enum Facts {
         /// The newest log with any.
         log: LogId,
     },
+    /// A program that a stop sign still holds, though no log waits any more.
+    StillStopped {
+        /// The program that has been held the longest.
+        program: ProgramId,
+        /// The day since which it is.
+        from: Date,
+    },
     /// High pain.
     PainHigh {
         /// The newest score at or above the limit.
@@ -243,7 +250,7 @@ pub struct Mark {
 /// Decisions are not applied: see [`open`].
 pub fn attention(case: &Case<'_>, settings: &Settings, today: Date) -> Vec<Attention> {
     [
-        stop_signs(case),
+        stop_signs(case, today),
         pain_rules::high(case.scores, settings.pain_high, today),
         pain_rules::rising(case.scores, today),
         sessions::missed_run(case.programs, case.logs, settings.missed_run, today),
@@ -290,7 +297,7 @@ pub fn headline(attentions: &[Attention]) -> Option<&Attention> {
 /// A flagged log waits until a physiotherapist has resumed its program after
 /// it (or acknowledges it). Resuming is seen in the pauses: the stops made on
 /// or after the log's date have all ended, and there was one.
-fn stop_signs(case: &Case<'_>) -> Option<Attention> {
+fn stop_signs(case: &Case<'_>, today: Date) -> Option<Attention> {
     let handled = |flagged: &Flagged| {
         let program = case.programs.iter().find(|program| program.id == flagged.program);
         let mut stops = program
@@ -301,7 +308,9 @@ fn stop_signs(case: &Case<'_>) -> Option<Attention> {
         stops.peek().is_some() && stops.all(|pause| pause.until.is_some())
     };
     let waiting: Vec<&Flagged> = case.flagged.iter().filter(|flagged| !flagged.flags.is_empty() && !handled(flagged)).collect();
-    let newest = waiting.iter().max_by_key(|flagged| (flagged.date, flagged.log))?;
+    let Some(newest) = waiting.iter().max_by_key(|flagged| (flagged.date, flagged.log)) else {
+        return still_stopped(case, today);
+    };
     let oldest = waiting.iter().map(|flagged| flagged.date).min()?;
     let mut flags: Vec<RedFlag> = waiting.iter().flat_map(|flagged| flagged.flags.iter().copied()).collect();
     flags.sort_unstable();
@@ -309,8 +318,27 @@ fn stop_signs(case: &Case<'_>) -> Option<Attention> {
     Some(Attention {
         kind: AttentionKind::StopSigns,
         since: oldest,
-        key: newest.log.to_string(),
+        // A sign that is ticked in a correction is a new fact in a log that may be known already.
+        key: format!("{} {}", newest.log, flags.iter().map(|flag| flag.tag()).collect::<Vec<_>>().join(" ")),
         facts: Facts::StopSigns { flags, log: newest.log },
+    })
+}
+
+/// A program that a stop sign holds while no flagged log waits: the tick was
+/// taken back in a correction, or another of the patient's programs was
+/// resumed and this one was not. Nobody but a physiotherapist can let it go
+/// on, so somebody has to be told.
+fn still_stopped(case: &Case<'_>, today: Date) -> Option<Attention> {
+    let held = |program: &Program| {
+        let stops = program.pauses.iter().filter(|pause| pause.needs_physiotherapist && pause.until.is_none());
+        stops.map(|pause| pause.from).min().filter(|_| program.status(today) != ProgramStatus::Finished)
+    };
+    let (from, program) = case.programs.iter().filter_map(|program| Some((held(program)?, program.id))).min()?;
+    Some(Attention {
+        kind: AttentionKind::StopSigns,
+        since: from,
+        key: format!("{program} stopped {from}"),
+        facts: Facts::StillStopped { program, from },
     })
 }
 

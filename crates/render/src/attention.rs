@@ -6,6 +6,11 @@ use domain::{
 };
 use serde::Serialize;
 
+use crate::{
+    formats::{day_medium, one_decimal, percent, score},
+    words::Language,
+};
+
 /// A short status with its tone and sign; never a colour alone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Status {
@@ -28,9 +33,10 @@ impl Status {
 pub fn status(attention: &Attention) -> Status {
     let (label, tone, icon) = match &attention.facts {
         Facts::StopSigns { .. } => ("Stop sign reported".to_owned(), "pain", "warning"),
+        Facts::StillStopped { .. } => ("Still stopped by a stop sign".to_owned(), "pain", "warning"),
         Facts::PainHigh { score, .. } => (format!("Pain {} after a session", score.get()), "pain", "warning"),
         Facts::PainRising { recent, before, .. } => {
-            (format!("Pain up {} since the week before", number(recent - before)), "pain", "up")
+            (format!("Pain up {} since the week before", score(recent - before)), "pain", "up")
         }
         Facts::MissedRun { sessions, .. } => (format!("{sessions} sessions missed in a row"), "warn", ""),
         Facts::Dropped { recent, before } => {
@@ -69,6 +75,11 @@ pub fn sentence(attention: &Attention) -> String {
                 said.join("; ")
             )
         }
+        Facts::StillStopped { from, .. } => format!(
+            "Stopped by a stop sign on {} and not resumed since. The patient took the tick back, or only another program was resumed. \
+             Only a physiotherapist can resume it.",
+            day_medium(Language::En, *from)
+        ),
         Facts::PainHigh { score, limit, .. } => {
             format!("Pain after a session was {} of 10; this clinic looks from {limit} up.", score.get())
         }
@@ -77,7 +88,7 @@ pub fn sentence(attention: &Attention) -> String {
             one_decimal(*recent),
             one_decimal(*before)
         ),
-        Facts::MissedRun { sessions, .. } => format!("{sessions} due sessions in a row have nothing logged."),
+        Facts::MissedRun { sessions, .. } => format!("Nothing was done in {sessions} due sessions in a row."),
         Facts::Dropped { recent, before } => {
             format!("Adherence was {} in the last 14 days and {} in the 14 days before.", percent(*recent), percent(*before))
         }
@@ -111,18 +122,4 @@ fn days_ago(days: u32) -> String {
         1 => "yesterday".to_owned(),
         days => format!("{days} days ago"),
     }
-}
-
-fn percent(ratio: f64) -> String {
-    format!("{:.0}%", ratio * 100.0)
-}
-
-/// A whole number where it is one, else one decimal.
-fn number(value: f64) -> String {
-    let text = one_decimal(value);
-    text.strip_suffix(".0").map(str::to_owned).unwrap_or(text)
-}
-
-fn one_decimal(value: f64) -> String {
-    format!("{value:.1}")
 }

@@ -105,6 +105,38 @@ fn a_stop_sign_stands_until_a_physiotherapist_resumes() {
 }
 
 #[test]
+fn a_program_that_a_stop_sign_holds_is_never_forgotten() {
+    let (mut one, mut other) = (eight_weeks(), eight_weeks());
+    one.stop(day(5));
+    let log = LogId(Uuid::from_u128(1));
+    let ticked = |flags: &[RedFlag]| [Flagged { log, program: one.id, date: day(5), flags: flags.to_vec() }];
+    let see = |programs: &[Program], flagged: &[Flagged], today: i32| {
+        find(&Case { flagged, ..case(programs, &[]) }, AttentionKind::StopSigns, day(today))
+    };
+    // Taken back in a correction.
+    for flagged in [&[][..], &ticked(&[])] {
+        let held = see(std::slice::from_ref(&one), flagged, 6).expect("the program is still stopped");
+        assert_eq!((&held.facts, held.since), (&Facts::StillStopped { program: one.id, from: day(5) }, day(5)));
+    }
+    assert!(see(std::slice::from_ref(&one), &[], 40).is_some(), "it does not fade");
+    assert_eq!(see(std::slice::from_ref(&one), &[], 60), None, "over, so that nothing can go on");
+    // Another sign in the same log is news to whoever has seen the first.
+    let first = see(std::slice::from_ref(&one), &ticked(&[RedFlag::FallOrBlow]), 6).unwrap();
+    let more = see(std::slice::from_ref(&one), &ticked(&[RedFlag::BladderOrBowel, RedFlag::FallOrBlow]), 6).unwrap();
+    assert_ne!(first.key, more.key);
+    let every = see(std::slice::from_ref(&one), &ticked(RedFlag::ALL), 6).unwrap();
+    assert!(every.key.len() <= 200, "as long as the schema keeps: {}", every.key);
+    // One program resumed, the other forgotten.
+    other.stop(day(5));
+    let flagged = ticked(&[RedFlag::FallOrBlow]);
+    one.resume(day(6), Role::Physiotherapist, "Seen").unwrap();
+    let held = see(&[one.clone(), other.clone()], &flagged, 6).expect("the other is still stopped");
+    assert_eq!(held.facts, Facts::StillStopped { program: other.id, from: day(5) });
+    other.resume(day(6), Role::Physiotherapist, "Seen").unwrap();
+    assert_eq!(see(&[one, other], &flagged, 6), None);
+}
+
+#[test]
 fn pain_is_high_from_the_clinics_limit_on() {
     let high = |list: &[(i32, i64)], limit: u8, today: i32| {
         let scores = scores(list);

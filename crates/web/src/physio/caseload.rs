@@ -4,7 +4,7 @@ use axum::extract::State;
 use domain::{
     attention::{self, Attention},
     person::Role,
-    program::ProgramStatus,
+    program::{Program, ProgramStatus},
 };
 use render::{
     Nav, Pagination,
@@ -288,6 +288,10 @@ fn calm(standing: &Standing) -> Status {
         _ if standing.patient.closed => Status::plain("Record closed", "quiet"),
         None => Status::plain("No program yet", "quiet"),
         Some(ProgramStatus::Finished) => Status::plain("Finished", "quiet"),
+        // Set aside is not gone on: it still waits for a physiotherapist.
+        Some(ProgramStatus::Paused) if standing.program().is_some_and(Program::is_stopped) => {
+            Status::plain("Stopped by a stop sign", "pain")
+        }
         Some(ProgramStatus::Paused) => Status::plain("Paused", "quiet"),
         Some(_) if standing.patient.invited_at.is_some() && standing.patient.joined_at.is_none() => {
             Status::plain("Invited, not signed in", "quiet")
