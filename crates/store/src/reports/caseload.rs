@@ -148,7 +148,8 @@ pub async fn sessions(tx: &Tx, patients: &[PatientId], window: Window) -> Result
     let ids: Vec<Uuid> = patients.iter().map(|id| id.0).collect();
     let Window { always, ended, never } = window;
     let values = [tx.clinic().0.into(), ids.into(), from_date(always).into(), from_date(ended).into(), from_date(never).into()];
-    let rows: Vec<Row> = tx.all(include_str!("caseload_sessions.sql"), values).await?;
+    let mut rows: Vec<Row> = tx.all(include_str!("caseload_sessions.sql"), values).await?;
+    rows.sort_unstable_by_key(|row| (row.date, row.performed_at, row.id));
     let mut by_patient: HashMap<PatientId, Sessions> = HashMap::with_capacity(patients.len());
     for row in rows {
         let Row {
