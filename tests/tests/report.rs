@@ -214,7 +214,7 @@ async fn every_figure_opens_the_rows_behind_it() {
         10,
         "seven days logged too often, two Sundays and a paused day"
     );
-    let missed = rows.iter().filter(|row| row[1] == "missed").count();
+    let missed = rows.iter().filter(|row| row[3].parse::<u32>().unwrap_or(0) < row[2].parse().unwrap_or(0)).count();
     assert_eq!(page.between("<p>Missed: ", "</p>").matches("href=\"#day-").count(), missed);
     assert_eq!(rows.iter().filter(|row| row[1] == "paused").count(), 3);
 
@@ -238,6 +238,33 @@ async fn every_figure_opens_the_rows_behind_it() {
         assert!(cell.contains(&format!(">{letter}</span>")) && cell.contains(&format!(": {word}<")), "{cell}");
     }
     assert!(page.between("<caption>January 2026</caption>", "</table>").contains("before the program"));
+}
+
+#[tokio::test]
+async fn no_figure_contradicts_the_one_beside_it() {
+    let site = Site::open().await;
+    let mut hannah = hannah(&site).await;
+    // Means of 27/7 and 3/7 read 3.9 and 0.4, and are 3.43 apart.
+    let who = site.clinic.patient("Aishah Rahman", "aishah@example.test").await;
+    let program = site.clinic.program_for(&who, date(2026, 2, 16), 4).await;
+    for (day, pain) in [4, 4, 4, 4, 4, 4, 3, 1, 1, 1, 0, 0, 0, 0].into_iter().enumerate() {
+        site.clinic.log(&who, &program, date(2026, 2, 16).saturating_add((day as i64).days()), Some(pain)).await;
+    }
+    let page = hannah.get(&format!("/patients/{}", who.id)).await;
+    assert!(
+        page.has("<b class=\"num\">3.9 → 0.4</b>") && page.has("down 3.43 before rounding · a meaningful change"),
+        "{}",
+        page.text
+    );
+    assert!(page.has("The change is worked out before the means are rounded."), "{}", page.text);
+    // Of two sessions a day one was done: two are missing, though something was done on each day.
+    let ravi = site.clinic.patient("Ravi Chandran", "ravi@example.test").await;
+    let program = site.clinic.program_with(&ravi, date(2026, 2, 28), 4, |plan| plan.times_a_day = 2).await;
+    for day in [28, 29] {
+        site.clinic.log(&ravi, &program, date(2026, 2, 1).saturating_add((day - 1).days()), Some(2)).await;
+    }
+    let page = hannah.get(&format!("/patients/{}", ravi.id)).await;
+    assert!(page.has("<b class=\"num\">2 of 4</b>") && page.has("1 Mar (1 of 2)") && page.has("28 Feb (1 of 2)"), "{}", page.text);
 }
 
 #[tokio::test]

@@ -102,6 +102,14 @@ pub fn day_range(language: Language, from: Date, to: Date) -> String {
     say(language, "date-range", &args)
 }
 
+/// As [`day_range`], one day as itself, and with the year where it is not that of `today`: "12 October to 22 November", "23 November",
+/// "1 January 2020 to 1 February 2020". For what is printed or filed and read in another year, use [`day_and_year`].
+pub fn day_range_by(language: Language, from: Date, to: Date, today: Date) -> String {
+    let now = from.year() == today.year() && to.year() == today.year();
+    let day = |date| if now { day_medium(language, date) } else { day_and_year(language, date) };
+    if from == to { day(from) } else { say(language, "date-range", &[("from", day(from).into()), ("to", day(to).into())]) }
+}
+
 /// "today", "yesterday", "6 days ago", "tomorrow", "in 3 days"; beyond four weeks the date itself.
 pub fn day_relative(language: Language, date: Date, today: Date) -> String {
     match (date - today).get_days() {
@@ -174,6 +182,20 @@ pub fn percent_points(ratio: f64) -> u8 {
 pub fn one_decimal(value: f64) -> String {
     // -0.04 is no "-0.0"
     format!("{:.1}", if value.abs() < 0.05 { 0.0 } else { value })
+}
+
+/// How far apart two means are, as it is said beside them: "3.8". Where the means as they are shown lie further or less far apart than
+/// they do, or the rounded size stands on the other side of one of the `limits` it is read against, "3.43 before rounding".
+pub fn change_size(first: f64, last: f64, limits: &[f64]) -> String {
+    let shown = |value: f64| (value * 10.0).round();
+    let exact = (last - first).abs();
+    let size = one_decimal(exact);
+    let as_shown = [first, last].map(|mean| one_decimal(mean).parse().unwrap_or(mean));
+    let rounded: f64 = size.parse().unwrap_or(exact);
+    let agrees = shown((as_shown[1] - as_shown[0]).abs()) == shown(rounded);
+    // The allowance of `domain::pain::read`: 2 is 2, whatever its last digit.
+    let same_side = limits.iter().all(|limit| (exact + 1e-9 >= *limit) == (rounded + 1e-9 >= *limit));
+    if agrees && same_side { size } else { format!("{exact:.2} before rounding") }
 }
 
 /// A score from 0 to 10: "2", or "2.5" where it is a mean.
@@ -251,6 +273,11 @@ mod tests {
         assert_eq!(day_with_weekday(EN, day), "Sun 22 Nov");
         assert_eq!(day_and_year(EN, day), "22 November 2026");
         assert_eq!(day_range(EN, date(2026, 10, 12), day), "12 October to 22 November");
+        assert_eq!(day_range_by(EN, date(2026, 10, 12), day, day), "12 October to 22 November");
+        assert_eq!(day_range_by(EN, day, day, day), "22 November");
+        assert_eq!(day_range_by(EN, date(2020, 1, 1), date(2020, 2, 1), day), "1 January 2020 to 1 February 2020");
+        assert_eq!(day_range_by(EN, date(2020, 1, 1), date(2020, 1, 1), day), "1 January 2020");
+        assert_eq!(day_range_by(EN, date(2025, 12, 1), day, day), "1 December 2025 to 22 November 2026");
         assert_eq!(day_range(EN, date(2025, 12, 1), day), "1 December 2025 to 22 November 2026");
         assert_eq!(moment(EN, day, time(8, 5, 0, 0)), "Sunday 22 November, 08:05");
     }
@@ -321,5 +348,20 @@ mod tests {
         assert_eq!(score(2.5), "2.5");
         assert_eq!(about_minutes(EN, 1), "about 1 minute");
         assert_eq!(exercise_count(EN, 5), "5 exercises");
+    }
+
+    #[test]
+    fn a_change_agrees_with_the_means_beside_it_or_says_why_not() {
+        for (first, last, said) in [
+            (5.0, 17.0 / 7.0, "2.6"),
+            (27.0 / 7.0, 3.0 / 7.0, "3.43 before rounding"),  // 3.9 and 0.4
+            (36.0 / 7.0, 41.0 / 7.0, "0.71 before rounding"), // 5.1 and 5.9
+            (3.94, 3.96, "0.02 before rounding"),             // 3.9 and 4.0
+            (3.0, 3.0, "0.0"),
+            (5.0, 3.04, "1.96 before rounding"), // 2.0 would be beyond the error of 2
+            (5.0, 3.0, "2.0"),
+        ] {
+            assert_eq!(change_size(first, last, &[2.0]), said, "{first} to {last}");
+        }
     }
 }

@@ -11,7 +11,8 @@ pub(crate) fn line<T: AsRef<str>>(cells: impl IntoIterator<Item = T>) -> String 
 
 /// One cell: harmless to a spreadsheet, quoted where it must be.
 fn cell(text: &str) -> String {
-    let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
+    // What OWASP names, with the full-width forms that a spreadsheet in Japanese or Chinese reads alike.
+    let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠']);
     let safe = if formula { format!("'{text}") } else { text.to_owned() };
     if safe.contains(['"', ',', '\n', '\r']) { format!("\"{}\"", safe.replace('"', "\"\"")) } else { safe }
 }
@@ -32,6 +33,8 @@ mod tests {
             ("-2 kg", "'-2 kg"),
             ("+60, then more", "\"'+60, then more\""),
             ("\t=1", "'\t=1"),
+            ("\n=1", "\"'\n=1\""),
+            ("＝1+1", "'＝1+1"),
             ("\r=1", "\"'\r=1\""),
             ("مرحبا", "مرحبا"),
         ] {

@@ -55,8 +55,18 @@ impl Facts<'_> {
         let rows: HashSet<&str> = days.iter().map(|row| row.day.as_str()).collect();
         let mut earlier = self.months(sum, &rows);
         let months = earlier.split_off(earlier.len().saturating_sub(MONTHS));
-        let missed: Vec<Linked> =
-            sum.days.iter().rev().filter(|day| DayMark::from(day.state) == DayMark::Missed).map(|day| linked(day.date)).collect();
+        let missed: Vec<Linked> = sum
+            .days
+            .iter()
+            .rev()
+            .filter(|day| day.sessions < day.expected)
+            .map(|day| {
+                let Linked { label, href } = linked(day.date);
+                // Of several a day it is said how many were done.
+                let label = if day.expected > 1 { format!("{label} ({} of {})", day.sessions, day.expected) } else { label };
+                Linked { label, href }
+            })
+            .collect();
         Behind {
             total: self.total(sum),
             missed_more: missed.len().saturating_sub(NAMED),

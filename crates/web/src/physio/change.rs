@@ -15,7 +15,7 @@ use domain::{
 use jiff::civil::Date;
 use render::{
     Choice, Field, Flash,
-    formats::{day_and_year, day_medium, day_short, one_decimal},
+    formats::{change_size, day_and_year, day_medium, day_short, one_decimal},
     pages::{
         patient::signed,
         physio::change::{Activities, ActivityRow, Ask, ChangeSection, ProgramChange, RatingLine},
@@ -177,7 +177,9 @@ fn activities(answers: &[Answer], region: Region) -> Option<Activities> {
 
 /// "Up 2.7 (better), a meaningful change · n = 3 activities".
 fn reading(change: &AbilityChange) -> String {
-    let direction = match one_decimal(change.delta.abs()) {
+    let AbilityThresholds { mdc, mcid, .. } = change.thresholds;
+    let limits: Vec<f64> = [mdc].into_iter().chain(mcid.map(|(points, _)| points.max(mdc))).collect();
+    let direction = match change_size(change.first.mean, change.last.mean, &limits) {
         same if same == "0.0" => "unchanged".to_owned(),
         size if change.delta > 0.0 => format!("up {size}, better"),
         size => format!("down {size}, worse"),

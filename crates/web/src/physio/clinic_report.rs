@@ -34,7 +34,7 @@ use store::{
 use super::period::{self, Period};
 use crate::{
     AppState, PageError, PageResult,
-    csv::line,
+    csv::{BYTE_ORDER_MARK, line},
     extract::{Now, Pages, Query, Staff},
 };
 
@@ -176,7 +176,7 @@ impl Figures {
     }
 
     fn csv(&self) -> String {
-        let mut text = line(COLUMNS);
+        let mut text = BYTE_ORDER_MARK.to_owned() + &line(COLUMNS);
         let mut add = |by: &str, name: &str, group: &Group| text.push_str(&line(cells(by, name, group)));
         add("clinic", "", &self.whole);
         for (name, group) in &self.staff {

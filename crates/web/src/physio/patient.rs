@@ -12,7 +12,7 @@ use domain::{
 use jiff::{Timestamp, ToSpan, civil::Date};
 use render::{
     Crumb, Field, Nav, attention as words,
-    formats::{about_minutes, day_and_year, day_range, day_relative, exercise_count, moment, weekdays},
+    formats::{about_minutes, day_and_year, day_range_by, day_relative, exercise_count, moment, weekdays},
     pages::physio::patient::{Access, AttentionCard, NoReport, PatientPage, ProgramCard, SetAside},
     words::Language,
 };
@@ -306,7 +306,7 @@ fn program_card(program: &Program, patient: PatientId, today: Date) -> ProgramCa
         ProgramStatus::Finished => ("Finished", "quiet"),
     };
     let last = program.last_day();
-    let days = day_range(EN, program.start, if last < program.start { program.end } else { last });
+    let days = day_range_by(EN, program.start, if last < program.start { program.end } else { last }, today);
     let when = match program.week_on(today) {
         Some((week, of)) if status != ProgramStatus::Finished => format!("Week {week} of {of} · {days}"),
         _ if program.start > today => format!("Starts {} · {days}", day_relative(EN, program.start, today)),

@@ -4,7 +4,7 @@ use domain::{ids::PatientId, program::Program};
 use jiff::{ToSpan, civil::Date};
 use render::{
     Field,
-    formats::{day_and_year, day_range},
+    formats::{day_and_year, day_range_by},
     pages::physio::patient::{Period as View, Preset},
     words::Language,
 };
@@ -122,7 +122,7 @@ impl Period {
             from: self.from_field.clone(),
             to: self.to_field.clone(),
             presets: presets.into(),
-            line: day_range(Language::En, self.from, self.to),
+            line: day_range_by(Language::En, self.from, self.to, today),
         }
     }
 
@@ -165,15 +165,15 @@ impl Period {
             from: self.from_field.clone(),
             to: self.to_field.clone(),
             presets,
-            line: self.line(programs),
+            line: self.line(programs, today),
         }
     }
 
     /// "Upper back relief, 12 October to 22 November".
-    fn line(&self, programs: &[Program]) -> String {
+    fn line(&self, programs: &[Program], today: Date) -> String {
         let inside: Vec<&Program> =
             programs.iter().filter(|program| program.start <= self.to && program.last_day() >= self.from).collect();
-        let days = day_range(Language::En, self.from, self.to);
+        let days = day_range_by(Language::En, self.from, self.to, today);
         match inside.as_slice() {
             [] => days,
             [one] => format!("{}, {days}", one.name),

@@ -10,7 +10,7 @@ use domain::{
 use jiff::civil::Date;
 use render::{
     Crumb, Field, Flash, Nav,
-    formats::{day_and_year, day_medium, day_range},
+    formats::{day_and_year, day_medium, day_range_by},
     pages::physio::{
         builder::Kind,
         programs::{PauseShown, PrescribedLine, ProgramShown, VersionShown},
@@ -108,9 +108,10 @@ fn page(at: &CaseloadProgram, known: &Known, typed: &Typed, refused: Refused) ->
         ProgramStatus::Finished => ("Finished", "quiet"),
     };
     let language = Language::En;
+    let days = day_range_by(language, program.start, program.end, *today);
     let mut when = match program.finished_on {
-        Some(on) => format!("{}, finished on {}", day_range(language, program.start, program.end), day_medium(language, on)),
-        None => day_range(language, program.start, program.end),
+        Some(on) => format!("{days}, finished on {}", day_range_by(language, on, on, *today)),
+        None => days,
     };
     if let Some((week, of)) = program.week_on(*today).filter(|_| !over) {
         when.push_str(&format!(" · week {week} of {of}"));
@@ -139,7 +140,7 @@ fn page(at: &CaseloadProgram, known: &Known, typed: &Typed, refused: Refused) ->
         }),
         versions: versions(program, &known.exercises, *today),
         comparison: comparison(program, &known.exercises, &known.made, &patient.zone, *today),
-        pauses: program.pauses.iter().rev().map(pause_shown).collect(),
+        pauses: program.pauses.iter().rev().map(|pause| pause_shown(pause, *today)).collect(),
         handout: format!("{here}/handout"),
         revise: (!over).then(|| format!("{here}/revise")),
         pause: matches!(status, ProgramStatus::Active | ProgramStatus::Upcoming).then(|| format!("{here}/pause")),
@@ -192,13 +193,12 @@ fn schedule(version: &Version) -> String {
     format!("{} · {about}", words::schedule(version.weekdays, version.times_a_day))
 }
 
-fn pause_shown(pause: &Pause) -> PauseShown {
+fn pause_shown(pause: &Pause, today: Date) -> PauseShown {
     let language = Language::En;
     PauseShown {
         when: match pause.until {
-            None => format!("Since {}", day_medium(language, pause.from)),
-            Some(until) if until <= pause.from => day_medium(language, pause.from),
-            Some(until) => day_range(language, pause.from, until),
+            None => format!("Since {}", day_range_by(language, pause.from, pause.from, today)),
+            Some(until) => day_range_by(language, pause.from, until.max(pause.from), today),
         },
         reason: pause.reason.clone(),
         resumed: pause.resumed.clone().filter(|reason| !reason.is_empty()),

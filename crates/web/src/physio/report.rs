@@ -5,14 +5,14 @@ use std::collections::{BTreeMap, HashMap};
 use domain::{
     adherence::{Adherence, DayState, adherence},
     ids::ExerciseId,
-    pain::{self, PainChange, Reading, Region, Window},
+    pain::{self, PainChange, Reading, Region, Thresholds, Window},
     person::Zone,
     program::Program,
 };
 use jiff::civil::{Date, Time};
 use render::{
     charts::{self, Change, ChartDay, Weeks},
-    formats::{day_and_year, day_range, day_short, day_with_weekday, hour, one_decimal, percent, percent_points},
+    formats::{change_size, day_and_year, day_range_by, day_short, day_with_weekday, hour, one_decimal, percent, percent_points},
     pages::physio::patient::{ExerciseRow, Figure, LogRow, Report, effort_word, skip_reason},
     words::Language,
 };
@@ -75,7 +75,7 @@ impl Facts<'_> {
             sessions: self.sessions_figure(&sum),
             completion: self.completion_figure(&sum),
             pain: pain_figure(&pain),
-            pain_reading: pain_reading(&pain, self.region),
+            pain_reading: pain_reading(&pain, self.region, self.today),
             effort: self.effort_figure(),
             self_reported: self.self_reported(&sum),
             cut: (self.sessions.len() >= MOST).then(|| {
@@ -304,7 +304,8 @@ pub(super) fn scores(session: &Session) -> String {
 fn pain_figure(change: &PainChange) -> Figure {
     match (change.first, change.last, change.delta) {
         (Some(first), Some(last), Some(delta)) => {
-            let direction = match one_decimal(delta.abs()) {
+            let limits = change.thresholds.map(both).unwrap_or_default();
+            let direction = match change_size(first.mean, last.mean, &limits) {
                 same if same == "0.0" => "unchanged".to_owned(),
                 size if delta < 0.0 => format!("down {size}"),
                 size => format!("up {size}"),
@@ -329,24 +330,41 @@ fn pain_figure(change: &PainChange) -> Figure {
     }
 }
 
-fn pain_reading(change: &PainChange, region: Region) -> Vec<String> {
+fn pain_reading(change: &PainChange, region: Region, today: Date) -> Vec<String> {
     let (Some(first), Some(last), Some(limits)) = (change.first, change.last, change.thresholds) else { return Vec::new() };
     let window = |name: &str, window: Window| {
-        format!("{name}, {}: mean {}, n = {}.", day_range(EN, window.from, window.to), one_decimal(window.mean), window.n)
+        format!("{name}, {}: mean {}, n = {}.", day_range_by(EN, window.from, window.to, today), one_decimal(window.mean), window.n)
     };
     let mut said = vec![window("First 7 days with a score", first), window("Last 7 days with a score", last)];
     if change.delta.is_some() && last.from <= first.to {
         said.push("The two weeks share some days, so the change is understated.".to_owned());
+    }
+    if change.delta.is_some() && change_size(first.mean, last.mean, &both(limits)).contains(' ') {
+        said.push("The change is worked out before the means are rounded.".to_owned());
     }
     said.push(format!(
         "{}: measured twice, a score may differ by {} points (MDC95), and patients notice {} (MCID). A change is called meaningful when it \
          reaches both. Source: {}.",
         place(region),
         number(limits.mdc),
-        number(limits.mcid),
+        noticed(region, limits),
         limits.source
     ));
     said
+}
+
+/// The sizes from which a change reads differently.
+fn both(limits: Thresholds) -> [f64; 2] {
+    [limits.mdc, limits.mcid.max(limits.mdc)]
+}
+
+/// What patients notice, and where the number comes from when it depends on where they began.
+fn noticed(region: Region, limits: Thresholds) -> String {
+    match region {
+        Region::UpperBack | Region::Shoulder | Region::Other => "2 or 33% of the first mean, whichever is less".to_owned(),
+        Region::LowerBack => format!("{} from a first mean like this", number(limits.mcid)),
+        Region::Neck => number(limits.mcid),
+    }
 }
 
 fn place(region: Region) -> &'static str {

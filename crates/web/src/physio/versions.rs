@@ -9,7 +9,7 @@ use domain::{
 };
 use jiff::civil::Date;
 use render::{
-    formats::{about_minutes, day_and_year, day_medium, day_range},
+    formats::{about_minutes, day_and_year, day_medium, day_range_by},
     pages::physio::programs::{CompareCell, CompareRow, Compared, Comparison},
     words::Language,
 };
@@ -122,8 +122,7 @@ fn head(program: &Program, version: &Version, made: &[Made], zone: &Zone, today:
         title: format!("Version {}", version.number),
         when: match days {
             Some((from, _)) if open_end => format!("from {}", day_and_year(EN, from)),
-            Some((from, to)) if from == to => day_and_year(EN, from),
-            Some((from, to)) => day_range(EN, from, to),
+            Some((from, to)) => day_range_by(EN, from, to, today),
             None => "never in effect".to_owned(),
         },
         by: made.map_or_else(String::new, |made| {

@@ -11,7 +11,7 @@ pub struct Behind {
     pub days: Vec<DayRow>,
     /// What they add up to.
     pub total: Total,
-    /// The days on which something was due and nothing was done, newest first.
+    /// The days on which fewer sessions were done than were due, newest first.
     pub missed: Vec<Linked>,
     /// How many more of them there are.
     pub missed_more: usize,
