@@ -5,7 +5,7 @@ import { writeFile } from "node:fs/promises";
 import jsqr from "jsqr";
 import { chromium } from "playwright-core";
 
-const { BASE, CHROMIUM, EMAIL, PASSWORD, REPORT, HANDOUT, SIGN_IN, KEEP } = process.env;
+const { BASE, CHROMIUM, EMAIL, PASSWORD, REPORT, CLINIC, HANDOUT, SIGN_IN, KEEP } = process.env;
 
 // Two pages of A4 at most, counted in the file itself.
 const paper = async (page, keep) => {
@@ -73,6 +73,27 @@ try {
     });
     assert.ok(paint.ink < 90, `${colorScheme}: the words are dark`);
     assert.ok(paint.grey && paint.dashes && paint.wide, JSON.stringify(paint));
+
+    await page.emulateMedia({ media: null, colorScheme });
+    await page.goto(CLINIC);
+    await paper(page, KEEP && `${KEEP}.clinic.pdf`);
+    await page.emulateMedia({ media: "print", colorScheme });
+    const title = await page.locator(".paper-head").innerText();
+    for (const words of ["Riverside Physio", "3 February 2026 to 2 March 2026", "self-reported", "printed on 2 March 2026"]) {
+      assert.ok(title.includes(words), `${words} in ${title}`);
+    }
+    assert.ok((await page.locator(".paper-foot").innerText()).includes("nothing measured it"), "how it is counted stands on paper too");
+    assert.equal(await page.locator(".self").isVisible(), false, "nothing on paper waits to be unfolded");
+    // As wide as the paper between its margins. A word that is cut in two has more lines than words.
+    await page.setViewportSize({ width: 703, height: 900 });
+    const cut = await page.locator(".groups thead th").evaluateAll((heads) => heads.filter((head) => {
+      const range = document.createRange();
+      range.selectNodeContents(head);
+      const lines = new Set([...range.getClientRects()].map((line) => Math.round(line.top))).size;
+      return lines > head.innerText.trim().split(/\s+/).length;
+    }).map((head) => head.innerText));
+    assert.deepEqual(cut, [], "words cut in two");
+    await page.setViewportSize({ width: 1280, height: 900 });
 
     await page.emulateMedia({ media: null, colorScheme });
     await page.goto(HANDOUT);

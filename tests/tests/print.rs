@@ -1,4 +1,4 @@
-//! A patient's report and program on paper, as a browser prints them: two pages of A4 at most for eight weeks and for five exercises, with
+//! A patient's report and program and the clinic's report on paper, as a browser prints them: two pages of A4 at most for each, with
 //! whose it is and when it was printed, legible in black and white; and the code on the program leads to the sign-in page. The browser's part is `browser/print.mjs`.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
@@ -47,6 +47,7 @@ async fn eight_weeks_and_five_exercises_fit_on_two_pages_each() {
         .env("EMAIL", "physio@riverside.test")
         .env("PASSWORD", PASSWORD)
         .env("REPORT", format!("/patients/{}", who.id))
+        .env("CLINIC", "/reports/adherence")
         .env("HANDOUT", format!("/programs/{}/handout", program.id))
         .env("SIGN_IN", "http://localhost:8080/sign-in?next=/today")
         .stdin(Stdio::null())

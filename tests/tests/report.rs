@@ -349,7 +349,18 @@ async fn the_sessions_leave_as_a_file() {
     assert_eq!(lines.len() - 1, logged.parse::<usize>().unwrap());
     assert!(lines[0].starts_with("\u{feff}date,program,performed_at"));
     let first = lines.last().unwrap();
-    assert!(first.starts_with("2026-01-19,Upper back relief,") && first.ends_with(",\"'=HYPERLINK(\"\"x\"\"), sore\""), "{first}");
+    assert!(
+        first.starts_with("2026-01-19,Upper back relief,") && first.ends_with(",\"'=HYPERLINK(\"\"x\"\"), sore\",clinic,yes"),
+        "{first}"
+    );
+    // What counts in the file is what the page counts.
+    let whole = recount(&site.db, who.id, program.start, TODAY, TODAY).await;
+    let counted = lines.iter().filter(|line| line.ends_with(",yes") && line.split(',').nth(5) != Some("0.0000")).count();
+    assert_eq!(counted, usize::try_from(whole.sessions).unwrap(), "of {} lines", lines.len() - 1);
+    assert!(lines.iter().any(|line| line.ends_with(",no")), "a third session of a day does not count");
+    site.db.execute("update session_log set logged_by = null where date = '2026-01-19'").await;
+    let file = hannah.get(&format!("/patients/{}/report.csv", who.id)).await;
+    assert!(file.text.trim_end().ends_with(",patient,yes"), "{}", file.text);
     let refused = hannah.get(&format!("/patients/{}/report.csv?from=soon", who.id)).await;
     assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert!(refused.has("“soon” is not a date."), "{}", refused.text);

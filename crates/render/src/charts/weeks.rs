@@ -111,8 +111,9 @@ pub fn by_week(weeks: &[Week]) -> ByWeek {
     let spoken: Vec<String> = rows.iter().map(|row| format!("week {}, {} (n = {})", row.number, row.share, row.programs)).collect();
     let label = format!("Still logging by week of the program: {}.", spoken.join("; "));
     let svg = format!(
-        "<svg class=\"dbd-svg\" viewBox=\"0 0 {w} {h}\" width=\"{w}\" height=\"{h}\" role=\"img\" aria-label=\"{}\">{inside}</svg>",
+        "<svg class=\"dbd-svg{short}\" viewBox=\"0 0 {w} {h}\" width=\"{w}\" height=\"{h}\" role=\"img\" aria-label=\"{}\">{inside}</svg>",
         escape(&label),
+        short = if weeks.len() <= 6 { " weeks-short" } else { "" },
         w = at(width),
         h = at(HEIGHT),
     );

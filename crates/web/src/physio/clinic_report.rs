@@ -15,14 +15,18 @@ use domain::{
     cohort::{self, Course, Group, Week},
     ids::{ExerciseId, MembershipId},
 };
-use jiff::{Timestamp, civil::Date};
+use jiff::{
+    Timestamp,
+    civil::{Date, Time},
+};
 use render::{
     Nav, charts,
-    formats::{one_decimal, percent, percent_points},
+    formats::{day_and_year, hour, one_decimal, percent, percent_points},
     pages::physio::{
-        clinic_report::{ClinicReport, Report, Row},
+        clinic_report::{COUNTED, ClinicReport, Report, Row},
         patient::{Figure, skip_reason},
     },
+    words::Language,
 };
 use serde::Deserialize;
 use store::{
@@ -38,6 +42,7 @@ use crate::{
     extract::{Now, Pages, Query, Staff},
 };
 
+const EN: Language = Language::En;
 /// The page.
 const ADDRESS: &str = "/reports/adherence";
 /// The most rows of one table; the file has all of them.
@@ -95,6 +100,8 @@ struct Asked {
     period: Period,
     depth: Depth,
     today: Date,
+    /// The clinic’s time of day.
+    time: Time,
 }
 
 impl Asked {
@@ -102,7 +109,12 @@ impl Asked {
         let Wanted { from, to, by } = wanted;
         let today = staff.clinic.zone.date(now);
         let depth = if by == "exercise" { Depth::Exercises } else { Depth::Sessions };
-        Self { period: Period::of_clinic(&period::Wanted::between(from, to), today), depth, today }
+        Self {
+            period: Period::of_clinic(&period::Wanted::between(from, to), today),
+            depth,
+            today,
+            time: staff.clinic.zone.time(now),
+        }
     }
 
     /// The report of these days, at an address of it.
@@ -255,8 +267,17 @@ fn week_cells(week: &Week) -> [String; 13] {
 
 fn view(asked: &Asked, found: Option<Figures>, narrowed: bool) -> ClinicReport {
     let whose = if narrowed { "Your own caseload, and patients on nobody’s" } else { "All patients of the clinic" };
+    let Period { from, to, .. } = asked.period;
     ClinicReport {
         whose: whose.to_owned(),
+        printed: format!(
+            "{} to {} · self-reported · printed on {}, {}",
+            day_and_year(EN, from),
+            day_and_year(EN, to),
+            day_and_year(EN, asked.today),
+            hour(EN, asked.time)
+        ),
+        counted: COUNTED.into(),
         period: asked.period.view_of_clinic(ADDRESS, keep(asked.depth), asked.today),
         too_much: found.is_none().then(|| too_much(asked.depth)),
         report: found.filter(|figures| figures.whole.expected > 0).map(|figures| report(asked, &figures)),

@@ -2,7 +2,8 @@
 //! first. Dates are the patient's civil dates, instants are UTC. What was not given is empty, never 0.
 //!
 //! Columns: `date` it counts for · `program` · `performed_at` · `received_at` · `corrected_at` · `completion` (0 to 1) ·
-//! `exercises_skipped` ("Wall angels: pain; …") · `pain_before` and `pain_after` (0–10) · `effort` (0–10) · `stop_signs` · `note`.
+//! `exercises_skipped` ("Wall angels: pain; …") · `pain_before` and `pain_after` (0–10) · `effort` (0–10) · `stop_signs` · `note` ·
+//! `entered_by` (`patient` or `clinic`) · `counts` (whether it is one of the sessions of the figures: `yes` or `no`).
 //!
 //! A cell that a spreadsheet would take for a formula begins with an apostrophe.
 
@@ -24,7 +25,7 @@ use crate::{
     extract::{Id, Now, Query, Staff},
 };
 
-const COLUMNS: [&str; 12] = [
+const COLUMNS: [&str; 14] = [
     "date",
     "program",
     "performed_at",
@@ -37,6 +38,8 @@ const COLUMNS: [&str; 12] = [
     "effort",
     "stop_signs",
     "note",
+    "entered_by",
+    "counts",
 ];
 
 /// The file. A period that cannot be had is refused with its sentence; before the first program has begun it holds no sessions.
@@ -53,8 +56,9 @@ pub async fn file(
         return Err(PageError::Refused(Some(sentence.to_owned())));
     }
     let mut text = BYTE_ORDER_MARK.to_owned() + &line(COLUMNS);
-    for session in &record.sessions {
-        text.push_str(&line(cells(&record, session)));
+    let counted = record.facts().map(|facts| facts.counted()).unwrap_or_default();
+    for (at, session) in record.sessions.iter().enumerate() {
+        text.push_str(&line(cells(&record, session, counted.contains(&at))));
     }
     let headers = [
         (header::CONTENT_TYPE, "text/csv; charset=utf-8; header=present"),
@@ -63,7 +67,7 @@ pub async fn file(
     Ok((headers, text).into_response())
 }
 
-fn cells(record: &Record, session: &Session) -> [String; 12] {
+fn cells(record: &Record, session: &Session, counts: bool) -> [String; 14] {
     let Session {
         log: _,
         program,
@@ -77,7 +81,7 @@ fn cells(record: &Record, session: &Session) -> [String; 12] {
         note,
         red_flags,
         completion,
-        by_staff: _,
+        by_staff,
         entries,
     } = session;
     let program = record.standing.programs.iter().find(|known| known.id == *program);
@@ -99,5 +103,7 @@ fn cells(record: &Record, session: &Session) -> [String; 12] {
         score(effort.map(|effort| effort.get())),
         red_flags.iter().map(|flag| flag.tag()).collect::<Vec<_>>().join("; "),
         note.clone().unwrap_or_default(),
+        if *by_staff { "clinic" } else { "patient" }.to_owned(),
+        if counts { "yes" } else { "no" }.to_owned(),
     ]
 }

@@ -83,7 +83,7 @@ pub struct Empty {
 
 /// The legend under the table.
 pub fn legend() -> Svg {
-    charts::legend(Language::En, &[DayMark::Done, DayMark::Part, DayMark::Missed, DayMark::Rest, DayMark::Paused])
+    charts::legend(Language::En, &[DayMark::Done, DayMark::Part, DayMark::Missed, DayMark::Rest, DayMark::Paused, DayMark::Open])
 }
 
 impl Page for Caseload {

@@ -16,6 +16,10 @@ pub struct ClinicReport {
     pub whose: String,
     /// Which days.
     pub period: Period,
+    /// "26 October 2026 to 22 November 2026 · self-reported · printed on 22 November 2026, 16:05", for paper.
+    pub printed: String,
+    /// How the figures are counted, sentence by sentence.
+    pub counted: Vec<&'static str>,
     /// Why there is nothing to show: the period asked for holds too much.
     pub too_much: Option<String>,
     /// The figures; `None` when nothing was due in the period, or there is too much.
@@ -74,10 +78,23 @@ pub struct Row {
     pub skipped: Option<String>,
 }
 
+/// How the figures are counted.
+pub const COUNTED: [&str; 4] = [
+    "Every figure rests on what patients logged; nothing measured it. Diaries overstate: in one study 220 sessions were logged where a \
+     sensor measured 176.",
+    "Adherence is sessions done out of sessions due, all patients of a row together. A day that is over without a log counts as missed; \
+     paused days never count; today counts only as far as it is logged.",
+    "Pain compares each patient’s first 7 days with a score in the period with the last 7, and is read only from more than 7 such days. \
+     “Better” and “worse” are meaningful changes by that patient’s region; a short period has few of them.",
+    "Fewer than 5 patients, or 5 sessions due, are counted and not interpreted. A difference between rows is no comparison: who is on a row \
+     was not chosen by chance.",
+];
+
 impl Page for ClinicReport {
     const TEMPLATE: &'static str = "pages/physio/clinic_report.html";
 
     fn samples() -> Vec<Self> {
+        let printed = || "26 October 2026 to 22 November 2026 · self-reported · printed on 22 November 2026, 16:05".to_owned();
         let period = |error: Option<&str>| Period {
             action: "/reports/adherence".into(),
             from: Field { value: "2026-10-26".into(), error: error.map(Into::into) },
@@ -147,17 +164,35 @@ impl Page for ClinicReport {
             weeks: None,
         };
         vec![
-            Self { whose: "All patients of the clinic".into(), period: period(None), too_much: None, report: Some(report) },
-            Self { whose: "Your own caseload".into(), period: period(None), too_much: None, report: Some(whole) },
+            Self {
+                whose: "All patients of the clinic".into(),
+                period: period(None),
+                printed: printed(),
+                counted: COUNTED.into(),
+                too_much: None,
+                report: Some(report),
+            },
+            Self {
+                whose: "Your own caseload".into(),
+                period: period(None),
+                printed: printed(),
+                counted: COUNTED.into(),
+                too_much: None,
+                report: Some(whole),
+            },
             Self {
                 whose: "All patients of the clinic".into(),
                 period: period(Some("That is longer than two years. Choose a shorter period.")),
+                printed: printed(),
+                counted: COUNTED.into(),
                 too_much: None,
                 report: None,
             },
             Self {
                 whose: "All patients of the clinic".into(),
                 period: period(None),
+                printed: printed(),
+                counted: COUNTED.into(),
                 too_much: Some("More than 150,000 sessions were logged in these days.".into()),
                 report: None,
             },
