@@ -36,6 +36,8 @@ enum Command {
     Pages(pages::Pages),
     /// Pages, reports and saving beside the floor, on a seeded size and on one ten times smaller; start, memory and weight
     Size(size::Sizes),
+    /// All of them, one after the other, each as it comes
+    All,
     /// A mail server that only looks for the dot; for the bench itself
     #[command(hide = true)]
     Sink,
@@ -78,7 +80,18 @@ struct Reminders {
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    match Command::parse() {
+    run(Command::parse()).await
+}
+
+async fn run(command: Command) -> Result<()> {
+    match command {
+        Command::All => {
+            for part in ["size", "pages", "reminders"] {
+                // One level deep: none of them is `all`.
+                Box::pin(run(Command::try_parse_from(["bench", part])?)).await?;
+            }
+            Ok(())
+        }
         Command::Reminders(wanted) => reminders::run(&wanted).await,
         Command::Pages(wanted) => pages::run(&wanted).await,
         Command::Size(wanted) => size::run(&wanted).await,
