@@ -62,8 +62,8 @@ async fn measured(db: &Db) -> Vec<(&'static str, u64)> {
     all
 }
 
-/// What stands for each patient may be looked up in an index, patient by patient: so many pages.
-const A_PATIENT: u64 = 8;
+/// What stands for each patient may be looked up in an index, patient by patient: so many pages, for the sessions of sixty weeks.
+const A_PATIENT: u64 = 20;
 
 /// A level of an index more is a few pages for each descent; ten times the rows would be ten times the pages.
 #[track_caller]

@@ -7,17 +7,17 @@ use domain::{
     adherence::Logged,
     attention::{Flagged, Question, Scored},
     ids::{LogId, MembershipId, PatientId, ProgramId},
-    pain::{PainPoint, Region},
+    pain::Region,
     person::Zone,
-    session_log::{PainScore, RedFlag},
+    session_log::{PainScore, RedFlag, ScoreError},
 };
-use jiff::{Timestamp, civil::Date};
+use jiff::{Timestamp, ToSpan as _, civil::Date};
 use sea_orm::FromQueryResult;
 use uuid::Uuid;
 
 use crate::{
     StoreError, Tx,
-    convert::{At, from_date, to_date, to_instant},
+    convert::{At, from_date, to_instant},
 };
 
 /// A patient as a line of the caseload names them.
@@ -101,8 +101,6 @@ pub(crate) fn pattern(search: &str) -> String {
 pub struct Sessions {
     /// For adherence; without entries.
     pub logs: Vec<Logged>,
-    /// Pain before and after each session, where either was given.
-    pub pain: Vec<PainPoint>,
     /// Sessions with a score after them.
     pub scores: Vec<Scored>,
     /// Sessions with stop signs.
@@ -130,68 +128,96 @@ pub struct Window {
 /// # Errors
 /// The store's own.
 pub async fn sessions(tx: &Tx, patients: &[PatientId], window: Window) -> Result<HashMap<PatientId, Sessions>, StoreError> {
-    #[derive(FromQueryResult)]
-    struct Row {
-        id: Uuid,
-        patient_id: Uuid,
-        program_id: Uuid,
-        date: time::Date,
-        performed_at: At,
-        completion: f64,
-        pain_before: Option<i16>,
-        pain_after: Option<i16>,
-        red_flags: Vec<String>,
-        received_at: At,
-        noted: bool,
-        answered: bool,
-    }
     let ids: Vec<Uuid> = patients.iter().map(|id| id.0).collect();
     let Window { always, ended, never } = window;
     let values = [tx.clinic().0.into(), ids.into(), from_date(always).into(), from_date(ended).into(), from_date(never).into()];
-    let mut rows: Vec<Row> = tx.all(include_str!("caseload_sessions.sql"), values).await?;
-    rows.sort_unstable_by_key(|row| (row.date, row.performed_at, row.id));
-    let mut by_patient: HashMap<PatientId, Sessions> = HashMap::with_capacity(patients.len());
-    for row in rows {
-        let Row {
-            id,
-            patient_id,
-            program_id,
-            date,
-            performed_at,
-            completion,
-            pain_before,
-            pain_after,
-            red_flags,
-            received_at,
-            noted,
-            answered,
-        } = row;
-        let corrupt = |column: &'static str| StoreError::corrupt("session_log", column, id, "out of range");
-        let pain = |score: Option<i16>, column: &'static str| {
-            score.map(|score| PainScore::new(i64::from(score)).map_err(|_| corrupt(column))).transpose()
-        };
-        let date = to_date(date).ok_or_else(|| corrupt("date"))?;
-        let (program, log) = (ProgramId(program_id), LogId(id));
-        let (before, after) = (pain(pain_before, "pain_before")?, pain(pain_after, "pain_after")?);
-        let facts = by_patient.entry(PatientId(patient_id)).or_default();
-        facts.logs.push(Logged { program, date, completion, entries: Vec::new() });
-        facts.last = facts.last.max(Some(date));
-        if before.is_some() || after.is_some() {
-            facts.pain.push(PainPoint { date, before, after });
+    let rows: Vec<SessionsRow> = tx.all(include_str!("caseload_sessions.sql"), values).await?;
+    rows.into_iter().map(|row| Ok((PatientId(row.patient_id), row.sessions(never)?))).collect()
+}
+
+/// One patient's sessions: arrays of the same length, and shorter ones for what few sessions have.
+#[derive(FromQueryResult)]
+struct SessionsRow {
+    patient_id: Uuid,
+    ids: Vec<Uuid>,
+    programs: Vec<Uuid>,
+    /// Since the window's first day.
+    days: Vec<i16>,
+    /// In microseconds since 1970.
+    performed: Vec<i64>,
+    completions: Vec<f64>,
+    /// −1 where it was not given.
+    afters: Vec<i16>,
+    flagged: Vec<Uuid>,
+    flags: Vec<String>,
+    noted: Vec<Uuid>,
+    received: Vec<i64>,
+    answered: Vec<bool>,
+}
+
+/// A session as the arrays tell it.
+struct One {
+    date: Date,
+    performed_at: Timestamp,
+    id: Uuid,
+    program: ProgramId,
+    completion: f64,
+    after: Option<PainScore>,
+}
+
+impl SessionsRow {
+    fn sessions(self, from: Date) -> Result<Sessions, StoreError> {
+        let all = self.oldest_first(from)?;
+        let of: HashMap<Uuid, &One> = all.iter().map(|one| (one.id, one)).collect();
+        let mut sessions = Sessions { last: all.last().map(|one| one.date), ..Sessions::default() };
+        for One { date, performed_at, id, program, completion, after } in &all {
+            let (date, log) = (*date, LogId(*id));
+            sessions.logs.push(Logged { program: *program, date, completion: *completion, entries: Vec::new() });
+            if let Some(after) = *after {
+                sessions.scores.push(Scored { log, date, performed_at: *performed_at, after });
+            }
         }
-        if let Some(after) = after {
-            let performed_at = to_instant(performed_at).ok_or_else(|| corrupt("performed_at"))?;
-            facts.scores.push(Scored { log, date, performed_at, after });
+        for (id, words) in self.flagged.iter().zip(&self.flags) {
+            let Some(One { date, program, .. }) = of.get(id) else { continue };
+            let flags = words.split(' ').map(|word| word.parse::<RedFlag>().map_err(|_| corrupt("red_flags", *id)));
+            let flags = flags.collect::<Result<_, _>>()?;
+            sessions.flagged.push(Flagged { log: LogId(*id), program: *program, date: *date, flags });
         }
-        if !red_flags.is_empty() {
-            let flags =
-                red_flags.iter().map(|word| word.parse::<RedFlag>().map_err(|_| corrupt("red_flags"))).collect::<Result<_, _>>()?;
-            facts.flagged.push(Flagged { log, program, date, flags });
+        for ((id, received), answered) in self.noted.iter().zip(&self.received).zip(&self.answered) {
+            let Some(One { date, .. }) = of.get(id) else { continue };
+            let at = Timestamp::from_microsecond(*received).map_err(|_| corrupt("received_at", *id))?;
+            sessions.questions.push(Question { id: *id, date: *date, at, answered: *answered });
         }
-        if noted {
-            let at = to_instant(received_at).ok_or_else(|| corrupt("received_at"))?;
-            facts.questions.push(Question { id, date, at, answered });
-        }
+        sessions.flagged.sort_unstable_by_key(|flagged| (flagged.date, flagged.log));
+        sessions.questions.sort_unstable_by_key(|question| (question.date, question.at, question.id));
+        Ok(sessions)
     }
-    Ok(by_patient)
+
+    fn oldest_first(&self, from: Date) -> Result<Vec<One>, StoreError> {
+        let Self { ids, programs, days, performed, completions, afters, .. } = self;
+        let mut all = Vec::with_capacity(ids.len());
+        let times = days.iter().zip(performed);
+        let facts = programs.iter().zip(completions).zip(afters);
+        for ((id, (day, performed)), ((program, completion), after)) in ids.iter().zip(times).zip(facts) {
+            all.push(One {
+                date: from.checked_add(i32::from(*day).days()).map_err(|_| corrupt("date", *id))?,
+                performed_at: Timestamp::from_microsecond(*performed).map_err(|_| corrupt("performed_at", *id))?,
+                id: *id,
+                program: ProgramId(*program),
+                completion: *completion,
+                after: score(*after).map_err(|_| corrupt("pain_after", *id))?,
+            });
+        }
+        all.sort_unstable_by_key(|one| (one.date, one.performed_at, one.id));
+        Ok(all)
+    }
+}
+
+/// A score, or none for −1.
+fn score(value: i16) -> Result<Option<PainScore>, ScoreError> {
+    if value < 0 { Ok(None) } else { PainScore::new(i64::from(value)).map(Some) }
+}
+
+fn corrupt(column: &'static str, id: Uuid) -> StoreError {
+    StoreError::corrupt("session_log", column, id, "out of range")
 }
