@@ -122,7 +122,9 @@ async fn a_note_is_answered_and_the_patient_reads_it() {
 async fn an_answer_without_words_or_with_too_many_is_refused_with_what_was_typed() {
     let mut story = Story::begin().await;
     let long = format!("{}<b>", "é".repeat(1000));
-    for (text, sentence) in [("  \r\n ", "Write an answer first."), (long.as_str(), "1,000 characters at most")] {
+    // A zero-width space is kept like any letter, and the patient would be mailed about an answer in which nothing stands.
+    let nothing = [("  \r\n ", "Write an answer first."), ("\u{200B}", "Write an answer first.")];
+    for (text, sentence) in nothing.into_iter().chain([(long.as_str(), "1,000 characters at most")]) {
         let refused = story.answer(text).await;
         assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
         assert!(refused.has(sentence), "{}", refused.text);

@@ -22,5 +22,6 @@ pub mod reminder;
 pub mod reminder_story;
 pub mod session_log;
 mod tags;
+pub mod text;
 
 pub use tags::UnknownTag;

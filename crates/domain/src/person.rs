@@ -2,6 +2,7 @@
 //! patient's days begin and end.
 
 use crate::tags::tagged;
+use crate::text::is_blank;
 use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
@@ -149,7 +150,7 @@ impl PersonName {
         }
         let name = trimmed.split_whitespace().collect::<Vec<_>>().join(" ");
         match name.chars().count() {
-            0 => Err(PersonNameError::Missing),
+            _ if is_blank(&name) => Err(PersonNameError::Missing),
             n if n > Self::MAX_CHARS => Err(PersonNameError::TooLong),
             _ => Ok(Self(name)),
         }

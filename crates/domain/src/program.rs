@@ -12,6 +12,7 @@ pub use weekdays::Weekdays;
 use crate::dose::Dose;
 use crate::ids::{ExerciseId, PatientId, PrescriptionId, ProgramId};
 use crate::person::Role;
+use crate::text::is_blank;
 use jiff::ToSpan;
 use jiff::civil::Date;
 
@@ -258,7 +259,7 @@ impl Program {
             return Err(ProgramError::PauseEndsBeforeStart);
         }
         let reason = reason.trim();
-        if reason.is_empty() {
+        if is_blank(reason) {
             return Err(ProgramError::ReasonMissing);
         }
         Ok(self.add_pause(from, until, reason, false))
@@ -295,7 +296,7 @@ impl Program {
             if !by.is_staff() {
                 return Err(ProgramError::NeedsPhysiotherapist);
             }
-            if reason.is_empty() {
+            if is_blank(reason) {
                 return Err(ProgramError::ReasonMissing);
             }
         }

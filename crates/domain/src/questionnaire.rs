@@ -20,6 +20,7 @@ pub use schedule::{Asking, CLOSING_DAYS, Every, Round, RoundKind, due, rounds};
 
 use crate::ids::{ActivityId, AnswerId, PatientId, ProgramId};
 use crate::tags::tagged;
+use crate::text::is_blank;
 use jiff::{Timestamp, ToSpan, civil::Date};
 
 /// The most activities in one program. The scale asks for 3; up to 5 are taken.
@@ -133,7 +134,7 @@ impl ActivityName {
     pub fn parse(typed: &str) -> Result<Self, AnswerError> {
         let name = typed.split_whitespace().collect::<Vec<_>>().join(" ");
         match name.chars().count() {
-            0 => Err(AnswerError::NameMissing),
+            _ if is_blank(&name) => Err(AnswerError::NameMissing),
             n if n > MAX_ACTIVITY_CHARS => Err(AnswerError::NameTooLong),
             _ => Ok(Self(name)),
         }

@@ -4,6 +4,7 @@
 use crate::ids::{LogId, PrescriptionId, ProgramId};
 use crate::program::{Prescription, Program, Version, days_between};
 use crate::tags::tagged;
+use crate::text::is_blank;
 use jiff::Timestamp;
 use jiff::civil::Date;
 
@@ -250,7 +251,7 @@ impl SessionLog {
             || self.pain_before.is_some()
             || self.pain_after.is_some()
             || self.effort.is_some()
-            || self.note.as_ref().is_some_and(|note| !note.trim().is_empty());
+            || self.note.as_ref().is_some_and(|note| !is_blank(note));
         if !said_something {
             return Err(LogError::Empty);
         }

@@ -43,6 +43,8 @@ fn names_stay_on_one_line_and_within_120_characters() {
     assert_eq!(PersonName::parse(&"é".repeat(121)), Err(PersonNameError::TooLong));
     assert_eq!(PersonName::parse(&"x".repeat(500)), Err(PersonNameError::TooLong));
     assert_eq!(PersonName::parse(" \u{3000} "), Err(PersonNameError::Missing));
+    assert_eq!(PersonName::parse("\u{200B}\u{3164}"), Err(PersonNameError::Missing), "nothing of it can be seen");
+    assert!(PersonName::parse("رضا\u{200C}پور").is_ok(), "joiners belong to some scripts");
     assert_eq!(PersonName::parse("a\r\nSubject: b"), Err(PersonNameError::ControlCharacter));
     assert_eq!(PersonName::parse("a\u{202E}b"), Err(PersonNameError::ControlCharacter));
 }

@@ -118,7 +118,9 @@ fn only_staff_resume_after_a_stop_sign_and_say_why() {
     assert!(!program.stop(today), "once is enough");
     assert_eq!(program.status(today), ProgramStatus::Paused);
     assert_eq!(program.resume(today, Role::Patient, "I feel fine").unwrap_err(), ProgramError::NeedsPhysiotherapist);
-    assert_eq!(program.resume(today, Role::Owner, "  ").unwrap_err(), ProgramError::ReasonMissing);
+    for nothing in ["  ", "\u{200B}", "\u{2060} \u{00AD}"] {
+        assert_eq!(program.resume(today, Role::Owner, nothing).unwrap_err(), ProgramError::ReasonMissing);
+    }
     assert!(program.is_stopped());
     program.resume(today, Role::Physiotherapist, "Seen and cleared").unwrap();
     assert_eq!(program.status(today), ProgramStatus::Active, "the same day goes on");

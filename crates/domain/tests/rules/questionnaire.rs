@@ -191,6 +191,7 @@ fn not_given_is_not_zero_and_zero_is() {
 fn names_and_scores_have_limits() {
     assert_eq!(ActivityName::parse("  Lifting\r\n my  son ").unwrap().as_str(), "Lifting my son");
     assert_eq!(ActivityName::parse(" \n "), Err(AnswerError::NameMissing));
+    assert_eq!(ActivityName::parse("\u{200B} \u{2800}"), Err(AnswerError::NameMissing), "nothing of it can be seen");
     assert!(ActivityName::parse(&"ä".repeat(80)).is_ok());
     assert_eq!(ActivityName::parse(&"ä".repeat(81)), Err(AnswerError::NameTooLong));
     for wrong in [-1, 11, 256, i64::MAX] {

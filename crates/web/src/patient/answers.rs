@@ -5,6 +5,7 @@ use domain::{
     person::Language,
     program::{Prescription, Program, Version},
     session_log::{Effort, Entry, LogError, MAX_NOTE_CHARS, Outcome, PainScore, RedFlag, SessionLog, SkipReason, entry_completion},
+    text::is_blank,
 };
 use jiff::{SignedDuration, Timestamp, civil::Date};
 use render::{
@@ -275,7 +276,8 @@ fn note(language: Language, typed: &str) -> (Option<String>, Field) {
     // Browsers send CRLF for a new line.
     let text = typed.replace("\r\n", "\n");
     match text.chars().count() {
-        0 => (None, Field::default()),
+        // Nothing that could be read or answered, whatever signs it is made of.
+        _ if is_blank(&text) => (None, Field::default()),
         n if n <= MAX_NOTE_CHARS => (Some(text.clone()), Field::holding(text)),
         _ => (Some(text.chars().take(MAX_NOTE_CHARS).collect()), Field::refused(text, words(language, "error-note"))),
     }

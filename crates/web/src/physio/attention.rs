@@ -8,6 +8,7 @@ use axum::{
 use domain::{
     attention::{Attention, AttentionKind, Mark, MarkState},
     ids::PatientId,
+    text::is_blank,
 };
 use jiff::{Timestamp, ToSpan, civil::Date};
 use render::{Field, Flash, Nav, formats::day_medium, words::Language};
@@ -61,7 +62,7 @@ pub async fn acknowledge(
         )
         .await;
     }
-    let note = (!note.is_empty()).then(|| note.to_owned());
+    let note = (!is_blank(note)).then(|| note.to_owned());
     match decide(&app.store, staff.scope.clone(), patient, &form, MarkState::Acknowledged, note, now).await? {
         true => Ok(done(&pages, patient, "Acknowledged. It comes back when there are new facts.")),
         false => gone(&app, staff.scope, patient, now, &pages, form.note.trim()).await,

@@ -5,7 +5,7 @@ use axum::{
     extract::State,
     response::{IntoResponse as _, Response},
 };
-use domain::ids::LogId;
+use domain::{ids::LogId, text::is_blank};
 use jiff::{Timestamp, civil::Date};
 use render::{Field, Flash, Nav};
 use serde::Deserialize;
@@ -113,7 +113,7 @@ fn read(typed: &str) -> Result<String, &'static str> {
     // A browser sends line breaks as two characters and counts them as one.
     let text = typed.replace("\r\n", "\n").trim().to_owned();
     match text.chars().count() {
-        0 => Err("Write an answer first."),
+        _ if is_blank(&text) => Err("Write an answer first."),
         n if n > MAX_CHARS => Err("The answer is too long: 1,000 characters at most."),
         _ => Ok(text),
     }
