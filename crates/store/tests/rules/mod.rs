@@ -287,6 +287,20 @@ pub const RULES: &[Rule] = &[
         ],
     },
     Rule {
+        // Found otherwise: what was done in a session and what it said before by the session, a browser's session by its token, a breach by itself.
+        says: "tables about patients that no index finds by the patient: a page of one would read those of the clinic",
+        finds: "select c.relname from pg_class c
+            join pg_attribute p on p.attrelid = c.oid and p.attname = 'patient_id' join pg_attribute k on k.attrelid = c.oid and k.attname = 'clinic_id'
+            where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p')
+              and c.relname not in ('log_entry', 'log_revision', 'session', 'breach')
+              and not exists (select from pg_index i where i.indrelid = c.oid
+                and coalesce(pg_get_expr(i.indpred, i.indrelid), '(patient_id IS NOT NULL)') = '(patient_id IS NOT NULL)' and i.indkey[0] = k.attnum and i.indkey[1] = p.attnum)",
+        offences: &[
+            ("drop index prescription_by_patient", "prescription"),
+            ("create table x (clinic_id uuid, patient_id uuid, primary key (patient_id, clinic_id))", "x"),
+        ],
+    },
+    Rule {
         says: "what the role for backups may do beside reading",
         finds: "select distinct c.relname || ': ' || lower(a.privilege_type) from pg_class c cross join aclexplode(c.relacl) a
             where c.relnamespace = 'public'::regnamespace and a.grantee = 'homestretch_backup'::regrole and a.privilege_type <> 'SELECT'",
