@@ -139,6 +139,21 @@ async fn an_answer_without_words_or_with_too_many_is_refused_with_what_was_typed
 }
 
 #[tokio::test]
+async fn the_mail_about_a_colleagues_answer_names_nobody_else() {
+    let mut story = Story::begin().await;
+    let mut olivia = story.site.browser();
+    story.site.give_password(story.site.clinic.owner.account).await;
+    olivia.sign_in("owner@riverside.test", PASSWORD).await;
+    let done = olivia.post(&format!("/logs/{}/replies", story.log), &[("text", ANSWER)]).await;
+    assert_eq!(done.status, StatusCode::SEE_OTHER, "{}", done.text);
+    let mails = story.mails().await;
+    let text = mails[0].text().replace('\n', " ");
+    assert!(text.contains("Riverside Physio has answered what you wrote."), "{text}");
+    assert!(!text.contains("Hannah"), "it was not Hannah who answered: {text}");
+    assert!(story.patient.get("/today").await.has("An answer from Olivia Tan"), "their page says who it was");
+}
+
+#[tokio::test]
 async fn the_same_answer_twice_is_one_and_a_mail_a_day_is_enough_until_it_is_read() {
     let mut story = Story::begin().await;
     story.answer(ANSWER).await;

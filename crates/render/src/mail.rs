@@ -148,13 +148,11 @@ pub struct Test {
 /// Tells a patient that what they wrote was answered. Neither the question nor the answer is in it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Answer {
-    /// From which clinic.
+    /// From which clinic. Nobody is named: whoever of its staff answered, and two who did share one mail.
     pub sender: Sender,
     /// The patient's given name.
     pub name: String,
-    /// The physiotherapist who looks after the patient, if somebody does.
-    pub by: Option<String>,
-    /// `/today`, absolute; it asks for the password.
+    /// `/today`, absolute; who answered stands there. It asks for the password.
     pub link: String,
 }
 
@@ -360,12 +358,7 @@ impl Mail for Answer {
     const KIND: &'static str = "answer";
 
     fn samples() -> Vec<Self> {
-        let one = Self {
-            sender: Sender::sample(),
-            name: "Wei Ling".into(),
-            by: Some("Hannah".into()),
-            link: "https://clinic.example/today".into(),
-        };
-        vec![Self { by: None, sender: Sender::sample_bare(), ..one.clone() }, one]
+        let one = Self { sender: Sender::sample(), name: "Wei Ling".into(), link: "https://clinic.example/today".into() };
+        vec![Self { sender: Sender::sample_bare(), ..one.clone() }, one]
     }
 }

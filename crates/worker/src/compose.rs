@@ -6,7 +6,7 @@ use std::{sync::Arc, time::SystemTime};
 
 use domain::{
     dose,
-    person::{Email, Language, Zone},
+    person::{Email, Language, PersonName, Zone},
     program::Program,
 };
 use jiff::{Timestamp, civil::Date};
@@ -163,7 +163,7 @@ impl Composer {
                 let member = facts.member(notice).ok_or(ComposeError::Missing("member of staff"))?;
                 let mail = Invitation {
                     sender,
-                    name: first(&member.name),
+                    name: called(&member.name),
                     inviter: None,
                     staff: true,
                     link: self.links.welcome(token()?),
@@ -187,7 +187,7 @@ impl Composer {
                 let person = facts.person(notice).ok_or(ComposeError::Missing("account"))?;
                 let mail = PasswordReset {
                     sender,
-                    name: first(&person.name),
+                    name: called(&person.name),
                     link: self.links.password_reset(token()?),
                     expires: moment(person.language, &clinic.zone, now + link::RESET_LASTS),
                 };
@@ -240,8 +240,7 @@ impl Composer {
             }
             Kind::Answer => {
                 let patient = patient()?;
-                let by = patient.physiotherapist.as_deref().map(first);
-                let mail = Answer { sender, name: patient.name.called().to_owned(), by, link: self.links.to("/today") };
+                let mail = Answer { sender, name: patient.name.called().to_owned(), link: self.links.to("/today") };
                 Ok((patient.name.to_string(), mail::render(&self.templates, patient.language, &mail)?))
             }
             Kind::Test => {
@@ -278,9 +277,9 @@ fn sender(clinic: &ClinicFacts) -> Sender {
     }
 }
 
-/// The given name, for a greeting.
-fn first(name: &str) -> String {
-    name.split_whitespace().next().unwrap_or(name).to_owned()
+/// What to call a member of staff: "Dr" is nobody's name.
+fn called(name: &str) -> String {
+    PersonName::parse(name).map_or_else(|_| name.to_owned(), |name| name.called().to_owned())
 }
 
 fn moment(language: Language, zone: &Zone, at: Timestamp) -> String {

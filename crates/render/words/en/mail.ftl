@@ -67,6 +67,5 @@ mail-test-asked = You, or somebody signed in as you, asked for this mail.
 mail-answer-subject = You have a message from { $clinic }
 mail-answer-preview = Read it when you have a moment.
 mail-answer-body = { $clinic } has answered what you wrote. The answer waits for you on your page for today.
-mail-answer-body-by = { $by } has answered what you wrote. The answer waits for you on your page for today.
 mail-answer-button = Read the answer
 mail-answer-why = It is not in this mail, so that nobody else reads it. You sign in with your password to see it.
