@@ -114,7 +114,12 @@ async fn activities_are_named_scored_again_and_compared() {
     assert!(!story.patient.get("/today").await.has("How are your activities?"), "nobody asked yet");
     assert_eq!(story.patient.get(&story.questions()).await.location(), "/today");
     let page = story.page();
-    assert!(story.hannah.get(&page).await.has("Not asked."));
+    let unasked = story.hannah.get(&page).await;
+    assert!(
+        unasked.has("Not asked.") && unasked.has("<section class=\"card pad change no-print\""),
+        "nothing for paper\n{}",
+        unasked.text
+    );
     story.switch(&[("every", "4")]).await;
     assert!(story.hannah.get(&page).await.has("Asked every 4 weeks. Asked from today on."));
 
@@ -177,6 +182,7 @@ async fn activities_are_named_scored_again_and_compared() {
     ] {
         assert!(read.has(words), "{words}: {}", read.text);
     }
+    assert!(read.has("<section class=\"card pad change\"") && read.has("<div class=\"change-program\""), "it stands on paper too");
     // For the low back there is a published value, and the same answers mean more.
     story.site.db.execute("update patient set region = 'lower_back'").await;
     let read = story.hannah.get(&page).await;

@@ -18,7 +18,7 @@ const RISE: f64 = 2.0;
 const SAME_RISE_DAYS: i32 = 7;
 
 /// The newest session of the last 14 days with pain at or above the limit.
-/// Every such session is a fact of its own.
+/// Every such session is a fact of its own, and so is another score in a correction.
 pub(super) fn high(scores: &[Scored], limit: u8, today: Date) -> Option<Attention> {
     scores
         .iter()
@@ -27,7 +27,7 @@ pub(super) fn high(scores: &[Scored], limit: u8, today: Date) -> Option<Attentio
         .map(|scored| Attention {
             kind: AttentionKind::PainHigh,
             since: scored.date,
-            key: scored.log.to_string(),
+            key: format!("{} {}", scored.log, scored.after.get()),
             facts: Facts::PainHigh { score: scored.after, limit, log: scored.log },
         })
 }

@@ -153,6 +153,7 @@ fn pain_is_high_from_the_clinics_limit_on() {
     assert!(high(&[(0, 9)], 7, 13).is_some());
     assert_eq!(high(&[(0, 9)], 7, 14), None);
     assert_ne!(high(&[(0, 9), (3, 7)], 7, 3).unwrap().key, high(&[(0, 9)], 7, 3).unwrap().key);
+    assert_ne!(high(&[(0, 7)], 7, 3).unwrap().key, high(&[(0, 10)], 7, 3).unwrap().key, "corrected from 7 to 10");
 }
 
 #[test]

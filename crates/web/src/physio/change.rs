@@ -57,7 +57,8 @@ impl Told {
     /// The section; `None` where nothing was asked and nothing can be.
     pub fn section(&self, programs: &[&Program], region: Region, today: Date) -> Option<ChangeSection> {
         let shown: Vec<ProgramChange> = programs.iter().filter_map(|program| self.program(program, region, today)).collect();
-        (!shown.is_empty()).then_some(ChangeSection { programs: shown })
+        let told = shown.iter().any(|program| program.activities.is_some() || !program.ratings.is_empty());
+        (!shown.is_empty()).then_some(ChangeSection { told, programs: shown })
     }
 
     fn program(&self, program: &Program, region: Region, today: Date) -> Option<ProgramChange> {

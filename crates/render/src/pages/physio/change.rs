@@ -7,6 +7,8 @@ use crate::forms::{Choice, Field};
 /// The section.
 #[derive(Debug, Clone, Serialize)]
 pub struct ChangeSection {
+    /// Whether anything was told; what can only be asked is not for paper.
+    pub told: bool,
     /// The programs in which something was or can be asked, newest first.
     pub programs: Vec<ProgramChange>,
 }
@@ -125,6 +127,6 @@ impl ChangeSection {
             activities: told.activities.clone().map(|activities| Activities { cut: None, figure: None, ..activities }),
             ..told.clone()
         };
-        Self { programs: vec![told, none, over] }
+        Self { told: true, programs: vec![told, none, over] }
     }
 }
