@@ -50,6 +50,10 @@ pub struct Proxy {
     url: String,
     holds: Arc<Mutex<Vec<Arc<Hold>>>>,
     answered: Arc<AtomicUsize>,
+    /// How many connections there were so far.
+    opened: Arc<AtomicUsize>,
+    /// So many of the first of them say nothing any more.
+    silent: Arc<AtomicUsize>,
 }
 
 #[derive(Debug)]
@@ -84,18 +88,32 @@ impl Proxy {
         let url = url.replace(&server, &here.to_string());
         let answered = Arc::<AtomicUsize>::default();
         let tally = answered.clone();
+        let (opened, silent) = (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
+        let (count, hushed) = (opened.clone(), silent.clone());
         tokio::spawn(async move {
             while let Ok((near, _)) = listener.accept().await {
+                let path = Path { number: count.fetch_add(1, Ordering::SeqCst), silent: hushed.clone() };
                 let Ok(far) = TcpStream::connect(&server).await else { continue };
                 let (near_in, near_out) = near.into_split();
                 let (far_in, far_out) = far.into_split();
                 // An answer is held by whoever saw the question pass.
                 let (gate, open) = watch::channel(None);
-                tokio::spawn(questions(near_in, far_out, shared.clone(), gate));
-                tokio::spawn(answers(far_in, near_out, open, tally.clone()));
+                tokio::spawn(questions(near_in, far_out, shared.clone(), gate, path.clone()));
+                tokio::spawn(answers(far_in, near_out, open, tally.clone(), path));
             }
         });
-        Self { url, holds, answered }
+        Self { url, holds, answered, opened, silent }
+    }
+
+    /// From now on every connection that is open is silent: what is said on it arrives nowhere, in neither direction, and neither end
+    /// hears that the other closes it. New ones work. So it is when a machine freezes or a path is dropped.
+    pub fn silence(&self) {
+        self.silent.store(self.opened(), Ordering::SeqCst);
+    }
+
+    /// How many connections there were so far.
+    pub fn opened(&self) -> usize {
+        self.opened.load(Ordering::SeqCst)
     }
 
     /// How many round trips there were so far, on all connections: how often the server said that it is ready for more.
@@ -151,12 +169,34 @@ impl Drop for Held {
     }
 }
 
+/// The way of one connection's bytes.
+#[derive(Debug, Clone)]
+struct Path {
+    number: usize,
+    silent: Arc<AtomicUsize>,
+}
+
+impl Path {
+    fn is_silent(&self) -> bool {
+        self.number < self.silent.load(Ordering::SeqCst)
+    }
+}
+
 type Gate = Option<Arc<Hold>>;
 
-async fn questions(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, holds: Arc<Mutex<Vec<Arc<Hold>>>>, gate: watch::Sender<Gate>) {
+async fn questions(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    holds: Arc<Mutex<Vec<Arc<Hold>>>>,
+    gate: watch::Sender<Gate>,
+    path: Path,
+) {
     let mut buffer = vec![0; 64 << 10];
     while let Ok(count @ 1..) = from.read(&mut buffer).await {
         let bytes = buffer.get(..count).unwrap_or_default();
+        if path.is_silent() {
+            continue;
+        }
         let hold = caught(&holds, bytes);
         if let Some(hold) = &hold
             && hold.side == Side::Answer
@@ -172,14 +212,27 @@ async fn questions(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, holds: Arc<M
             break;
         }
     }
+    if path.is_silent() {
+        // The server hears nothing of it, and its end stays open for as long as the server keeps it.
+        return to.forget();
+    }
     // Whoever asked has gone: the server hears of it as it would by the connection's end.
     let _ = to.shutdown().await;
 }
 
-async fn answers(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, gate: watch::Receiver<Gate>, tally: Arc<AtomicUsize>) {
+async fn answers(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    gate: watch::Receiver<Gate>,
+    tally: Arc<AtomicUsize>,
+    path: Path,
+) {
     let mut frames = Frames::default();
     let mut buffer = vec![0; 64 << 10];
     while let Ok(count @ 1..) = from.read(&mut buffer).await {
+        if path.is_silent() {
+            continue;
+        }
         let hold = gate.borrow().clone();
         if let Some(hold) = hold.filter(|hold| !*hold.released.borrow()) {
             hold.reached.send_modify(|reached| *reached += 1);
@@ -191,6 +244,9 @@ async fn answers(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, gate: watch::R
         if to.write_all(bytes).await.is_err() {
             break;
         }
+    }
+    if path.is_silent() {
+        return to.forget();
     }
     let _ = to.shutdown().await;
 }
