@@ -2,6 +2,8 @@
 
 use sea_orm::{DbErr, RuntimeErr, SqlxError};
 
+use crate::db::Step;
+
 /// An error of the store.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
@@ -29,6 +31,34 @@ pub enum StoreError {
     /// The database cannot be reached, is starting or stopping, or has no connection to spare. Trying again later may work.
     #[error("the database is not available: {0}")]
     Unavailable(String),
+    /// A step took longer than it may ([`Timeouts`](crate::Timeouts)); its connection is closed. Nothing of the transaction was saved.
+    #[error("the database did not answer in time (step: {0})")]
+    TimedOut(Step),
+    /// The answer to a COMMIT did not come: whether the work was saved is unknown.
+    #[error("unknown whether it was saved: {0}")]
+    Unconfirmed(String),
+    /// The server takes no writes: a standby, or one that was made read-only.
+    #[error("the database takes no writes (it is a standby or read-only)")]
+    ReadOnly,
+    /// The connection does not work in the role that was asked for, or that role is bound by no policy. Nothing may be served over it.
+    #[error(
+        "the database connection is not in the role {asked}: {why}. Nothing is served, because row-level security may not hold"
+    )]
+    WrongRole {
+        /// The role that was asked for.
+        asked: &'static str,
+        /// What is wrong.
+        why: String,
+    },
+    /// A pooler hands connections on between transactions, so that no role can be relied on.
+    #[error(
+        "there is a pooler in transaction or statement mode before the database: roles and settings would pass to other clients. Use \
+         its session mode, or connect without it"
+    )]
+    PooledInTransactions,
+    /// DATABASE_URL cannot be used. The text does not repeat it.
+    #[error("the address cannot be read: {0}")]
+    Address(String),
     /// The schema is not the one this program expects.
     #[error("the database needs `homestretch migrate`: {0}")]
     NotMigrated(String),
@@ -55,6 +85,11 @@ impl StoreError {
     /// A row that the domain refuses.
     pub fn corrupt(table: &'static str, column: &'static str, id: impl ToString, why: impl ToString) -> Self {
         Self::Corrupt { table, column, id: id.to_string(), why: why.to_string() }
+    }
+
+    /// Whether the database is away, for whatever reason: trying again later may work.
+    pub fn is_away(&self) -> bool {
+        matches!(self, Self::Unavailable(_) | Self::TimedOut(_) | Self::Unconfirmed(_) | Self::ReadOnly)
     }
 
     /// Whether this is a conflict with the named constraint.
@@ -87,8 +122,11 @@ fn from_sqlx(error: &SqlxError) -> StoreError {
             Some("23505" | "23503" | "23514" | "23P01") => {
                 StoreError::Conflict { constraint: db.constraint().unwrap_or("unknown").to_owned() }
             }
-            // connection exceptions, shutting down, starting up, too many connections
-            Some(code) if code.starts_with("08") || code.starts_with("57P") || code == "53300" => {
+            Some("57014") => StoreError::TimedOut(Step::Statement),
+            Some("25006") => StoreError::ReadOnly,
+            // Connection exceptions, shutting down or starting up, no disk or memory or connection left, a lock that was not to be had,
+            // a transaction that was ended because it waited, an error of the machine's.
+            Some(code) if ["08", "57P", "53", "55P03", "25P03", "25P04", "58"].iter().any(|kind| code.starts_with(kind)) => {
                 StoreError::Unavailable(db.message().to_owned())
             }
             _ => StoreError::Other(error.to_string()),

@@ -12,7 +12,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use sqlx::{ConnectOptions as _, Connection as _, PgConnection, postgres::PgConnectOptions, postgres::PgSslMode};
 
-use crate::StoreError;
+use crate::{StoreError, db::Address};
 
 pub use chain::{Chains, Fault, Head};
 pub use contents::{Contents, Shape};
@@ -26,15 +26,22 @@ pub use snapshot::{Reader, Snapshot};
 /// # Errors
 /// [`StoreError::Unavailable`] when the address cannot be read.
 pub fn libpq(url: &str) -> Result<BTreeMap<&'static str, String>, StoreError> {
-    let options: PgConnectOptions = options(url)?;
+    let address = Address::parse(url)?;
+    let options = first(&address)?;
+    // Of several servers these programs find the one that takes writes by themselves.
+    let several = |of: fn(&PgConnectOptions) -> String| address.servers().iter().map(of).collect::<Vec<_>>().join(",");
     let mut given = BTreeMap::from([
-        ("PGPORT", options.get_port().to_string()),
+        ("PGPORT", several(|server| server.get_port().to_string())),
+        ("PGTARGETSESSIONATTRS", if address.servers().len() > 1 { "read-write" } else { "any" }.to_owned()),
         ("PGUSER", options.get_username().to_owned()),
-        ("PGDATABASE", database(&options)),
+        ("PGDATABASE", database(options)),
         ("PGCONNECT_TIMEOUT", "10".to_owned()),
     ]);
-    let host = options.get_socket().map_or_else(|| options.get_host().to_owned(), |folder| folder.display().to_string());
-    given.insert("PGHOST", host);
+    let host = |server: &PgConnectOptions| match server.get_socket() {
+        Some(folder) => folder.display().to_string(),
+        None => server.get_host().to_owned(),
+    };
+    given.insert("PGHOST", several(host));
     let mode = match options.get_ssl_mode() {
         PgSslMode::Disable => "disable",
         PgSslMode::Allow => "allow",
@@ -82,8 +89,26 @@ fn percent_decoded(text: &str) -> Result<String, StoreError> {
     String::from_utf8(bytes).map_err(|_| StoreError::Unavailable("the address is not UTF-8".into()))
 }
 
-fn options(url: &str) -> Result<PgConnectOptions, StoreError> {
-    url.parse().map_err(|why: sqlx::Error| StoreError::Unavailable(format!("the address cannot be read: {why}")))
+fn first(address: &Address) -> Result<&PgConnectOptions, StoreError> {
+    address.servers().first().ok_or_else(|| StoreError::Address("it names no server".into()))
+}
+
+/// The server that an address names; of several, the first that takes writes.
+async fn options(url: &str) -> Result<PgConnectOptions, StoreError> {
+    let address = Address::parse(url)?;
+    if let [server] = address.servers() {
+        return Ok(server.clone());
+    }
+    for server in address.servers() {
+        if let Ok(mut db) = connect(server, "homestretch").await {
+            let standby: Result<bool, _> = sqlx::query_scalar("select pg_is_in_recovery()").fetch_one(&mut db).await;
+            let _ = db.close().await;
+            if matches!(standby, Ok(false)) {
+                return Ok(server.clone());
+            }
+        }
+    }
+    Err(StoreError::Unavailable("none of the servers that the address names takes writes".into()))
 }
 
 /// The database an address names; one that names none means the user's own.

@@ -15,6 +15,7 @@ pub mod clinic;
 pub mod closure;
 pub mod consent;
 pub mod convert;
+mod db;
 pub mod error;
 pub mod exchange;
 pub mod exercise;
@@ -43,6 +44,8 @@ pub mod tenant;
 mod together;
 pub mod tries;
 
+pub use db::check_address;
+pub use db::{Step, Timeouts};
 pub use error::StoreError;
 pub use scope::{Actor, Arrival, Scope};
-pub use tenant::{Store, Tx};
+pub use tenant::{CONNECTIONS, Store, Tx};

@@ -8,29 +8,28 @@
 //! The pool is our own because sqlx's asks each connection that comes back whether it still lives, which is a round trip a
 //! transaction, and has no way to begin with several words at once. It opens connections when they are needed, up to its size, keeps
 //! them, and tries a dead one no more than once.
+//!
+//! Every await on the wire has a limit ([`Timeouts`]). A connection past it is closed, and so are those that were idle meanwhile: what
+//! silences one connection (a frozen machine, a path that is gone) mostly silences all that were open, and new ones work.
 
 use std::{
-    future::poll_fn,
-    ops::{Deref, DerefMut},
-    str::FromStr as _,
+    future::{Future, poll_fn},
     sync::{Arc, Mutex, MutexGuard},
     task::Poll,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use sea_orm::{QueryResult, Value, Values};
 use sea_query_sqlx::SqlxValues;
-use sqlx::{
-    Connection as _, Executor as _, PgConnection, Postgres,
-    postgres::{PgConnectOptions, PgRow},
-};
+use sqlx::{Connection as _, Executor as _, PgConnection, Postgres, postgres::PgRow};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot},
     time::timeout,
 };
 
 use crate::{
-    StoreError,
+    StoreError, Timeouts,
+    db::{self, Address, Session, Step},
     scope::held,
     together::{self, Prepared, Question},
 };
@@ -39,86 +38,169 @@ use crate::{
 /// there is nothing to roll back.
 const BEGIN: &str = "START TRANSACTION; ROLLBACK; START TRANSACTION";
 
-/// How long to wait for a connection before the database counts as away.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// A connection that was idle for longer is closed instead of used: something on the way may have forgotten it.
+const MOST_IDLE: Duration = Duration::from_secs(5 * 60);
 
-/// What every connection is told when it is opened.
-pub(crate) const SETTINGS: [(&str, &str); 4] = [
-    // A transaction that nobody works on is ended by the server.
-    ("idle_in_transaction_session_timeout", "60s"),
-    ("statement_timeout", "30s"),
-    // Nobody reads notices and warnings on these connections.
-    ("client_min_messages", "error"),
-    ("timezone", "UTC"),
-];
+/// A connection that was idle for longer is asked whether it is still there before a statement that cannot be tried twice.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
 
-/// A connection and what is prepared on it.
-type Kept = (PgConnection, Prepared);
+/// A connection that is free, since when, and what is prepared on it.
+struct Kept {
+    connection: PgConnection,
+    prepared: Prepared,
+    since: Instant,
+}
 
 /// Some connections, all in one role from their first moment. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct Lines(Arc<Shared>);
 
-#[derive(Debug)]
 struct Shared {
-    options: PgConnectOptions,
+    address: Address,
+    session: Session,
+    timeouts: Timeouts,
     /// One a connection; whoever holds it may take a free one or open one.
     permits: Arc<Semaphore>,
     size: u32,
     free: Mutex<Vec<Kept>>,
 }
 
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Lines").field("session", &self.session).field("size", &self.size).finish_non_exhaustive()
+    }
+}
+
 impl Lines {
-    /// At most `size` connections to the database at `url`, in `role`. Nothing is opened yet.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`] when the address cannot be read.
-    pub(crate) fn new(url: &str, role: &'static str, size: u32) -> Result<Self, StoreError> {
-        let options = PgConnectOptions::from_str(url)
-            .map_err(|error| StoreError::Unavailable(error.to_string()))?
-            .options(SETTINGS)
-            .options([("role", role)])
-            .application_name("homestretch")
-            // Every statement of the program stays prepared; there are some two hundred.
-            .statement_cache_capacity(500);
+    /// At most `size` connections to the database at `address`. Nothing is opened yet.
+    pub(crate) fn new(address: &Address, session: Session, timeouts: Timeouts, size: u32) -> Self {
         let permits = Arc::new(Semaphore::new(size as usize));
-        Ok(Self(Arc::new(Shared { options, permits, size, free: Mutex::default() })))
+        Self(Arc::new(Shared { address: address.clone(), session, timeouts, permits, size, free: Mutex::default() }))
     }
 
+    /// A connection that was used a moment ago or is new.
     async fn take(&self) -> Result<Taken, StoreError> {
-        let away = |why: &str| StoreError::Unavailable(why.to_owned());
-        let permit = match timeout(PATIENCE, self.0.permits.clone().acquire_owned()).await {
+        let permit = match timeout(self.0.timeouts.connect, self.0.permits.clone().acquire_owned()).await {
             Ok(Ok(permit)) => permit,
-            Ok(Err(_)) => return Err(away("the store is closed")),
-            Err(_) => return Err(away("every connection is in use")),
+            Ok(Err(_)) => return Err(StoreError::Unavailable("the store is closed".to_owned())),
+            Err(_) => return Err(StoreError::TimedOut(Step::Checkout)),
         };
-        let free = self.0.free().pop();
-        let ((connection, prepared), fresh) = match free {
-            Some(kept) => (kept, false),
-            None => match timeout(PATIENCE, PgConnection::connect_with(&self.0.options)).await {
-                Ok(opened) => ((opened.map_err(unopened)?, Prepared::default()), true),
-                Err(_) => return Err(away("no answer within 5 seconds")),
-            },
+        let free = {
+            let mut free = self.0.free();
+            free.retain(|kept| kept.since.elapsed() < MOST_IDLE);
+            free.pop()
         };
-        Ok(Taken { connection, prepared, fresh, shared: self.0.clone(), permit })
+        let (connection, prepared, idle) = match free {
+            Some(Kept { connection, prepared, since }) => (connection, prepared, Some(since.elapsed())),
+            None => (db::connect(&self.0.address, self.0.session, &self.0.timeouts).await?, Prepared::default(), None),
+        };
+        Ok(Taken { connection, prepared, idle, lost: None, shared: self.0.clone(), permit })
+    }
+
+    /// As [`Lines::take`], for what cannot be tried again on another: one that was idle is asked first.
+    async fn take_alive(&self) -> Result<Taken, StoreError> {
+        loop {
+            let mut taken = self.take().await?;
+            if taken.idle.is_none_or(|idle| idle < ASK_AGAIN) {
+                return Ok(taken);
+            }
+            let limit = self.0.timeouts.connect;
+            match within(limit, Step::Begin, taken.connection.ping()).await {
+                Ok(()) => return Ok(taken),
+                // Those that were idle with it go too, so that this ends.
+                Err(_) => self.0.distrust(),
+            }
+        }
+    }
+
+    /// Opens a connection, or finds one that answers: whether the database can be used at all.
+    pub(crate) async fn reach(&self) -> Result<(), StoreError> {
+        self.take_alive().await?.give_back();
+        Ok(())
+    }
+
+    /// Whether the server takes writes, asked on a connection that is used as pages use it.
+    pub(crate) async fn check_writable(&self) -> Result<(), StoreError> {
+        const SQL: &str = "select pg_is_in_recovery() or current_setting('transaction_read_only')::boolean as read_only";
+        let rows = look(self, &[(SQL.to_owned(), Vec::new())]).await?;
+        let row = rows.into_iter().flatten().next().map(QueryResult::from);
+        let read_only = row.ok_or_else(over)?.try_get::<bool>("", "read_only").map_err(StoreError::from)?;
+        if read_only {
+            // A new connection may find the server that took over.
+            self.0.distrust();
+            return Err(StoreError::ReadOnly);
+        }
+        Ok(())
+    }
+
+    /// Reads on a bare connection, within the time of one statement; on another when the first one is dead.
+    pub(crate) async fn read<T>(&self, work: impl AsyncFn(&mut PgConnection) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        loop {
+            let mut taken = self.take().await?;
+            let (limit, fresh) = (taken.timeouts().answer(), taken.idle.is_none());
+            let done = timeout(limit, work(&mut taken.connection)).await;
+            let done = done.unwrap_or(Err(StoreError::TimedOut(Step::Statement)));
+            match taken.through(done.map_err(|error| Failure { lost: error.is_away(), error })) {
+                // Those that were idle with it are closed too, so that the next one is new.
+                Err(error) if error.is_away() && !fresh => {}
+                done => return done,
+            }
+        }
+    }
+
+    /// The rows of one statement, which is a transaction by itself: one round trip.
+    pub(crate) async fn rows(&self, sql: &str, values: Vec<Value>) -> Result<Vec<QueryResult>, StoreError> {
+        let mut taken = self.take_alive().await?;
+        let answer = taken.connection.fetch_all(statement(sql, values));
+        let rows = within(self.0.timeouts.answer(), Step::Statement, answer).await;
+        let rows = taken.through(rows)?;
+        Ok(rows.into_iter().map(QueryResult::from).collect())
+    }
+
+    /// As [`Lines::rows`], for how many rows it touched.
+    pub(crate) async fn count(&self, sql: &str, values: Vec<Value>) -> Result<u64, StoreError> {
+        let mut taken = self.take_alive().await?;
+        let answer = taken.connection.execute(statement(sql, values));
+        let done = within(self.0.timeouts.answer(), Step::Statement, answer).await;
+        Ok(taken.through(done)?.rows_affected())
     }
 
     /// Lets nobody in any more and says goodbye on the connections that are free; the others close as they come back.
     pub(crate) async fn close(&self) {
         self.0.permits.close();
         let free = std::mem::take(&mut *self.0.free());
-        for (connection, _) in free {
+        for kept in free {
             // The server notices if saying goodbye fails.
-            let _ = connection.close().await;
+            let _ = timeout(Duration::from_secs(1), kept.connection.close()).await;
         }
     }
 }
 
-/// A server that cannot be reached and one that refuses to let us in are the same to whoever waits for a page.
-fn unopened(error: sqlx::Error) -> StoreError {
-    match StoreError::from(error) {
-        StoreError::Unavailable(why) => StoreError::Unavailable(why),
-        other => StoreError::Unavailable(other.to_string()),
+/// What went wrong with a step on a connection.
+struct Failure {
+    error: StoreError,
+    /// Whether nothing that is still said on this connection can be believed, or nothing can be done on it.
+    lost: bool,
+}
+
+impl From<sqlx::Error> for Failure {
+    fn from(error: sqlx::Error) -> Self {
+        let lost = match &error {
+            // The server is still there and said no, unless it says that it ends the connection or takes no writes any more.
+            sqlx::Error::Database(said) => {
+                said.code().is_some_and(|code| ["08", "57P", "25P03", "25P04", "25006"].iter().any(|kind| code.starts_with(kind)))
+            }
+            _ => true,
+        };
+        Self { error: error.into(), lost }
+    }
+}
+
+/// An answer within its time.
+async fn within<T>(limit: Duration, step: Step, answer: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, Failure> {
+    match timeout(limit, answer).await {
+        Ok(answered) => answered.map_err(Failure::from),
+        Err(_) => Err(Failure { error: StoreError::TimedOut(step), lost: true }),
     }
 }
 
@@ -126,36 +208,58 @@ impl Shared {
     fn free(&self) -> MutexGuard<'_, Vec<Kept>> {
         held(&self.free)
     }
+
+    /// One connection is gone, and what took it may have taken all that were open: those that are free are closed.
+    fn distrust(&self) {
+        let free = std::mem::take(&mut *self.free());
+        if !free.is_empty() {
+            tracing::warn!(
+                count = free.len(),
+                role = self.session.role,
+                "a database connection is gone; those that were idle are closed"
+            );
+        }
+    }
 }
 
 /// A connection in use. Dropped, it is closed; only [`Taken::give_back`] keeps it.
 struct Taken {
     connection: PgConnection,
     prepared: Prepared,
-    /// Opened for this very use.
-    fresh: bool,
+    /// For how long it was free; `None` for one that was opened for this very use.
+    idle: Option<Duration>,
+    /// Why it must not be used again.
+    lost: Option<StoreError>,
     shared: Arc<Shared>,
     permit: OwnedSemaphorePermit,
 }
 
-impl Deref for Taken {
-    type Target = PgConnection;
-    fn deref(&self) -> &PgConnection {
-        &self.connection
-    }
-}
-
-impl DerefMut for Taken {
-    fn deref_mut(&mut self) -> &mut PgConnection {
-        &mut self.connection
-    }
-}
-
 impl Taken {
+    fn timeouts(&self) -> Timeouts {
+        self.shared.timeouts
+    }
+
+    /// Remembers whether the connection can still be used, and gives the error for the caller.
+    fn heed(&mut self, failure: Failure) -> StoreError {
+        let Failure { error, lost } = failure;
+        if lost {
+            self.lost = Some(error.clone());
+            self.shared.distrust();
+        }
+        error
+    }
+
+    /// The end of its use: kept when it can be used again.
+    fn through<T>(mut self, outcome: Result<T, Failure>) -> Result<T, StoreError> {
+        let outcome = outcome.map_err(|failure| self.heed(failure));
+        self.give_back();
+        outcome
+    }
+
     fn give_back(self) {
-        let Self { connection, prepared, fresh: _, shared, permit } = self;
-        if !shared.permits.is_closed() && !prepared.spoiled {
-            shared.free().push((connection, prepared));
+        let Self { connection, prepared, idle: _, lost, shared, permit } = self;
+        if lost.is_none() && !shared.permits.is_closed() && !prepared.spoiled {
+            shared.free().push(Kept { connection, prepared, since: Instant::now() });
         }
         // Only now may somebody else come: they find it.
         drop(permit);
@@ -227,7 +331,7 @@ impl Line {
         tokio::spawn(async move {
             while let Some(ask) = asks.recv().await {
                 match ask {
-                    Ask::Rows(together, _) => look(&lines, together).await,
+                    Ask::Rows(together, _) => answer_loose(&lines, together).await,
                     Ask::Commit { answer, .. } | Ask::RollBack { answer } => return drop(answer.send(Ok(()))),
                     Ask::Count { answer, .. } => {
                         drop(answer.send(Err(StoreError::Other("a look that would change something".into()))));
@@ -286,28 +390,36 @@ fn over() -> StoreError {
 }
 
 async fn begin(lines: &Lines, words: &str) -> Result<(Taken, Vec<PgRow>), StoreError> {
-    // A server that restarted leaves dead connections behind: each is tried once and dropped, until one is new.
+    // A server that restarted, or a path that fell silent, leaves dead connections behind: each is tried once and dropped, until one is
+    // new. Nothing was done on it that a new one does not do again.
     let mut left = lines.0.size;
     loop {
-        let mut connection = lines.take().await?;
-        match connection.fetch_all(sqlx::raw_sql(sqlx::AssertSqlSafe(words.to_owned()))).await {
-            Ok(rows) => return Ok((connection, rows)),
-            Err(error) if connection.fresh || left == 0 => return Err(error.into()),
-            // Whatever it was, a new connection tells it better.
-            Err(_) => left -= 1,
+        let mut taken = lines.take().await?;
+        let limit = taken.timeouts().connect;
+        let answer = taken.connection.fetch_all(sqlx::raw_sql(sqlx::AssertSqlSafe(words.to_owned())));
+        match within(limit, Step::Begin, answer).await {
+            Ok(rows) => return Ok((taken, rows)),
+            Err(failure) => {
+                let error = taken.heed(failure);
+                if taken.idle.is_none() || left == 0 {
+                    return Err(error);
+                }
+                // Whatever it was, a new connection tells it better.
+                left -= 1;
+            }
         }
     }
 }
 
 /// Answers until the end is asked for or nobody is left to ask.
-async fn serve(mut connection: Taken, mut asks: mpsc::UnboundedReceiver<Ask>) {
+async fn serve(mut taken: Taken, mut asks: mpsc::UnboundedReceiver<Ask>) {
     let mut failed = false;
     while let Some(ask) = asks.recv().await {
         match ask {
-            Ask::Rows(together, None) => failed |= !answer_all(&mut connection, together, None).await,
+            Ask::Rows(together, None) => failed |= !answer_all(&mut taken, together, None).await,
             Ask::Rows(together, Some(last)) if !failed => {
-                if answer_all(&mut connection, together, Some(&closed(&last))).await {
-                    connection.give_back();
+                if answer_all(&mut taken, together, Some(&closed(&last))).await {
+                    taken.give_back();
                     return after_the_end(asks).await;
                 }
                 failed = true;
@@ -315,28 +427,47 @@ async fn serve(mut connection: Taken, mut asks: mpsc::UnboundedReceiver<Ask>) {
             // Nothing is committed after a failure.
             Ask::Rows(together, Some(_)) => drop(together),
             Ask::Count { sql, values, answer } => {
-                let done = connection.execute(statement(&sql, values)).await;
+                let done = taken.connection.execute(statement(&sql, values));
+                let done = within(taken.shared.timeouts.answer(), Step::Statement, done).await;
+                let done = done.map_err(|failure| taken.heed(failure));
                 failed |= done.is_err();
-                let _ = answer.send(done.map(|done| done.rows_affected()).map_err(StoreError::from));
+                let _ = answer.send(done.map(|done| done.rows_affected()));
             }
             Ask::Commit { answer, .. } if failed => {
                 // The server would answer a COMMIT with a ROLLBACK, and call that a success.
-                end(connection, "ROLLBACK".into()).await.ok();
+                roll_back(taken).await.ok();
                 let _ = answer.send(Err(StoreError::Other("a transaction went on after one of its statements had failed".into())));
                 return;
             }
             Ask::Commit { last, answer } => {
-                let _ = answer.send(end(connection, closed(&last)).await);
+                let _ = answer.send(commit(taken, closed(&last)).await);
                 return;
             }
             Ask::RollBack { answer } => {
-                let _ = answer.send(end(connection, "ROLLBACK".into()).await);
+                let _ = answer.send(roll_back(taken).await);
                 return;
             }
         }
+        if let Some(lost) = taken.lost.clone() {
+            // Closed at once: another may be opened in its place while the caller finds out.
+            drop(taken);
+            return after_the_loss(&lost, asks).await;
+        }
     }
     // Whoever asked is gone.
-    end(connection, "ROLLBACK".into()).await.ok();
+    roll_back(taken).await.ok();
+}
+
+/// The connection is gone, and the transaction with it.
+async fn after_the_loss(lost: &StoreError, mut asks: mpsc::UnboundedReceiver<Ask>) {
+    while let Some(ask) = asks.recv().await {
+        match ask {
+            Ask::Rows(together, _) => together.into_iter().for_each(|(_, answer)| drop(answer.send(Err(lost.clone())))),
+            Ask::Count { answer, .. } => drop(answer.send(Err(lost.clone()))),
+            Ask::Commit { answer, .. } => return drop(answer.send(Err(lost.clone()))),
+            Ask::RollBack { answer } => return drop(answer.send(Ok(()))),
+        }
+    }
 }
 
 /// The transaction was committed with its last questions. That it ends is no news; whatever else is asked gets no answer.
@@ -357,15 +488,16 @@ fn closed(last: &str) -> String {
 /// who sees it.
 async fn answer_all(taken: &mut Taken, together: Vec<Waiting>, last: Option<&str>) -> bool {
     let (questions, answers): (Vec<Question>, Vec<_>) = together.into_iter().unzip();
-    let Taken { connection, prepared, .. } = taken;
-    match all(connection, prepared, &questions, last).await {
+    let limit = taken.timeouts().answer() + last.map_or(Duration::ZERO, |_| taken.timeouts().commit);
+    let Taken { connection, prepared, .. } = &mut *taken;
+    match within(limit, Step::Statement, all(connection, prepared, &questions, last)).await {
         Ok(rows) => {
             // Who asked may be gone; what was done stays in the transaction.
             answers.into_iter().zip(rows).for_each(|(answer, rows)| drop(answer.send(Ok(rows))));
             true
         }
-        Err(error) => {
-            let error = StoreError::from(error);
+        Err(failure) => {
+            let error = taken.heed(failure);
             answers.into_iter().for_each(|answer| drop(answer.send(Err(error.clone()))));
             false
         }
@@ -394,30 +526,36 @@ async fn all(
     Ok(found)
 }
 
-/// Answers questions outside any transaction, on whatever connection lives.
-async fn look(lines: &Lines, together: Vec<Waiting>) {
-    let mut left = lines.0.size;
+/// Answers questions that were asked together outside any transaction.
+async fn answer_loose(lines: &Lines, together: Vec<Waiting>) {
     let (questions, answers): (Vec<Question>, Vec<_>) = together.into_iter().unzip();
-    let found = loop {
-        let mut taken = match lines.take().await {
-            Ok(taken) => taken,
-            Err(error) => break Err(error),
-        };
-        let Taken { connection, prepared, fresh, .. } = &mut taken;
-        let (asked, fresh) = (all(connection, prepared, &questions, None).await, *fresh);
-        match asked {
-            Ok(rows) => {
-                taken.give_back();
-                break Ok(rows);
-            }
-            Err(error) if fresh || left == 0 => break Err(error.into()),
-            // As for a transaction: a dead connection is tried once.
-            Err(_) => left -= 1,
-        }
-    };
-    match found {
+    match look(lines, &questions).await {
         Ok(rows) => answers.into_iter().zip(rows).for_each(|(answer, rows)| drop(answer.send(Ok(rows)))),
         Err(error) => answers.into_iter().for_each(|answer| drop(answer.send(Err(error.clone())))),
+    }
+}
+
+/// The rows of questions that change nothing, outside any transaction, on whatever connection lives.
+async fn look(lines: &Lines, questions: &[Question]) -> Result<Vec<Vec<PgRow>>, StoreError> {
+    let mut left = lines.0.size;
+    loop {
+        let mut taken = lines.take().await?;
+        let limit = taken.timeouts().answer();
+        let Taken { connection, prepared, .. } = &mut taken;
+        match within(limit, Step::Statement, all(connection, prepared, questions, None)).await {
+            Ok(rows) => {
+                taken.give_back();
+                return Ok(rows);
+            }
+            Err(failure) => {
+                let error = taken.heed(failure);
+                if taken.idle.is_none() || left == 0 {
+                    return Err(error);
+                }
+                // As for a transaction: a dead connection is tried once.
+                left -= 1;
+            }
+        }
     }
 }
 
@@ -435,11 +573,34 @@ async fn a_moment() {
     .await;
 }
 
-/// Gives the connection back when it comes out of its transaction, and drops it when it does not.
-async fn end(mut connection: Taken, words: String) -> Result<(), StoreError> {
-    connection.execute(sqlx::raw_sql(sqlx::AssertSqlSafe(words))).await?;
-    connection.give_back();
-    Ok(())
+/// Ends the transaction; the connection is kept when it comes out of it, and closed when it does not.
+async fn commit(mut taken: Taken, words: String) -> Result<(), StoreError> {
+    let answer = taken.connection.execute(sqlx::raw_sql(sqlx::AssertSqlSafe(words)));
+    match within(taken.shared.timeouts.commit, Step::Statement, answer).await {
+        Ok(_) => {
+            taken.give_back();
+            Ok(())
+        }
+        Err(failure) if failure.lost => {
+            // The question was asked. Where no answer came, the server may have done it.
+            Err(match taken.heed(failure) {
+                StoreError::TimedOut(_) => {
+                    StoreError::Unconfirmed(format!("no answer to COMMIT within {:?}", taken.timeouts().commit))
+                }
+                StoreError::ReadOnly => StoreError::ReadOnly,
+                other => StoreError::Unconfirmed(other.to_string()),
+            })
+        }
+        // The server said no, and closed as it is the connection brings nothing along.
+        Err(refused) => Err(refused.error),
+    }
+}
+
+/// As [`commit`], with everything taken back.
+async fn roll_back(mut taken: Taken) -> Result<(), StoreError> {
+    let answer = taken.connection.execute(sqlx::raw_sql("ROLLBACK"));
+    let done = within(taken.shared.timeouts.connect, Step::Statement, answer).await;
+    taken.through(done.map(drop))
 }
 
 fn statement(sql: &str, values: Vec<Value>) -> sqlx::query::Query<'_, Postgres, SqlxValues> {

@@ -3,9 +3,14 @@
 //! Keys, checks and indexes stay as they are, so what is loaded is held to the same rules as what is written row by row. Only row-level
 //! security stands aside: Postgres has no COPY under it, so the database's user must be one whom it does not bind.
 
-use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection, postgres::PgConnectOptions};
+use std::time::Duration;
 
-use crate::StoreError;
+use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
+
+use crate::{
+    StoreError, Timeouts,
+    db::{self, Address, Session},
+};
 
 /// A table that is loaded, and the columns in which its lines come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -103,10 +108,9 @@ impl Load {
     /// # Errors
     /// [`StoreError::Unavailable`] when the server cannot be reached; [`StoreError::Refused`] when row-level security binds its user.
     pub async fn open(url: &str) -> Result<Self, StoreError> {
-        let options: PgConnectOptions =
-            url.parse().map_err(|why: sqlx::Error| StoreError::Unavailable(format!("the address cannot be read: {why}")))?;
-        let options = options.application_name("homestretch seed").options([("statement_timeout", "0"), ("timezone", "UTC")]);
-        let mut db = PgConnection::connect_with(&options).await?;
+        // As much at a time as it likes.
+        let session = Session { role: None, statement: None, idle_in_transaction: Duration::ZERO };
+        let mut db = db::connect(&Address::parse(url)?, session, &Timeouts::default()).await?;
         let unbound: bool = sqlx::query_scalar("select rolsuper or rolbypassrls from pg_roles where rolname = current_user")
             .fetch_one(&mut db)
             .await?;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use sqlx::{PgPool, migrate::MigrateError};
+use sqlx::{PgConnection, migrate::MigrateError};
 
 use crate::{StoreError, keep};
 
@@ -10,13 +10,11 @@ use crate::{StoreError, keep};
 pub(crate) static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations");
 
 /// Applies what is missing, one transaction each, under an advisory lock.
-pub(crate) async fn migrate(pool: &PgPool) -> Result<(), StoreError> {
-    let mut db = pool.acquire().await?;
-    if let Some(words) = keep::unfinished(&mut db).await? {
+pub(crate) async fn migrate(db: &mut PgConnection) -> Result<(), StoreError> {
+    if let Some(words) = keep::unfinished(db).await? {
         return Err(StoreError::HalfRestored(words));
     }
-    drop(db);
-    MIGRATIONS.run(pool).await.map_err(|error| match error {
+    MIGRATIONS.run(db).await.map_err(|error| match error {
         MigrateError::ExecuteMigration(why, version) => refused(&why, version),
         other => StoreError::NotMigrated(other.to_string()),
     })
@@ -35,9 +33,8 @@ fn refused(why: &sqlx::Error, version: i64) -> StoreError {
 
 /// Whether every migration this program knows has been applied, as it is here, and nobody is in the middle of a restore. More than this
 /// program knows is fine: a newer program's migrations leave room for the one before it.
-pub(crate) async fn check(pool: &PgPool) -> Result<(), StoreError> {
-    let mut db = pool.acquire().await?;
-    if let Some(words) = keep::unfinished(&mut db).await? {
+pub(crate) async fn check(db: &mut PgConnection) -> Result<(), StoreError> {
+    if let Some(words) = keep::unfinished(db).await? {
         return Err(StoreError::HalfRestored(words));
     }
     let exists: bool = sqlx::query_scalar("select to_regclass('_sqlx_migrations') is not null").fetch_one(&mut *db).await?;

@@ -14,31 +14,42 @@ use std::{
 
 use domain::ids::{ClinicId, MembershipId, PatientId};
 use jiff::Timestamp;
-use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, FromQueryResult, Statement, Value};
-use tokio::sync::OnceCell;
+use sea_orm::{FromQueryResult, Value};
 use uuid::Uuid;
 
 use crate::{
-    StoreError,
+    StoreError, Timeouts,
     audit::{Deed, Note, Subject},
     convert::{At, to_instant},
-    line::{Line, Lines, SETTINGS},
+    db::{self, Address, Session},
+    line::{Line, Lines},
     schema,
     scope::{Actor, Arrival, Scope, held},
     session::{self, SignedIn},
 };
 
+/// The role that works on the mail queue.
+const WORKER: &str = "homestretch_worker";
+
+/// How many connections there may be in one role, where nothing else is said.
+pub const CONNECTIONS: u32 = 8;
+
+/// How long a transaction may wait for us before the server ends it. What a request does between two statements takes no time; while a
+/// transaction waits, its locks keep others waiting.
+const IDLE_IN_TRANSACTION: Duration = Duration::from_secs(15);
+
 /// The database, by its connections. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Store {
-    /// As whoever DATABASE_URL names: for migrations and readiness, never for a clinic's rows.
-    pool: DatabaseConnection,
+    address: Address,
+    timeouts: Timeouts,
+    /// As whoever DATABASE_URL names: for the schema's version, never for a clinic's rows.
+    owner: Lines,
     app: Lines,
     signin: Lines,
     worker: Lines,
-    /// Connections that are the worker's from their first moment: see [`Store::queue`]. Opened when first asked for.
-    queue: Arc<OnceCell<DatabaseConnection>>,
-    options: ConnectOptions,
+    /// For [`Store::queue`]: connections that are never inside a transaction.
+    queue: Lines,
 }
 
 /// An open transaction, or for [`Store::queue`] the queue's own connections. Cheap to clone; a transaction is committed when the work it
@@ -56,119 +67,113 @@ pub struct Tx {
 enum Way {
     Transaction(Line),
     /// Each statement is a transaction of its own.
-    Queue(DatabaseConnection),
+    Queue(Lines),
 }
 
 impl Store {
-    /// Opens the pool. The first connection is made here, so that a wrong address is known at the start.
+    /// Opens the database with a pool of the usual size and the usual times to wait. The first connection is made here, so that a wrong
+    /// address is known at the start.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`] when the server cannot be reached or refuses.
+    /// [`StoreError::Address`] for an address that cannot be used; [`StoreError::Unavailable`] and the like when the server cannot be
+    /// reached, refuses, or takes no writes.
     pub async fn connect(url: &str) -> Result<Self, StoreError> {
-        Self::connect_with(url, 8).await
+        Self::connect_within(url, CONNECTIONS, Timeouts::default()).await
     }
 
     /// As [`Store::connect`], with a pool of at most `connections`.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`] when the server cannot be reached or refuses.
+    /// As [`Store::connect`].
     pub async fn connect_with(url: &str, connections: u32) -> Result<Self, StoreError> {
-        // A pool tries again until its time is up and then says only that; a connection of its own says why.
-        reachable(url).await?;
-        let mut options = ConnectOptions::new(url);
-        options
-            .max_connections(connections)
-            .acquire_timeout(Duration::from_secs(5))
-            .connect_timeout(Duration::from_secs(5))
-            .test_before_acquire(false)
-            .sqlx_logging(false)
-            .set_application_name("homestretch")
-            .map_sqlx_postgres_opts(|options| options.options(SETTINGS));
-        let mut own = options.clone();
-        own.max_connections(2).test_before_acquire(true);
-        Ok(Self {
-            pool: Database::connect(own).await?,
-            app: Lines::new(url, "homestretch_app", connections)?,
-            // Apart, so that a page which holds a transaction and asks for a sign-in cannot wait for itself.
-            signin: Lines::new(url, "homestretch_signin", connections.div_ceil(2).max(2))?,
-            worker: Lines::new(url, "homestretch_worker", connections)?,
-            queue: Arc::default(),
-            options,
-        })
+        Self::connect_within(url, connections, Timeouts::default()).await
     }
 
-    /// The queue's own connections. They are in the worker's role from the start and never inside a transaction, so a statement is one
-    /// round trip: no reset, no BEGIN, no role, no COMMIT around it.
-    async fn queue_pool(&self) -> Result<DatabaseConnection, StoreError> {
-        let open = async || {
-            let mut options = self.options.clone();
-            options
-                .map_sqlx_postgres_opts(|options| options.options(SETTINGS).options([("role", "homestretch_worker")]))
-                .map_sqlx_postgres_before_acquire(|connection, known| {
-                    Box::pin(async move {
-                        // Only what was idle for a while is asked whether it is still there.
-                        if known.idle_for < Duration::from_secs(1) {
-                            return Ok(true);
-                        }
-                        Ok(sqlx::Connection::ping(connection).await.is_ok())
-                    })
-                });
-            Database::connect(options).await.map_err(StoreError::from)
+    /// As [`Store::connect`], with a pool of at most `connections` and other times to wait.
+    ///
+    /// # Errors
+    /// As [`Store::connect`].
+    pub async fn connect_within(url: &str, connections: u32, timeouts: Timeouts) -> Result<Self, StoreError> {
+        let address = Address::parse(url)?;
+        let pool = |role, size| Lines::new(&address, session(role, timeouts), timeouts, size);
+        let store = Self {
+            owner: pool(None, 2),
+            app: pool(Some("homestretch_app"), connections),
+            // Apart, so that a page which holds a transaction and asks for a sign-in cannot wait for itself.
+            signin: pool(Some("homestretch_signin"), connections.div_ceil(2).max(2)),
+            worker: pool(Some(WORKER), connections),
+            queue: pool(Some(WORKER), connections),
+            address: address.clone(),
+            timeouts,
         };
-        self.queue.get_or_try_init(open).await.cloned()
+        store.owner.reach().await?;
+        Ok(store)
     }
 
     /// Brings the schema of the database at `url` up to date, under an advisory lock. Safe to run any number of times, by any
     /// number of processes at once.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`] when the server cannot be reached, [`StoreError::NotMigrated`] when a migration fails or a
-    /// released one was changed.
+    /// As [`Store::connect`]; [`StoreError::NotMigrated`] when a migration fails or a released one was changed.
     pub async fn migrate(url: &str) -> Result<(), StoreError> {
-        let store = Self::connect_with(url, 1).await?;
-        let outcome = schema::migrate(store.pool.get_postgres_connection_pool()).await;
-        store.close().await;
+        let timeouts = Timeouts::default();
+        // An index of a large table takes what it takes; each migration says how long it waits for its locks.
+        let patient = Session { statement: None, ..session(None, timeouts) };
+        let mut connection = db::connect(&Address::parse(url)?, patient, &timeouts).await?;
+        let outcome = schema::migrate(&mut connection).await;
+        // The server notices if saying goodbye fails.
+        let _ = sqlx::Connection::close(connection).await;
         outcome
     }
 
     /// Whether every migration this program knows has been applied.
     ///
     /// # Errors
-    /// [`StoreError::NotMigrated`] when one is missing or a restore was not finished, [`StoreError::Unavailable`] when the database is
-    /// away.
+    /// [`StoreError::NotMigrated`] when one is missing or a restore was not finished, [`StoreError::Unavailable`] and the like when the
+    /// database is away.
     pub async fn check_schema(&self) -> Result<(), StoreError> {
-        schema::check(self.pool.get_postgres_connection_pool()).await
+        self.owner.read(schema::check).await
     }
 
-    /// One round trip to the database, for readiness checks.
+    /// Whether this program may work here at all, asked once at the start: the schema is the one it needs, each pool is in the role it
+    /// asked for and bound by policies, and no pooler hands connections on between transactions.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`] when the database is away.
-    pub async fn ping(&self) -> Result<(), StoreError> {
-        self.pool.execute_unprepared("select 1").await?;
+    /// As [`Store::check_schema`]; [`StoreError::WrongRole`], [`StoreError::PooledInTransactions`].
+    pub async fn check(&self) -> Result<(), StoreError> {
+        self.check_schema().await?;
+        for pool in [&self.app, &self.signin, &self.worker] {
+            pool.reach().await?;
+        }
+        if db::pooled_in_transactions(&self.address, session(Some("homestretch_app"), self.timeouts), &self.timeouts).await? {
+            return Err(StoreError::PooledInTransactions);
+        }
         Ok(())
+    }
+
+    /// Whether pages can be served now: the pools that pages use have a connection that answers and takes writes, and the schema is the
+    /// one this program needs.
+    ///
+    /// # Errors
+    /// As [`Store::check_schema`]; [`StoreError::ReadOnly`] for a standby.
+    pub async fn ready(&self) -> Result<(), StoreError> {
+        tokio::try_join!(self.app.check_writable(), self.signin.check_writable(), self.check_schema()).map(|_| ())
     }
 
     /// What time it is where the database runs: leases and dues of several workers only agree when their clocks do.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`] when the database is away.
+    /// [`StoreError::Unavailable`] and the like when the database is away.
     pub async fn clock(&self) -> Result<Timestamp, StoreError> {
-        let sql = Statement::from_string(DbBackend::Postgres, "select clock_timestamp() as at");
-        let row = self.pool.query_one_raw(sql).await?;
-        let at = row.map(|row| row.try_get::<At>("", "at")).transpose()?;
+        let rows = self.owner.rows("select clock_timestamp() as at", Vec::new()).await?;
+        let at = rows.first().map(|row| row.try_get::<At>("", "at")).transpose()?;
         at.and_then(to_instant).ok_or_else(|| StoreError::Other("the database does not know the time".into()))
     }
 
     /// Closes every connection.
     pub async fn close(self) {
-        // An error here means that the connections are gone already.
-        let _ = self.pool.close().await;
-        for lines in [&self.app, &self.signin, &self.worker] {
+        for lines in [&self.owner, &self.app, &self.signin, &self.worker, &self.queue] {
             lines.close().await;
-        }
-        if let Some(queue) = self.queue.get() {
-            let _ = queue.clone().close().await;
         }
     }
 
@@ -335,9 +340,9 @@ impl Store {
         F: FnOnce(Tx) -> Fut + Send + 'static,
         Fut: Future<Output = Result<T, E>> + Send + 'static,
     {
-        let store = self.clone();
+        let queue = self.queue.clone();
         // As in `run`: whoever asked may go away, the statement goes on.
-        let task = tokio::spawn(async move { work(Tx::over(Way::Queue(store.queue_pool().await?), None)).await });
+        let task = tokio::spawn(async move { work(Tx::over(Way::Queue(queue), None)).await });
         match task.await {
             Ok(outcome) => outcome,
             Err(error) => Err(StoreError::Other(format!("a statement ended early: {error}")).into()),
@@ -427,13 +432,12 @@ impl Tx {
     ) -> Result<Vec<R>, StoreError> {
         let rows = match &self.line {
             Way::Transaction(line) => line.rows(sql, values.into_iter().collect()).await?,
-            Way::Queue(pool) => pool.query_all_raw(statement(sql, values)).await?,
+            Way::Queue(lines) => lines.rows(sql, values.into_iter().collect()).await?,
         };
         Ok(rows.iter().map(|row| R::from_query_result(row, "")).collect::<Result<_, _>>()?)
     }
 
-    /// The first row of a statement, if there is one. Not for a statement that writes in [`Store::queue`]: the answer may come before the
-    /// commit does.
+    /// The first row of a statement, if there is one.
     pub(crate) async fn one<R: FromQueryResult>(
         &self,
         sql: &str,
@@ -441,7 +445,7 @@ impl Tx {
     ) -> Result<Option<R>, StoreError> {
         let row = match &self.line {
             Way::Transaction(line) => line.rows(sql, values.into_iter().collect()).await?.into_iter().next(),
-            Way::Queue(pool) => pool.query_one_raw(statement(sql, values)).await?,
+            Way::Queue(lines) => lines.rows(sql, values.into_iter().collect()).await?.into_iter().next(),
         };
         Ok(row.map(|row| R::from_query_result(&row, "")).transpose()?)
     }
@@ -450,28 +454,12 @@ impl Tx {
     pub(crate) async fn run(&self, sql: &str, values: impl IntoIterator<Item = Value>) -> Result<u64, StoreError> {
         match &self.line {
             Way::Transaction(line) => line.count(sql, values.into_iter().collect()).await,
-            Way::Queue(pool) => Ok(pool.execute_raw(statement(sql, values)).await?.rows_affected()),
+            Way::Queue(lines) => lines.count(sql, values.into_iter().collect()).await,
         }
     }
 }
 
-async fn reachable(url: &str) -> Result<(), StoreError> {
-    let away = |why: String| StoreError::Unavailable(why);
-    let once = <sqlx::PgConnection as sqlx::Connection>::connect(url);
-    match tokio::time::timeout(Duration::from_secs(5), once).await {
-        Ok(Ok(connection)) => {
-            // It has served its purpose; the server notices if saying goodbye fails.
-            let _ = sqlx::Connection::close(connection).await;
-            Ok(())
-        }
-        Ok(Err(sqlx::Error::Database(said))) => Err(away(said.message().to_owned())),
-        Ok(Err(sqlx::Error::Io(why))) => Err(away(why.to_string())),
-        Ok(Err(sqlx::Error::Configuration(why))) => Err(away(format!("the address cannot be read: {why}"))),
-        Ok(Err(other)) => Err(away(other.to_string())),
-        Err(_) => Err(away("no answer within 5 seconds".to_owned())),
-    }
-}
-
-fn statement(sql: &str, values: impl IntoIterator<Item = Value>) -> Statement {
-    Statement::from_sql_and_values(DbBackend::Postgres, sql, values)
+/// What a pool's connections are told before their first use.
+fn session(role: Option<&'static str>, timeouts: Timeouts) -> Session {
+    Session { role, statement: Some(timeouts.statement), idle_in_transaction: IDLE_IN_TRANSACTION }
 }

@@ -92,7 +92,7 @@ impl Target {
     /// # Errors
     /// [`StoreError::Unavailable`] when the server is away, the database cannot be made, or another restore of it is at work.
     pub async fn open(url: &str) -> Result<Self, StoreError> {
-        let options = options(url)?;
+        let options = options(url).await?;
         let name = database(&options);
         let mut db = match connect(&options, "homestretch restore").await {
             Ok(db) => db,

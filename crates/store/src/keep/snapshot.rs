@@ -38,7 +38,7 @@ impl Snapshot {
     /// [`StoreError::Unavailable`] when the database is away or its user may not read everything, [`StoreError::NotMigrated`] when it is
     /// none of ours, is newer than this program, or was not restored to the end.
     pub async fn open(url: &str) -> Result<Self, StoreError> {
-        let mut db = connect(&options(url)?, "homestretch backup").await.map_err(said)?;
+        let mut db = connect(&options(url).await?, "homestretch backup").await.map_err(said)?;
         if let Some(words) = restore::unfinished(&mut db).await? {
             return Err(StoreError::HalfRestored(words));
         }
