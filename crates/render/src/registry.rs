@@ -38,6 +38,7 @@ pub fn all() -> Vec<Entry> {
         entry::<pages::errors::TooMany>(),
         entry::<pages::errors::Internal>(),
         entry::<pages::errors::Unavailable>(),
+        entry::<pages::errors::Unconfirmed>(),
         entry::<pages::errors::Offline>(),
         entry::<pages::account::sign_in::Front>(),
         entry::<pages::account::sign_in::SignIn>(),

@@ -37,6 +37,8 @@ pub enum PageError {
     SetUp,
     /// 503: the database is away.
     Unavailable,
+    /// 503: the answer to a change did not come in time. It may have been saved.
+    Unconfirmed,
     /// 500: our fault. The detail goes to the log, the reader gets the request's id.
     Internal(String),
 }
@@ -65,7 +67,7 @@ impl PageError {
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::SignIn(_) | Self::Confirm(_) | Self::SetUp => StatusCode::SEE_OTHER,
-            Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Unavailable | Self::Unconfirmed => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -76,11 +78,21 @@ impl From<StoreError> for PageError {
         match error {
             StoreError::NotFound => Self::NotFound,
             StoreError::Refused(sentence) => Self::Refused(Some(sentence)),
-            StoreError::Unavailable(why) => {
-                tracing::warn!(why, "the database is away");
+            StoreError::Unconfirmed(why) => {
+                tracing::error!(why, "unknown whether a change was saved");
+                Self::Unconfirmed
+            }
+            StoreError::Unavailable(_) | StoreError::TimedOut(_) | StoreError::ReadOnly => {
+                tracing::warn!(%error, "the database is away");
                 Self::Unavailable
             }
-            StoreError::NotMigrated(_)
+            // Nothing is shown over such a connection; an operator has to look.
+            StoreError::WrongRole { .. } | StoreError::PooledInTransactions => {
+                tracing::error!(%error, "nothing can be served");
+                Self::Unavailable
+            }
+            StoreError::Address(_)
+            | StoreError::NotMigrated(_)
             | StoreError::HalfRestored(_)
             | StoreError::Locked { .. }
             | StoreError::Conflict { .. }
@@ -186,6 +198,10 @@ fn write(app: &AppState, visit: Option<&Visit>, status: StatusCode, error: &Page
             let mut response = shown(render(app, visit, &errors::Unavailable { retry }));
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("30"));
             response
+        }
+        PageError::Unconfirmed => {
+            let back = visit.map_or("/", Visit::back).to_owned();
+            shown(render(app, visit, &errors::Unconfirmed { back }))
         }
         PageError::Internal(detail) => {
             let id = visit.map(|visit| visit.id().to_string());

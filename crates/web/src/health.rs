@@ -9,9 +9,9 @@ pub(crate) async fn live() -> &'static str {
     "live\n"
 }
 
-/// `GET /health/ready`: the database answers and has the schema this program needs.
+/// `GET /health/ready`: the database answers through the pools that pages use, takes writes, and has the schema this program needs.
 pub(crate) async fn ready(State(app): State<AppState>) -> (StatusCode, &'static str) {
-    match app.store.check_schema().await {
+    match app.store.ready().await {
         Ok(()) => (StatusCode::OK, "ready\n"),
         Err(error) => {
             tracing::warn!(%error, "not ready");

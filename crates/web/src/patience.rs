@@ -30,6 +30,7 @@ pub(crate) async fn limit(State(patience): State<Duration>, request: Request, ne
             None
         }))
     });
+    let looks = request.method().is_safe();
     match tokio::time::timeout(patience, next.run(request)).await {
         Ok(response) => response,
         Err(_) if owed.load(Ordering::Relaxed) => {
@@ -39,6 +40,8 @@ pub(crate) async fn limit(State(patience): State<Duration>, request: Request, ne
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
             response
         }
-        Err(_) => StatusCode::SERVICE_UNAVAILABLE.into_response(),
+        Err(_) if looks => PageError::Unavailable.into_response(),
+        // What was begun is carried through, whoever waits for it.
+        Err(_) => PageError::Unconfirmed.into_response(),
     }
 }

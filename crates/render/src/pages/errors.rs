@@ -103,6 +103,21 @@ impl Page for Unavailable {
     }
 }
 
+/// 503: the answer to a change did not come in time, so it may have been saved or not.
+#[derive(Debug, Serialize)]
+pub struct Unconfirmed {
+    /// Where to look: the page that the change was made on, or `/`.
+    pub back: String,
+}
+
+impl Page for Unconfirmed {
+    const TEMPLATE: &'static str = "pages/errors/unconfirmed.html";
+
+    fn samples() -> Vec<Self> {
+        vec![Self { back: "/".into() }, Self { back: "/patients".into() }]
+    }
+}
+
 /// What a phone shows without a connection.
 #[derive(Debug, Serialize)]
 pub struct Offline {

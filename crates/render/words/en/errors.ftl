@@ -24,5 +24,9 @@ error-internal-id = Quote this number so we can find it:
 error-unavailable-title = We’ll be right back
 error-unavailable = We can’t reach the records at the moment. Nothing is lost. Please try again in a minute.
 
+error-unconfirmed-title = We don’t know yet whether that was saved
+error-unconfirmed = The records answered too slowly. Please look whether it is there before you enter it again.
+error-look = Look again
+
 error-offline-title = You’re offline
 error-offline = This page needs a connection. What you have already entered on this phone is kept. Try again when you’re back online.
