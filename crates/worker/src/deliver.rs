@@ -24,6 +24,7 @@ use crate::{
     lanes::Lanes,
     telemetry,
     tick::TickReport,
+    working::Loop,
 };
 
 /// Notices taken from the queue at a time, to begin with and at most. The better it goes, the more are taken ahead.
@@ -58,9 +59,8 @@ pub(crate) async fn deliver_until_stopped(engine: Arc<Engine>, clock: Clock, eve
     let mut delivery = Delivery::new(engine.clone(), clock);
     loop {
         let mut report = TickReport::default();
-        if let Err(error) = delivery.until_done(&mut report).await {
-            tracing::error!(%error, "the queue could not be read; it will be tried again");
-        }
+        let done = delivery.until_done(&mut report).await;
+        engine.working.tried(Loop::Delivering, done.as_ref().map(|()| ()), delivery.clock.now());
         if report != TickReport::default() {
             tracing::debug!(?report, "delivered");
         }

@@ -51,7 +51,7 @@ impl Ledger {
             let (asked, now) = (intents.clone(), clock.now());
             match self.store.queue(move |tx| async move { outbox::intend(&tx, &asked, now).await }).await {
                 Ok(kept) => intents.iter().map(|intent| kept.contains(&intent.notice)).collect(),
-                Err(error @ StoreError::Unavailable(_)) => {
+                Err(error) if error.is_away() => {
                     tracing::warn!(%error, "intents to send could not be recorded, so nothing is sent");
                     vec![false; intents.len()]
                 }
@@ -91,7 +91,7 @@ impl Ledger {
         let all: Vec<(Claimed, Settlement)> = settled.iter().map(|one| (**one).clone()).collect();
         match self.write(all.clone(), now).await {
             Ok(recorded) => recorded,
-            Err(error @ StoreError::Unavailable(_)) => {
+            Err(error) if error.is_away() => {
                 tracing::warn!(%error, "results could not be recorded yet");
                 vec![Recorded::NotYet; all.len()]
             }
@@ -102,7 +102,7 @@ impl Ledger {
                 for one in all {
                     recorded.push(match self.write(vec![one], now).await {
                         Ok(mut one) => one.pop().unwrap_or(Recorded::Never),
-                        Err(StoreError::Unavailable(_)) => Recorded::NotYet,
+                        Err(error) if error.is_away() => Recorded::NotYet,
                         Err(_) => Recorded::Never,
                     });
                 }

@@ -18,9 +18,10 @@ pub mod run;
 pub mod smtp;
 pub mod telemetry;
 pub mod tick;
+mod working;
 
 use jiff::Timestamp;
-use store::{Store, StoreError, outbox};
+use store::{Store, outbox};
 use tokio::sync::{Notify, watch};
 
 pub use compose::{Composer, SenderError};
@@ -37,6 +38,7 @@ pub struct Engine {
     composer: Composer,
     ledger: ledger::Ledger,
     pause: pause::Pause,
+    working: working::Working,
     stage: watch::Sender<Stage>,
     poked: Notify,
 }
@@ -57,7 +59,16 @@ impl Engine {
     pub fn new(store: Store, mailer: Mailer, composer: Composer) -> Self {
         let ledger = ledger::Ledger::new(store.clone());
         let (stage, _) = watch::channel(Stage::Working);
-        Self { store, mailer, composer, ledger, pause: pause::Pause::default(), stage, poked: Notify::new() }
+        Self {
+            store,
+            mailer,
+            composer,
+            ledger,
+            pause: pause::Pause::default(),
+            working: working::Working::default(),
+            stage,
+            poked: Notify::new(),
+        }
     }
 
     fn stopping(&self) -> bool {
@@ -83,7 +94,9 @@ impl Engine {
     async fn tell_pause(&self, reason: Option<String>, now: Timestamp) {
         telemetry::paused(reason.is_some());
         let told = self.store.worker(move |tx| async move { outbox::note_pause(&tx, reason.as_deref(), now).await }).await;
-        if let Err(error @ (StoreError::Other(_) | StoreError::Corrupt { .. })) = told {
+        if let Err(error) = told
+            && !error.is_away()
+        {
             tracing::error!(%error, "the pause could not be written down");
         }
     }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use store::outbox;
 use tokio::time::timeout;
 
-use crate::{Engine, Stage, clock::Clock, deliver::deliver_until_stopped, telemetry, tick::look_after};
+use crate::{Engine, Stage, clock::Clock, deliver::deliver_until_stopped, telemetry, tick::look_after, working::Loop};
 
 /// How long what is in flight may take after the program was told to stop; what is not over by then is cut.
 const DRAIN: Duration = Duration::from_secs(24);
@@ -44,10 +44,10 @@ pub async fn run(
 async fn plan_until_stopped(engine: Arc<Engine>, clock: Clock, every: Duration) {
     while !engine.stopping() {
         count_queue(&engine).await;
-        match look_after(&engine, clock.now()).await {
-            Ok((planned, reaped)) if planned + reaped.returned > 0 => engine.poked.notify_one(),
-            Ok(_) => {}
-            Err(error) => tracing::error!(%error, "nothing could be planned; the next look will try again"),
+        let looked = look_after(&engine, clock.now()).await;
+        engine.working.tried(Loop::Planning, looked.as_ref().map(|_| ()), clock.now());
+        if looked.is_ok_and(|(planned, reaped)| planned + reaped.returned > 0) {
+            engine.poked.notify_one();
         }
         tokio::select! {
             () = tokio::time::sleep(every) => {}

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use domain::reminder::NoticeSkip;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use store::outbox::Kind;
 
@@ -33,6 +33,12 @@ pub const ATTEMPT: &str = "homestretch_mail_attempt_seconds";
 pub const QUEUE: &str = "homestretch_mail_queue";
 /// 1 while the mail server is away or refuses us and sending is paused, else 0. Gauge.
 pub const PAUSED: &str = "homestretch_mail_paused";
+
+/// 1 while planning and reading the queue work, 0 from the first try that failed (the database is away or does not answer) to the next
+/// one that does not. Gauge.
+pub const WORKING: &str = "homestretch_worker_working";
+/// When planning and reading the queue last went well, in seconds since 1970. Gauge.
+pub const WORKED: &str = "homestretch_worker_last_success_timestamp_seconds";
 
 /// The histograms and their buckets' upper bounds, in seconds, for the recorder.
 pub const BUCKETS: [(&str, &[f64]); 2] = [
@@ -61,6 +67,8 @@ pub fn begin() {
     describe_histogram!(ATTEMPT, Unit::Seconds, "One attempt, from the look whether it is still wanted to its record.");
     describe_gauge!(QUEUE, "Mails in the queue, of all workers together.");
     describe_gauge!(PAUSED, "1 while the mail server is away or refuses us and sending is paused.");
+    describe_gauge!(WORKING, "1 while planning and reading the queue work, 0 while the database is away or does not answer.");
+    describe_gauge!(WORKED, Unit::Seconds, "When planning and reading the queue last went well, in seconds since 1970.");
     counter!(PLANNED).increment(0);
     for kind in Kind::ALL {
         for name in [SENT, UNKNOWN, DEAD] {
@@ -118,6 +126,17 @@ pub fn queue(pending: u64, claimed: u64, sending: u64) {
 /// Whether sending is paused.
 pub fn paused(paused: bool) {
     gauge!(PAUSED).set(if paused { 1.0 } else { 0.0 });
+}
+
+/// Whether the worker can do its work.
+pub fn working(working: bool) {
+    gauge!(WORKING).set(if working { 1.0 } else { 0.0 });
+}
+
+/// The worker's loops were through at `at`.
+pub fn worked(at: Timestamp) {
+    // Exact to the second for longer than any worker runs.
+    gauge!(WORKED).set(at.as_second() as f64);
 }
 
 /// An attempt was through after `took`, however it ended.
