@@ -182,7 +182,7 @@ async fn several_at_once_apply_each_migration_once() {
 async fn a_half_migrated_database_is_refused_in_a_line() {
     let newest = all().await.last().unwrap().version;
     let refused = async |db: &Db| {
-        let said = homestretch::serve::open(db.url()).await.unwrap_err().to_string();
+        let said = homestretch::serve::open(db.url(), store::Timeouts::default()).await.unwrap_err().to_string();
         assert!(!said.contains('\n'), "{said}");
         said
     };
@@ -202,7 +202,7 @@ async fn a_half_migrated_database_is_refused_in_a_line() {
     // A newer one is fine: its migrations leave room for the program before it.
     let db = Db::new().await;
     db.execute("insert into _sqlx_migrations (version, description, installed_on, success, checksum, execution_time) values (9999, 'later', now(), true, '', 0)").await;
-    homestretch::serve::open(db.url()).await.unwrap();
+    homestretch::serve::open(db.url(), store::Timeouts::default()).await.unwrap();
     // Nothing at all.
     let db = Db::new().await;
     db.execute("drop schema public cascade; create schema public").await;

@@ -210,7 +210,7 @@ pub async fn run(command: Command, settings: Settings) -> Result<()> {
 
 async fn serve_pages(settings: &Settings) -> Result<()> {
     let (url, secret) = (settings.database_url()?, settings.secret()?);
-    let store = serve::open(url).await?;
+    let store = serve::open(url, settings.database_timeouts).await?;
     let listener = serve::listen(settings.bind).await?;
     metrics::start(settings.metrics_bind, metrics::Part::Serve).await;
     let app = web::app(serve::app_state(settings, store.clone(), secret, false)?);
@@ -223,7 +223,7 @@ async fn serve_pages(settings: &Settings) -> Result<()> {
 async fn work(settings: &Settings, once: bool) -> Result<()> {
     let (url, secret) = (settings.database_url()?, settings.secret()?);
     let (target, from) = (settings.smtp()?, settings.mail_from()?);
-    let store = serve::open(url).await?;
+    let store = serve::open(url, settings.database_timeouts).await?;
     if let Some(since) = store.worker(|tx| async move { hold::held(&tx).await }).await? {
         tracing::warn!(%since, "reminders are held back; `homestretch reminders release` lets them go out again");
     }
@@ -256,7 +256,7 @@ async fn work(settings: &Settings, once: bool) -> Result<()> {
 
 async fn load(settings: &Settings, size: Size) -> Result<()> {
     let url = settings.database_url()?;
-    let store = serve::open(url).await?;
+    let store = serve::open(url, settings.database_timeouts).await?;
     let loaded = seed::run(&store, url, size, clock::now()).await?;
     store.close().await;
     let Size { clinics, patients, days, entries, seed, more: _ } = size;
@@ -274,7 +274,7 @@ async fn load(settings: &Settings, size: Size) -> Result<()> {
 }
 
 async fn reminders(settings: &Settings, command: RemindersCommand) -> Result<()> {
-    let store = serve::open(settings.database_url()?).await?;
+    let store = serve::open(settings.database_url()?, settings.database_timeouts).await?;
     let now = clock::now();
     match command {
         RemindersCommand::Hold => {
@@ -303,7 +303,9 @@ async fn reminders(settings: &Settings, command: RemindersCommand) -> Result<()>
 async fn migrate(settings: &Settings) -> Result<()> {
     Store::migrate(settings.database_url()?).await.map_err(|error| match error {
         StoreError::NotMigrated(why) => anyhow!("{why}"),
-        StoreError::Unavailable(why) => anyhow!("cannot reach the database that DATABASE_URL names: {why}"),
+        StoreError::Unavailable(why) | StoreError::Address(why) => {
+            anyhow!("cannot reach the database that DATABASE_URL names: {why}")
+        }
         other => anyhow!("{other}"),
     })?;
     println!("The database is up to date.");
@@ -329,7 +331,7 @@ async fn check(settings: &Settings) -> Result<()> {
 }
 
 async fn check_database(settings: &Settings) -> Result<String> {
-    let store = serve::open(settings.database_url()?).await?;
+    let store = serve::open(settings.database_url()?, settings.database_timeouts).await?;
     let off = serve::clock_is_off(&store).await;
     store.close().await;
     off.map_or(Ok(String::new()), |wrong| bail!(wrong))
@@ -354,7 +356,7 @@ async fn create_clinic(settings: &Settings, name: &str, owner: &str, zone: &str)
     let name = PersonName::parse(name).map_err(|why| anyhow!("--name: {why}"))?;
     let owner = Email::parse(owner).map_err(|why| anyhow!("--owner-email: {why}"))?;
     let zone = Zone::parse(zone).map_err(|why| anyhow!("--zone: {why}"))?;
-    let store = serve::open(settings.database_url()?).await?;
+    let store = serve::open(settings.database_url()?, settings.database_timeouts).await?;
     let now = clock::now();
     let clinic_name = name.clone();
     let (clinic, token) = store
@@ -379,7 +381,7 @@ async fn create_clinic(settings: &Settings, name: &str, owner: &str, zone: &str)
 
 async fn reset_second_factor(settings: &Settings, email: &str) -> Result<()> {
     let email = Email::parse(email).map_err(|why| anyhow!("{email}: {why}"))?;
-    let store = serve::open(settings.database_url()?).await?;
+    let store = serve::open(settings.database_url()?, settings.database_timeouts).await?;
     let (now, of) = (clock::now(), email.clone());
     let reset = store.signin(move |tx| async move { second_factor::reset_by_operator(&tx, &of, now).await }).await;
     store.close().await;
@@ -398,7 +400,7 @@ async fn reset_second_factor(settings: &Settings, email: &str) -> Result<()> {
 async fn import(settings: &Settings, file: &PathBuf, clinic: ClinicId) -> Result<()> {
     let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
     let list = store::exercise::parse_exercise_list(&bytes).map_err(|why| anyhow!("{}: {why}", file.display()))?;
-    let store = serve::open(settings.database_url()?).await?;
+    let store = serve::open(settings.database_url()?, settings.database_timeouts).await?;
     let scope = Scope::new(clinic, Actor::System);
     let now = clock::now();
     let total = list.len();

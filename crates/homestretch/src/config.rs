@@ -1,11 +1,12 @@
 //! Settings: read from the environment once, at the start, and checked as a whole. A wrong or unknown one stops the start with one
 //! clear line.
 
-use std::{collections::BTreeMap, fmt, net::SocketAddr, path::PathBuf, str::FromStr};
+use std::{collections::BTreeMap, fmt, net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
 
 use secrecy::{ExposeSecret as _, SecretSlice, SecretString};
+use store::Timeouts;
 use web::auth::address::Network;
-use worker::smtp::Target;
+use worker::smtp::{Patience, Target};
 
 use crate::dkim::Dkim;
 
@@ -28,6 +29,12 @@ const NAMES: &[&str] = &[
     "HOMESTRETCH_CHROMIUM",
     "SMTP_URL",
     "HOMESTRETCH_SMTP_CA",
+    "HOMESTRETCH_DB_CONNECT_TIMEOUT",
+    "HOMESTRETCH_DB_STATEMENT_TIMEOUT",
+    "HOMESTRETCH_DB_COMMIT_TIMEOUT",
+    "HOMESTRETCH_SMTP_CONNECT_TIMEOUT",
+    "HOMESTRETCH_SMTP_COMMAND_TIMEOUT",
+    "HOMESTRETCH_SMTP_CONTENT_TIMEOUT",
 ];
 
 /// The settings as given; what a command needs and was not given is asked for by [`Settings::database_url`] and its like.
@@ -35,6 +42,8 @@ const NAMES: &[&str] = &[
 pub struct Settings {
     /// The clinic's own Postgres.
     database_url: Option<SecretString>,
+    /// How long each step with it may take.
+    pub database_timeouts: Timeouts,
     /// Where the private database and captured mail live.
     pub data: PathBuf,
     /// Where Postgres's programs are.
@@ -47,6 +56,8 @@ pub struct Settings {
     secret: Option<SecretSlice<u8>>,
     /// Where mail goes.
     smtp: Option<Target>,
+    /// How long each step with the mail server may take.
+    pub smtp_timeouts: Patience,
     /// The sender of every mail.
     mail_from: Option<String>,
     /// What signs mails, when something does.
@@ -113,8 +124,30 @@ impl Settings {
             Some(folder) => absolute("HOMESTRETCH_DATA", folder)?,
             None => home(given, root)?,
         };
+        // The most they may be keeps a page's time (30 s) and a claimed mail's (two minutes) longer than what happens in it.
+        let seconds = |name: &str, default: Duration, most: u64| match text(name) {
+            None => Ok(default),
+            Some(value) => match value.parse() {
+                Ok(seconds) if (1..=most).contains(&seconds) => Ok(Duration::from_secs(seconds)),
+                _ => Err(SettingError(format!("{name}: “{value}” is not a whole number of seconds from 1 to {most}."))),
+            },
+        };
+        let Timeouts { connect, statement, commit } = Timeouts::default();
+        let database_timeouts = Timeouts {
+            connect: seconds("HOMESTRETCH_DB_CONNECT_TIMEOUT", connect, 15)?,
+            statement: seconds("HOMESTRETCH_DB_STATEMENT_TIMEOUT", statement, 600)?,
+            commit: seconds("HOMESTRETCH_DB_COMMIT_TIMEOUT", commit, 60)?,
+        };
+        let Patience { connect, command, content } = Patience::default();
+        let smtp_timeouts = Patience {
+            connect: seconds("HOMESTRETCH_SMTP_CONNECT_TIMEOUT", connect, 20)?,
+            command: seconds("HOMESTRETCH_SMTP_COMMAND_TIMEOUT", command, 20)?,
+            content: seconds("HOMESTRETCH_SMTP_CONTENT_TIMEOUT", content, 60)?,
+        };
         Ok(Self {
             database_url,
+            database_timeouts,
+            smtp_timeouts,
             data,
             pg_bin: text("HOMESTRETCH_PG_BIN").map(|folder| absolute("HOMESTRETCH_PG_BIN", folder)).transpose()?,
             bind,
@@ -229,13 +262,13 @@ fn home(given: &BTreeMap<String, String>, root: bool) -> Result<PathBuf, Setting
 
 // The value may hold a password: it is never repeated.
 fn database_url(value: &str) -> Result<SecretString, SettingError> {
-    if value.starts_with("postgres://") || value.starts_with("postgresql://") {
-        Ok(SecretString::from(value.to_owned()))
-    } else {
-        Err(SettingError(
+    if !(value.starts_with("postgres://") || value.starts_with("postgresql://")) {
+        return Err(SettingError(
             "DATABASE_URL: it must begin with postgres://, such as postgres://user:password@host/homestretch.".to_owned(),
-        ))
+        ));
     }
+    store::check_address(value).map_err(|why| SettingError(format!("DATABASE_URL: {why}.")))?;
+    Ok(SecretString::from(value.to_owned()))
 }
 
 fn secret(value: &str) -> Result<SecretSlice<u8>, SettingError> {

@@ -85,7 +85,7 @@ async fn with_database(settings: &Settings, url: &str, listener: tokio::net::Tcp
         }
         other => anyhow!("{other}"),
     })?;
-    let store = serve::open(url).await?;
+    let store = serve::open(url, settings.database_timeouts).await?;
     let seeded = seed::ensure(&store, clock::now(), &tell).await?;
     if seeded.days_ago.is_none() {
         history::live(&store, clock::now()).await.context("making the mail of the last days")?;

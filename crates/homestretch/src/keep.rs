@@ -74,6 +74,7 @@ impl Place {
 fn plain(error: StoreError) -> anyhow::Error {
     match error {
         StoreError::Unavailable(why) => anyhow!("the database: {why}"),
+        StoreError::Address(why) => anyhow!("DATABASE_URL: {why}"),
         StoreError::NotMigrated(why) => anyhow!("the database cannot be used: {why}"),
         other => anyhow!("{other}"),
     }

@@ -5,7 +5,7 @@ use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
 use anyhow::{Result, anyhow};
 use axum::Router;
 use render::{Templates, links::Links};
-use store::{Store, StoreError};
+use store::{CONNECTIONS, Store, StoreError, Timeouts};
 use tokio::net::TcpListener;
 use worker::{Composer, Engine, Mailer, Target};
 
@@ -41,22 +41,16 @@ pub async fn listen(bind: SocketAddr) -> Result<TcpListener> {
 /// Opens the database, with a sentence for people when that is not possible. The address is never repeated: it holds a password.
 ///
 /// # Errors
-/// When the server is away or refuses, or the schema is not the one this program needs.
-pub async fn open(url: &str) -> Result<Store> {
-    let store = connect(url).await?;
-    store.check_schema().await.map_err(|error| match error {
+/// When the server is away or refuses, the schema is not the one this program needs, or the connections are not in the roles they should be.
+pub async fn open(url: &str, timeouts: Timeouts) -> Result<Store> {
+    let store = Store::connect_within(url, CONNECTIONS, timeouts)
+        .await
+        .map_err(|error| anyhow!("cannot reach the database that DATABASE_URL names: {}", plain(&error)))?;
+    store.check().await.map_err(|error| match error {
         StoreError::NotMigrated(why) => anyhow!("the database is not up to date: {why}. Run `homestretch migrate` first."),
         other => anyhow!("{other}"),
     })?;
     Ok(store)
-}
-
-/// As [`open`], whatever the schema.
-///
-/// # Errors
-/// When the server is away or refuses.
-pub async fn connect(url: &str) -> Result<Store> {
-    Store::connect(url).await.map_err(|error| anyhow!("cannot reach the database that DATABASE_URL names: {}", plain(&error)))
 }
 
 /// A sentence when this machine's clock and the database's are more than a minute apart. Nothing is sent twice for it, but reminders
@@ -76,7 +70,7 @@ pub async fn clock_is_off(store: &Store) -> Option<String> {
 /// What went wrong, without the layers around it.
 fn plain(error: &StoreError) -> String {
     match error {
-        StoreError::Unavailable(why) => why.clone(),
+        StoreError::Unavailable(why) | StoreError::Address(why) => why.clone(),
         other => other.to_string(),
     }
 }
@@ -104,7 +98,7 @@ pub fn engine(settings: &Settings, store: Store, target: Target, from: &str, lin
     if let Some(dkim) = &settings.dkim {
         composer = composer.signed_by(dkim.signer(from)?);
     }
-    Ok(Arc::new(Engine::new(store, Mailer::new(target), composer)))
+    Ok(Arc::new(Engine::new(store, Mailer::with_patience(target, settings.smtp_timeouts), composer)))
 }
 
 /// Sends what is due until `shutdown`.
