@@ -60,6 +60,10 @@ faketime_library() {
   return 1
 }
 
+need_pgbouncer() { # a pooler stands before the database in a story
+  [ -x /usr/sbin/pgbouncer ] || command -v pgbouncer >/dev/null || install_packages "pgbouncer" "pgbouncer" "pgbouncer"
+}
+
 need_unzip() { # what patients take away is looked into with another program than ours
   command -v unzip >/dev/null || install_packages "unzip" "unzip" "unzip"
 }

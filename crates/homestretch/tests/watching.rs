@@ -14,8 +14,75 @@ use domain::person::Zone;
 use homestretch::clock;
 use jiff::SignedDuration;
 use store::outbox::{self, Owed};
-use testkit::{Db, people, smtp::Server};
+use testkit::{Db, people, proxy::Proxy, smtp::Server};
 use worker::telemetry;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_says_when_it_cannot_work_and_sends_when_it_can() {
+    let (db, mail) = (Db::new().await, Server::start().await.unwrap());
+    let line = Proxy::to(db.url()).await;
+    let now = clock::now();
+    let clinic = people::clinic(&db, now - SignedDuration::from_hours(48)).await;
+    let owed = async |name: &str, email: &str| {
+        let who = clinic.patient(name, email).await;
+        let (id, email) = (clinic.id, who.email.clone());
+        let owed = Owed::PatientInvitation(who.id);
+        clinic.tenant(move |tx| async move { outbox::enqueue(&tx, id, owed, &email, now).await }).await;
+    };
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let mut worker = Command::new(env!("CARGO_BIN_EXE_homestretch"))
+        .arg("worker")
+        .env("DATABASE_URL", line.url())
+        .env("SMTP_URL", mail.url())
+        .env("HOMESTRETCH_SECRET", "0123456789abcdef0123456789abcdef")
+        .env("HOMESTRETCH_MAIL_FROM", "reminders@clinic.test")
+        .env("HOMESTRETCH_METRICS_BIND", &address)
+        .env("HOMESTRETCH_DB_CONNECT_TIMEOUT", "2")
+        .env("HOMESTRETCH_DB_STATEMENT_TIMEOUT", "2")
+        .env("HOMESTRETCH_DB_COMMIT_TIMEOUT", "2")
+        .env_remove("RUST_LOG")
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let reaches = async |what: &str, name: &str, value: f64| {
+        let seen = tokio::time::timeout(Duration::from_secs(90), async {
+            while !scrape::page(&address).await.is_ok_and(|page| page.total(name) == value) {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        });
+        if seen.await.is_err() {
+            panic!("{what}: {name} never was {value}");
+        }
+    };
+    reaches("after its start", telemetry::WORKING, 1.0).await;
+    owed("Farah Aziz", "farah@example.test").await;
+    reaches("with a database", telemetry::SENT, 1.0).await;
+
+    // Every connection falls silent, and new ones work: whatever it was waiting for, it goes on.
+    line.silence();
+    owed("Daniel Tan", "daniel@example.test").await;
+    reaches("after the silence", telemetry::SENT, 2.0).await;
+    reaches("after the silence", telemetry::WORKING, 1.0).await;
+
+    // The database is away.
+    db.go_away().await;
+    reaches("without a database", telemetry::WORKING, 0.0).await;
+    db.come_back().await;
+    owed("Priya Nair", "priya@example.test").await;
+    reaches("with the database again", telemetry::SENT, 3.0).await;
+    reaches("with the database again", telemetry::WORKING, 1.0).await;
+
+    rustix::process::kill_process(rustix::process::Pid::from_child(&worker), rustix::process::Signal::TERM).unwrap();
+    let mut stderr = worker.stderr.take().unwrap();
+    let log = tokio::task::spawn_blocking(move || {
+        let mut log = String::new();
+        std::io::Read::read_to_string(&mut stderr, &mut log).unwrap();
+        worker.wait().unwrap();
+        log
+    });
+    let log = log.await.unwrap();
+    assert!(log.contains("the worker cannot work") && log.contains("the worker works again"), "{log}");
+}
 
 #[tokio::test]
 async fn a_worker_tells_what_became_of_each_mail_and_not_of_whom() {

@@ -80,7 +80,9 @@ impl Lines {
 
     /// A connection that was used a moment ago or is new.
     async fn take(&self) -> Result<Taken, StoreError> {
-        let permit = match timeout(self.0.timeouts.connect, self.0.permits.clone().acquire_owned()).await {
+        // Longer than one that finds its connection dead takes to open another: those who wait for it then get their turn.
+        let patience = self.0.timeouts.connect * 2;
+        let permit = match timeout(patience, self.0.permits.clone().acquire_owned()).await {
             Ok(Ok(permit)) => permit,
             Ok(Err(_)) => return Err(StoreError::Unavailable("the store is closed".to_owned())),
             Err(_) => return Err(StoreError::TimedOut(Step::Checkout)),

@@ -189,8 +189,11 @@ impl Store {
         match admitted {
             Ok(Some(row)) if arrival.stay => session::signed_in(row, &arrival, Some(line)).map(Some),
             Ok(Some(row)) => {
-                // When it was last seen is kept.
-                line.commit(String::new()).await?;
+                // When it was last seen is kept. Should the answer not come, nothing of the request's own work is in doubt.
+                line.commit(String::new()).await.map_err(|error| match error {
+                    StoreError::Unconfirmed(why) => StoreError::Unavailable(why),
+                    other => other,
+                })?;
                 session::signed_in(row, &arrival, None).map(Some)
             }
             Ok(None) => line.roll_back().await.map(|()| None),

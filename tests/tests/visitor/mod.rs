@@ -155,7 +155,8 @@ pub fn browser_of_store(store: Store, clock: &Clock) -> Browser {
     Browser { app: web::app(state), cookies: BTreeMap::new(), extra: vec![], address: None }
 }
 
-/// One person's browser.
+/// One person’s browser; a copy is another tab of it.
+#[derive(Clone)]
 pub struct Browser {
     app: Router,
     cookies: BTreeMap<String, String>,

@@ -17,6 +17,7 @@ use futures_io::{AsyncRead as _, AsyncWrite as _};
 #[allow(deprecated)]
 use lettre::transport::smtp::client::AsyncNetworkStream;
 use lettre::transport::smtp::client::{AsyncTokioStream, TlsParameters};
+use socket2::{SockRef, TcpKeepalive};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpStream, lookup_host},
@@ -35,6 +36,7 @@ pub(super) async fn open(host: &str, port: u16, patience: Duration) -> Result<Tc
         match timeout(patience, TcpStream::connect(address)).await {
             Ok(Ok(stream)) => {
                 stream.set_nodelay(true).map_err(|error| error.to_string())?;
+                stay_in_touch(&stream).map_err(|error| error.to_string())?;
                 return Ok(stream);
             }
             Ok(Err(error)) => last = error.to_string(),
@@ -42,6 +44,19 @@ pub(super) async fn open(host: &str, port: u16, patience: Duration) -> Result<Tc
         }
     }
     Err(last)
+}
+
+/// Has the system ask a server that is silent between mails whether it is still there, and end a connection whose bytes are not taken. Every
+/// step has its own time as well; this closes conversations that nobody waits on.
+fn stay_in_touch(stream: &TcpStream) -> io::Result<()> {
+    let socket = SockRef::from(stream);
+    let ask = TcpKeepalive::new().with_time(Duration::from_secs(30)).with_interval(Duration::from_secs(10));
+    #[cfg(any(target_os = "linux", target_os = "macos"))]
+    let ask = ask.with_retries(3);
+    socket.set_tcp_keepalive(&ask)?;
+    #[cfg(target_os = "linux")]
+    socket.set_tcp_user_timeout(Some(Duration::from_secs(60)))?;
+    Ok(())
 }
 
 /// Encrypts the stream before a word is said on it.
