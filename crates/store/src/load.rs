@@ -111,6 +111,8 @@ impl Load {
         // As much at a time as it likes.
         let session = Session { role: None, statement: None, idle_in_transaction: Duration::ZERO };
         let mut db = db::connect(&Address::parse(url)?, session, &Timeouts::default()).await?;
+        // A vacuum can call a page visible to all only when the commit of its rows has reached the disk.
+        db.execute("set synchronous_commit = on").await?;
         let unbound: bool = sqlx::query_scalar("select rolsuper or rolbypassrls from pg_roles where rolname = current_user")
             .fetch_one(&mut db)
             .await?;

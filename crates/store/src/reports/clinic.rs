@@ -1,7 +1,7 @@
 //! The clinic's report over a period: its programs, and their sessions from a covering index, a row for each program. Five statements,
-//! or six with what was done of each exercise, whatever the number of patients.
+//! or seven with what was done of each exercise, whatever the number of patients.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use domain::{
     adherence::Logged,
@@ -65,22 +65,23 @@ pub enum Found {
 pub async fn read(tx: &Tx, from: Date, to: Date, depth: Depth, now: Timestamp) -> Result<Found, StoreError> {
     let limit = |most: usize| Value::from(i64::try_from(most + 1).unwrap_or(i64::MAX));
     let days = || -> [Value; 3] { [tx.clinic().0.into(), from_date(from).into(), from_date(to).into()] };
+    let clinic = || -> [Value; 1] { [tx.clinic().0.into()] };
     let up_to = |most: usize| days().into_iter().chain([limit(most)]);
     let sessions = async || match depth {
         Depth::Sessions => {
             let rows = tx.all::<SessionsRow>(include_str!("clinic_sessions.sql"), up_to(depth.most())).await?;
-            Ok::<_, StoreError>((rows, Vec::new(), Vec::new()))
+            Ok::<_, StoreError>((rows, Vec::new(), Vec::new(), Vec::new()))
         }
         Depth::Exercises => {
-            let (prescriptions, entries) = tokio::try_join!(
+            let (prescriptions, exercises, entries) = tokio::try_join!(
                 tx.all::<PrescriptionRow>(include_str!("clinic_prescriptions.sql"), days()),
+                tx.all::<ExerciseRow>(include_str!("clinic_exercises.sql"), clinic()),
                 tx.all::<EntriesRow>(include_str!("clinic_entries.sql"), up_to(depth.most())),
             )?;
-            Ok((Vec::new(), prescriptions, entries))
+            Ok((Vec::new(), prescriptions, exercises, entries))
         }
     };
-    let clinic = || -> [Value; 1] { [tx.clinic().0.into()] };
-    let (programs, patients, versions, pauses, (sessions, prescriptions, entries)) = tokio::try_join!(
+    let (programs, patients, versions, pauses, (sessions, prescriptions, names, entries)) = tokio::try_join!(
         tx.all::<ProgramRow>(include_str!("clinic_programs.sql"), up_to(MOST_PROGRAMS)),
         tx.all::<PatientRow>(include_str!("clinic_patients.sql"), clinic()),
         tx.all::<VersionRow>(include_str!("clinic_versions.sql"), clinic()),
@@ -92,7 +93,8 @@ pub async fn read(tx: &Tx, from: Date, to: Date, depth: Depth, now: Timestamp) -
         return Ok(Found::TooMuch);
     }
     let exercises: HashMap<Uuid, ExerciseId> = prescriptions.iter().map(|row| (row.id, ExerciseId(row.exercise_id))).collect();
-    let names = prescriptions.iter().map(|row| (ExerciseId(row.exercise_id), row.name.clone())).collect();
+    let prescribed: HashSet<Uuid> = prescriptions.iter().map(|row| row.exercise_id).collect();
+    let names = names.into_iter().filter(|row| prescribed.contains(&row.id)).map(|row| (ExerciseId(row.id), row.name)).collect();
     let mut plans = Plans::of(versions, pauses, prescriptions)?;
     let mut logs = Logs { from, by_program: HashMap::with_capacity(programs.len()) };
     for row in sessions {
@@ -177,9 +179,14 @@ struct PrescriptionRow {
     id: Uuid,
     version_id: Uuid,
     exercise_id: Uuid,
-    name: String,
     #[sea_orm(nested)]
     dose: DoseRow,
+}
+
+#[derive(FromQueryResult)]
+struct ExerciseRow {
+    id: Uuid,
+    name: String,
 }
 
 #[derive(FromQueryResult)]
@@ -210,7 +217,7 @@ struct Plans {
 impl Plans {
     fn of(versions: Vec<VersionRow>, pauses: Vec<PauseRow>, prescriptions: Vec<PrescriptionRow>) -> Result<Self, StoreError> {
         let mut by_version: HashMap<Uuid, Vec<Prescription>> = HashMap::new();
-        for PrescriptionRow { id, version_id, exercise_id, name: _, dose } in prescriptions {
+        for PrescriptionRow { id, version_id, exercise_id, dose } in prescriptions {
             let dose = dose.dose("prescription", id)?;
             let prescription = Prescription { id: PrescriptionId(id), exercise: ExerciseId(exercise_id), dose, note: None };
             by_version.entry(version_id).or_default().push(prescription);

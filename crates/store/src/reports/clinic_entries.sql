@@ -1,13 +1,20 @@
 -- As clinic_sessions.sql, session by session with what was done in it; '' is not skipped.
+--
+-- The plan: the sessions by session_log_by_date, and for each of them its entries by the key of log_entry. The aggregate in the lateral
+-- query leaves no other: a join could as well be hashed or merged, and would then read every entry that the clinic ever had.
 select s.program_id, (s.date - $2)::smallint as day, s.completion, coalesce(s.pain_after, -1::smallint) as pain,
-  coalesce(array_agg(e.prescription_id) filter (where e.log_id is not null), '{}') as prescriptions,
-  coalesce(array_agg(e.completion) filter (where e.log_id is not null), '{}') as completions,
-  coalesce(array_agg(coalesce(e.skipped, '')) filter (where e.log_id is not null), '{}') as skipped
+  e.prescriptions, e.completions, e.skipped
 from (
   select id, program_id, date, completion, pain_after
   from session_log
   where clinic_id = $1 and date between $2 and $3
   limit $4
-) s
-left join log_entry e on e.clinic_id = $1 and e.log_id = s.id
-group by s.id, s.program_id, s.date, s.completion, s.pain_after
+) s,
+lateral (
+  select
+    coalesce(array_agg(prescription_id), '{}') as prescriptions,
+    coalesce(array_agg(completion), '{}') as completions,
+    coalesce(array_agg(coalesce(skipped, '')), '{}') as skipped
+  from log_entry
+  where clinic_id = $1 and log_id = s.id
+) e
