@@ -2,7 +2,10 @@
 //! a boundary moves only when somebody means it: change the table here and write down why in `docs/decisions/`.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
 
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
 
@@ -137,4 +140,32 @@ fn the_domain_stays_pure() {
             assert!(!dependency.features.iter().any(|feature| feature == "serde"), "jiff with serde in the domain");
         }
     }
+}
+
+/// The verb that saves a log stops the patient's programs for a stop sign. Another place that wrote logs would forget it; the seed's COPY
+/// (load.rs) names no column for stop signs.
+#[test]
+fn session_logs_are_written_in_one_file() {
+    let sources = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../crates"));
+    let mut writers = BTreeSet::new();
+    let mut folders = vec![sources.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() && path.file_name() != Some("tests".as_ref()) {
+                folders.push(path);
+            } else if path.extension().is_some_and(|kind| kind == "rs" || kind == "sql") {
+                let text = std::fs::read_to_string(&path).unwrap().to_lowercase();
+                if ["insert into session_log ", "update session_log ", "merge into session_log "]
+                    .iter()
+                    .any(|verb| text.contains(verb))
+                {
+                    writers.insert(path.strip_prefix(sources).unwrap().to_owned());
+                }
+            }
+        }
+    }
+    assert_eq!(writers, BTreeSet::from(["store/src/session_log.rs".into()]));
+    let loaded = std::fs::read_to_string(sources.join("store/src/load.rs")).unwrap();
+    assert!(!loaded.contains("red_flags"), "the seed loads stop signs that stop nothing");
 }

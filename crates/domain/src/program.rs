@@ -436,6 +436,12 @@ impl Program {
     }
 }
 
+/// What a stop sign does: it is about the patient and not about one program, so it stops every one of them. Gives those that were
+/// not stopped or finished before, to be saved.
+pub fn stop_all(programs: Vec<Program>, today: Date) -> Vec<Program> {
+    programs.into_iter().filter_map(|mut program| program.stop(today).then_some(program)).collect()
+}
+
 impl Plan {
     /// Checks the plan by itself, as a template's form needs it.
     pub fn check(&self) -> Result<(), ProgramError> {

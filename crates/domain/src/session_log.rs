@@ -240,6 +240,12 @@ impl SessionLog {
         self.check_content(program)
     }
 
+    /// Whether keeping this log stops the patient's programs ([`crate::program::stop_all`]): it has stop signs, and, where it corrects
+    /// a log, not the same as `earlier`. Taking signs back resumes nothing.
+    pub fn stops_programs(&self, earlier: Option<&[RedFlag]>) -> bool {
+        !self.red_flags.is_empty() && earlier != Some(self.red_flags.as_slice())
+    }
+
     /// The version of the program this log was made under.
     pub fn version<'a>(&self, program: &'a Program) -> Option<&'a Version> {
         program.version_with(self.date, self.entries.iter().map(|entry| entry.prescription))

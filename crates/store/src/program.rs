@@ -67,6 +67,16 @@ pub async fn find(tx: &Tx, id: ProgramId) -> Result<Program, StoreError> {
     found.into_iter().next_back().ok_or(StoreError::NotFound)
 }
 
+/// As [`of_patient`], holding the programs' rows until the transaction ends.
+pub(crate) async fn of_patient_for_update(tx: &Tx, patient: PatientId) -> Result<Vec<Program>, StoreError> {
+    tx.run(
+        "select 1 from program where clinic_id = $1 and patient_id = $2 order by id for update",
+        [tx.clinic().0.into(), patient.0.into()],
+    )
+    .await?;
+    of_patient(tx, patient).await
+}
+
 /// Who made a version of a program, and when.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Made {

@@ -6,7 +6,7 @@ use domain::{
     adherence::Logged,
     ids::{ExerciseId, LogId, PatientId, PrescriptionId, ProgramId},
     pain::PainPoint,
-    program::{Program, Version},
+    program::{Program, Version, stop_all},
     session_log::{self, Effort, Entry, Outcome, PainScore, RedFlag, SessionLog, SkipReason},
 };
 use jiff::{Timestamp, civil::Date};
@@ -17,6 +17,7 @@ use crate::{
     StoreError, Tx,
     audit::{Deed, Subject},
     convert::{At, from_date, from_instant, to_date, to_instant},
+    patient, program,
 };
 
 /// What saving a log did.
@@ -28,7 +29,8 @@ pub enum Saved {
     Known,
 }
 
-/// Saves a log that [`SessionLog::check`] has accepted, with its entries, in one statement.
+/// Saves a log that [`SessionLog::check`] has accepted, with its entries, in one statement. With stop signs in it, the patient's programs
+/// are stopped in the same transaction, from the day the log was received.
 ///
 /// # Errors
 /// [`StoreError::Refused`] when no version of the program is in effect on the log's date.
@@ -63,29 +65,58 @@ pub async fn insert(tx: &Tx, program: &Program, log: &SessionLog) -> Result<Save
         return Ok(Saved::Known);
     }
     tx.note(Deed::Wrote, Subject::Log, Some(program.patient));
+    heed_stop_signs(tx, program.patient, log, None, log.received_at).await?;
     Ok(Saved::New)
 }
 
-/// Replaces a log by its correction, keeping the whole of the earlier one.
+/// Stops the patient's programs if [`SessionLog::stops_programs`], from the patient's civil date at `now`. [`insert`] and [`correct`] do
+/// it for every log they keep; a page calls it for one that is refused, because stopping comes first, whatever else is wrong.
+///
+/// # Errors
+/// [`StoreError::NotFound`] when there is no such patient; the store's own.
+pub async fn heed_stop_signs(
+    tx: &Tx,
+    patient: PatientId,
+    log: &SessionLog,
+    earlier: Option<&[RedFlag]>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    if !log.stops_programs(earlier) {
+        return Ok(());
+    }
+    let today = patient::find(tx, patient).await?.zone.date(now);
+    for program in stop_all(program::of_patient_for_update(tx, patient).await?, today) {
+        program::save_state(tx, &program, now).await?;
+    }
+    Ok(())
+}
+
+/// Replaces a log by its correction, keeping the whole of the earlier one. Other stop signs than before stop the patient's programs, as in
+/// [`insert`], from the day of the correction.
 ///
 /// # Errors
 /// [`StoreError::NotFound`] when there is no such log; [`StoreError::Refused`] as for [`insert`].
 pub async fn correct(tx: &Tx, program: &Program, log: &SessionLog, now: Timestamp) -> Result<(), StoreError> {
     tx.note(Deed::Wrote, Subject::Log, Some(program.patient));
     let version = version(program, log)?;
-    let kept = tx
-        .run(
-            "insert into log_revision (clinic_id, id, log_id, patient_id, before, replaced_at)
-             select l.clinic_id, $3, l.id, l.patient_id,
-               to_jsonb(l) || jsonb_build_object('entries', (select coalesce(jsonb_agg(to_jsonb(e)), '[]'::jsonb) from log_entry e
-                 where e.clinic_id = l.clinic_id and e.log_id = l.id)), $4
-             from session_log l where l.clinic_id = $1 and l.id = $2",
+    #[derive(FromQueryResult)]
+    struct Earlier {
+        red_flags: Vec<String>,
+    }
+    let earlier: Option<Earlier> = tx
+        .one(
+            "with kept as (
+               insert into log_revision (clinic_id, id, log_id, patient_id, before, replaced_at)
+               select l.clinic_id, $3, l.id, l.patient_id,
+                 to_jsonb(l) || jsonb_build_object('entries', (select coalesce(jsonb_agg(to_jsonb(e)), '[]'::jsonb) from log_entry e
+                   where e.clinic_id = l.clinic_id and e.log_id = l.id)), $4
+               from session_log l where l.clinic_id = $1 and l.id = $2
+               returning clinic_id, log_id)
+             select l.red_flags from kept join session_log l on l.clinic_id = kept.clinic_id and l.id = kept.log_id",
             [tx.clinic().0.into(), log.id.0.into(), Uuid::now_v7().into(), from_instant(now).into()],
         )
         .await?;
-    if kept == 0 {
-        return Err(StoreError::NotFound);
-    }
+    let earlier = red_flags(&earlier.ok_or(StoreError::NotFound)?.red_flags, log.id.0)?;
     tx.run("delete from log_entry where clinic_id = $1 and log_id = $2", [tx.clinic().0.into(), log.id.0.into()]).await?;
     let mut values = log_values(tx, program, version, log);
     values.extend(entry_values(version, &log.entries));
@@ -108,7 +139,7 @@ pub async fn correct(tx: &Tx, program: &Program, log: &SessionLog, now: Timestam
         values,
     )
     .await?;
-    Ok(())
+    heed_stop_signs(tx, program.patient, log, Some(&earlier), now).await
 }
 
 /// One log within the scope.
@@ -339,6 +370,10 @@ fn skip_from(word: &str, id: Uuid) -> Result<SkipReason, StoreError> {
     word.parse().map_err(|_| StoreError::corrupt("log_entry", "skipped", id, "unknown reason"))
 }
 
+fn red_flags(words: &[String], id: Uuid) -> Result<Vec<RedFlag>, StoreError> {
+    words.iter().map(|word| word.parse().map_err(|_| StoreError::corrupt("session_log", "red_flags", id, "unknown sign"))).collect()
+}
+
 /// `which` is one of the constants above, with parameters from `$2`.
 async fn read(tx: &Tx, which: &'static str, args: Vec<Value>) -> Result<Vec<SessionLog>, StoreError> {
     #[derive(FromQueryResult)]
@@ -406,10 +441,7 @@ async fn read(tx: &Tx, which: &'static str, args: Vec<Value>) -> Result<Vec<Sess
                     .map(|value| Effort::new(i64::from(value)).map_err(|why| StoreError::corrupt("session_log", "effort", id, why)))
                     .transpose()?,
                 note,
-                red_flags: red_flags
-                    .iter()
-                    .map(|word| word.parse::<RedFlag>().map_err(|_| corrupt("red_flags")()))
-                    .collect::<Result<_, _>>()?,
+                red_flags: self::red_flags(&red_flags, id)?,
             })
         })
         .collect()

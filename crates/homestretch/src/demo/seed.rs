@@ -263,7 +263,10 @@ impl Maker {
     fn lived(&self, story: &Story, program: &mut Program) -> Result<Vec<days::Logged>> {
         match story.turn {
             Turn::NotJoined => Ok(Vec::new()),
-            Turn::None | Turn::OnPaper | Turn::Revises { .. } => days::logs(story, program, &self.zone, self.now),
+            // A stop sign stops the program when its log is saved.
+            Turn::None | Turn::OnPaper | Turn::Revises { .. } | Turn::Stops { .. } => {
+                days::logs(story, program, &self.zone, self.now)
+            }
             Turn::Pauses { ago, until, reason } => {
                 let from = self.ago(ago);
                 program.pause(from, Some(self.ago(-until)), reason, from)?;
@@ -272,11 +275,6 @@ impl Maker {
             Turn::Finishes { ago } => {
                 program.finish(self.ago(ago))?;
                 days::logs(story, program, &self.zone, self.now)
-            }
-            Turn::Stops { ago, .. } => {
-                let logs = days::logs(story, program, &self.zone, self.now)?;
-                program.stop(self.ago(ago));
-                Ok(logs)
             }
         }
     }
@@ -392,8 +390,7 @@ impl Maker {
     async fn close(&self, story: &Story, program: &Program, logs: &[days::Logged], staff: Scope) -> Result<()> {
         let changed = match story.turn {
             Turn::Pauses { ago, .. } | Turn::Finishes { ago } => Some(self.on(self.ago(ago), 6)),
-            Turn::Stops { .. } => logs.last().map(|logged| logged.log.received_at),
-            Turn::None | Turn::NotJoined | Turn::OnPaper | Turn::Revises { .. } => None,
+            Turn::None | Turn::NotJoined | Turn::OnPaper | Turn::Revises { .. } | Turn::Stops { .. } => None,
         };
         let announced = match story.mailbox {
             Some(mailbox) if story.began < 0 => Some(Email::parse(&format!("{mailbox}@demo.test"))?),

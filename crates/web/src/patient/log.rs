@@ -17,7 +17,7 @@ use store::{StoreError, Tx, program, session_log};
 
 use super::{
     answers::{self, Given},
-    known, replies, session, words,
+    known, replies, words,
 };
 use crate::{
     AppState, PageResult,
@@ -78,10 +78,8 @@ async fn replace(tx: &Tx, patient: &Patient, id: LogId, given: &Given, now: Time
         Err(why) => Some(answers::refusal(language, why)),
         Ok(()) => read.faults.then(|| words(language, "session-problem")),
     };
-    if !read.log.red_flags.is_empty() && earlier.red_flags != read.log.red_flags {
-        session::stop(tx, patient, today, now).await?;
-    }
     if problem.is_some() {
+        session_log::heed_stop_signs(tx, patient.id, &read.log, Some(&earlier.red_flags), now).await?;
         page.problem = problem;
         return Ok(Some(page));
     }

@@ -146,40 +146,38 @@ async fn take(tx: &Tx, patient: &Patient, id: ProgramId, given: &Given, now: jif
     let changed = program.version_with(shown, given.prescriptions().into_iter()).is_none();
     let read = answers::read(language, given, &mut session.form, (&program, version), log, true);
 
-    let flagged = !read.log.red_flags.is_empty();
+    let stops_programs = read.log.stops_programs(None);
     let mut problem = if date.is_none() {
         Some(words(language, "error-date"))
     } else if given.log_id().is_none() || changed {
         Some(words(language, "error-changed"))
     } else if let Err(why) = read.log.check(&program, today) {
         Some(answers::refusal(language, why))
-    } else if stops(&program, read.log.date) && !flagged {
+    } else if stops(&program, read.log.date) && !stops_programs {
         Some(words(language, "error-stopped"))
     } else {
         read.faults.then(|| words(language, "session-problem"))
     };
     let mut log = read.log;
-    if flagged {
+    if stops_programs {
         // Stopping comes first: what cannot be read is left out of the log, and a day that cannot be logged becomes today.
-        stop(tx, patient, today, now).await?;
         if log.check(&program, today).is_err() && program.contains(today) {
             log = SessionLog { date: today, entries: Vec::new(), ..log };
         }
         problem = log.check(&program, today).err().map(|why| answers::refusal(language, why));
     }
-    if let Some(problem) = problem {
-        session.problem = Some(problem);
-        return Ok(Taken::Refused(Box::new(session)));
-    }
-    session_log::insert(tx, &program, &log).await?;
-    // An id that somebody else's log has is taken by nobody twice.
-    if known_log(tx, log.id, &program).await? {
-        Ok(Taken::Saved(log.id))
-    } else {
-        session.problem = Some(words(language, "error-changed"));
+    if problem.is_none() {
+        session_log::insert(tx, &program, &log).await?;
+        if known_log(tx, log.id, &program).await? {
+            return Ok(Taken::Saved(log.id));
+        }
+        // Another patient's log has this id: the form is sent again with a new one.
+        problem = Some(words(language, "error-changed"));
         session.form.log_id = LogId::new().to_string();
-        Ok(Taken::Refused(Box::new(session)))
     }
+    session_log::heed_stop_signs(tx, patient.id, &log, None, now).await?;
+    session.problem = problem;
+    Ok(Taken::Refused(Box::new(session)))
 }
 
 /// Whether this program has a log of that id already.
@@ -189,16 +187,6 @@ async fn known_log(tx: &Tx, id: LogId, program: &Program) -> Result<bool, StoreE
         Err(StoreError::NotFound) => Ok(false),
         Err(error) => Err(error),
     }
-}
-
-/// Pauses every program of the patient until a physiotherapist resumes it: a stop sign is about the person, not about one program.
-pub(super) async fn stop(tx: &Tx, patient: &Patient, today: Date, now: jiff::Timestamp) -> Result<(), StoreError> {
-    for mut program in program::of_patient(tx, patient.id).await? {
-        if program.stop(today) {
-            program::save_state(tx, &program, now).await?;
-        }
-    }
-    Ok(())
 }
 
 /// Whether a stop sign stands on that day.
