@@ -1,4 +1,4 @@
-# Brings what is missing. Sourced by bin/demo, bin/test and bin/stress; looks first, installs only what is not there.
+# Brings what is missing. Sourced by bin/demo, bin/test, bin/ci and bin/stress; looks first, installs only what is not there.
 
 say() { printf '\033[1m%s\033[0m\n' "$*" >&2; }
 give_up() { printf '%s\n' "$*" >&2; exit 1; }
@@ -29,6 +29,16 @@ need_cargo() {
   command -v cargo >/dev/null || PATH="$HOME/.cargo/bin:$PATH"
   command -v cargo >/dev/null || give_up "Homestretch is built with Rust 1.94 or newer, and there is no cargo here. Install Rust from https://rustup.rs, then run this again."
   command -v cc >/dev/null || install_packages "a C compiler" "gcc libc6-dev" "gcc"
+}
+
+# A part of the toolchain that a minimal installation of Rust leaves out.
+need_cargo_tool() { # cargo's-command rustup's-component
+  cargo "$1" --version >/dev/null 2>&1 && return
+  if command -v rustup >/dev/null; then
+    say "Adding $2 to the Rust toolchain…"
+    rustup component add "$2"
+  fi
+  cargo "$1" --version >/dev/null 2>&1 || give_up "There is no \`cargo $1\` here. With rustup: \`rustup component add $2\`; otherwise install your system's package of $2."
 }
 
 # Prints the folder with initdb, the newest first; nothing when there is none.
