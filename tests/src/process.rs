@@ -80,10 +80,10 @@ impl Setup {
     /// Runs `homestretch` with these arguments to its end.
     ///
     /// # Errors
-    /// When it cannot be started or takes longer than a minute.
+    /// When it cannot be started or takes longer than three minutes.
     pub async fn run(&self, args: &[&str], database: &str, clock: &Clock) -> Result<Output> {
         let running = self.command(args, database, clock).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true).output();
-        Ok(tokio::time::timeout(Duration::from_secs(60), running).await.context("it did not come to its end")??)
+        Ok(tokio::time::timeout(Duration::from_secs(180), running).await.context("it did not come to its end")??)
     }
 
     /// `homestretch` with these arguments, not started yet.

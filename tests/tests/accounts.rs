@@ -371,7 +371,7 @@ async fn with_the_password_changed_meanwhile<T>(site: &Site, email: &str, asked:
     other.rows(&format!("begin; select id from account where email = '{email}' for update")).await;
     let change = async {
         let waits = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
-        for _ in 0..400 {
+        for _ in 0..2400 {
             if site.db.row(waits).await != "0" {
                 other.rows(&format!("update account set password_hash = '{changed}' where email = '{email}'; commit")).await;
                 return;

@@ -21,7 +21,7 @@ const UNDER_WAY: &str = "select state || ': ' || left(query, 80) from pg_stat_ac
 /// Waits until no session of the server is inside a statement or a transaction.
 async fn at_rest(site: &Site, when: &str) {
     let mut left = Vec::new();
-    for _ in 0..200 {
+    for _ in 0..1200 {
         left = site.db.rows(UNDER_WAY).await;
         if left.is_empty() {
             return;

@@ -159,7 +159,9 @@ async fn what_goes_wrong_carries_them_too_and_https_more() {
         trusted_proxies: vec![],
     };
     let state = web::AppState::new(world.db.store.clone(), config, world.clock.reader()).unwrap();
-    let app = web::app_within(state, misbehaving(), Duration::from_millis(300));
+    let hasty = web::app_within(state.clone(), misbehaving(), Duration::from_millis(300));
+    // What is to be answered has the time that it takes on a busy machine.
+    let app = web::app_within(state, misbehaving(), Duration::from_secs(60));
     let form = ("content-type", "application/x-www-form-urlencoded");
     let ours = ("sec-fetch-site", "same-origin");
     // A body whose end never comes.
@@ -167,8 +169,8 @@ async fn what_goes_wrong_carries_them_too_and_https_more() {
 
     for (expected, response) in [
         (500, send(&app, "GET", "/test/panics", &[], "").await),
-        (503, send(&app, "GET", "/test/hangs", &[], "").await),
-        (408, send(&app, "POST", "/sign-in", &[form, ours], endless).await),
+        (503, send(&hasty, "GET", "/test/hangs", &[], "").await),
+        (408, send(&hasty, "POST", "/sign-in", &[form, ours], endless).await),
         (413, send(&app, "POST", "/sign-in", &[form, ours], "a".repeat(web::router::BODY_LIMIT + 1)).await),
         (403, send(&app, "POST", "/sign-in", &[form], "email=a").await),
         (404, send(&app, "GET", "/nowhere", &[], "").await),

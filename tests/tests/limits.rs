@@ -42,8 +42,9 @@ use web::map::{Map, get};
 use world::World;
 
 /// Longer than anything here takes on a busy machine; a test that waits this long has failed.
-const LONG: Duration = Duration::from_secs(20);
-const SHORT: Patience = Patience { headers: Duration::from_millis(400), taking: Duration::from_millis(400) };
+const LONG: Duration = Duration::from_secs(60);
+/// Short enough to be waited for, long enough for a request that comes at once on a busy machine.
+const SHORT: Patience = Patience { headers: Duration::from_secs(1), taking: Duration::from_secs(1) };
 
 /// A listening server.
 struct House {
@@ -59,7 +60,7 @@ impl House {
         let state = web::AppState::new(db.store.clone(), config, Clock::at("2026-03-02T08:00:00+08:00").reader()).unwrap();
         // More than the buffers of a connection hold.
         let large = Map::new().route("/test/large", get(async || "x".repeat(64 << 20)));
-        let app = web::app_within(state, large, Duration::from_millis(800));
+        let app = web::app_within(state, large, Duration::from_secs(3));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         tokio::spawn(connections::serve(listener, app, patience, most, std::future::pending()));
@@ -78,12 +79,10 @@ impl House {
         hear(&mut line).await
     }
 
-    /// Asks for a page with a connection of its own; how long that took.
-    async fn page(&self) -> Duration {
-        let begun = Instant::now();
+    /// Asks for a page with a connection of its own, and gets it.
+    async fn page(&self) {
         let answer = self.say(b"GET /sign-in HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await;
         assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
-        begun.elapsed()
     }
 }
 
@@ -125,30 +124,22 @@ async fn whoever_dawdles_with_the_headers_is_hung_up_on() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_hundred_that_dawdle_leave_the_others_their_pages() {
-    let house = House::open(Patience::default(), 1000).await;
-    let _ = house.page().await;
-    let mut alone = vec![];
-    for _ in 0..20 {
-        alone.push(house.page().await);
-    }
+    let house = House::open(Patience { headers: LONG * 10, ..SHORT }, 1000).await;
     let mut lines = vec![];
     for _ in 0..200 {
         let mut line = house.dial().await;
         line.write_all(b"POST /sign-in HTTP/1.1\r\nHost: a\r\nX: y").await.unwrap();
         lines.push(line);
     }
-    let mut beside = vec![];
     for _ in 0..20 {
-        beside.push(house.page().await);
+        house.page().await;
     }
-    alone.sort();
-    beside.sort();
-    assert!(
-        beside[10] < alone[10] * 3 + Duration::from_millis(50),
-        "{:?} alone, {:?} beside 200 that dawdle",
-        alone[10],
-        beside[10]
-    );
+    // All the while: none of them has been answered or hung up on.
+    for line in &mut lines {
+        let mut byte = [0];
+        let heard = line.try_read(&mut byte);
+        assert!(heard.as_ref().is_err_and(|why| why.kind() == std::io::ErrorKind::WouldBlock), "{heard:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -161,13 +152,13 @@ async fn there_are_only_so_many_connections_and_those_that_wait_get_theirs() {
         lines.push(line);
     }
     // The first four are cut off, and this one's turn comes.
-    let _ = house.page().await;
+    house.page().await;
 
     let few = House::open(Patience { headers: LONG, taking: SHORT.taking }, 1).await;
     let mut line = few.dial().await;
     line.write_all(b"GET /test/large HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
     // It takes nothing of what it asked for, and loses its place.
-    let _ = few.page().await;
+    few.page().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -232,7 +223,7 @@ async fn what_is_no_request_is_refused() {
     );
     let answer = house.say(smuggled.as_bytes()).await;
     assert!(!answer.contains("\r\n\r\nlive"), "{answer}");
-    let _ = house.page().await;
+    house.page().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

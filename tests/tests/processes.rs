@@ -69,7 +69,7 @@ impl Stage {
             if states == wanted {
                 return;
             }
-            assert!(begun.elapsed() < Duration::from_secs(40), "wanted {wanted:?}, found {states:?}\n{}", self.logs());
+            assert!(begun.elapsed() < Duration::from_secs(120), "wanted {wanted:?}, found {states:?}\n{}", self.logs());
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
@@ -152,8 +152,8 @@ async fn a_worker_killed_between_the_intent_and_the_reply_leaves_an_unknown_that
 async fn a_worker_frozen_past_its_lease_finds_that_another_has_sent_and_keeps_still() {
     let stage = Stage::set("frozen").await;
     stage.story.somebody("Farah Aziz").await;
-    // The first is held back before the intent for long enough to be frozen there.
-    stage.story.server.answer_times(1, Phase::Data, Answer::Late(Duration::from_secs(3)));
+    // The first is held back before the intent for long enough to be frozen there, on a busy machine too.
+    stage.story.server.answer_times(1, Phase::Data, Answer::Late(Duration::from_secs(10)));
     let (first, clock) = stage.worker("first", EIGHT);
     stage.all("claimed", 1).await;
     first.freeze().unwrap();
@@ -290,7 +290,7 @@ async fn a_worker_takes_up_its_work_by_itself_when_the_database_comes_back() {
         let begun = Instant::now();
         while cluster.number("clinic", &open(until)).await.unwrap() > 0 {
             let log = std::fs::read_to_string(&worker.log).unwrap();
-            assert!(begun.elapsed() < Duration::from_secs(60), "{log}");
+            assert!(begun.elapsed() < Duration::from_secs(180), "{log}");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };

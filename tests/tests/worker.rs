@@ -137,7 +137,7 @@ async fn workers_at_the_same_step_leave_each_other_alone() {
                 };
                 Ok::<_, StoreError>(taken)
             });
-            let taken = tokio::time::timeout(std::time::Duration::from_secs(5), second).await;
+            let taken = tokio::time::timeout(std::time::Duration::from_secs(60), second).await;
             let _ = end.send(());
             taken.expect("the second worker waits for the first").unwrap()
         };
@@ -504,7 +504,7 @@ async fn the_loop_drains_when_told_to_stop_and_survives_a_database_that_is_away(
     story.owe(Owed::PatientInvitation(ben.id), &ben.email, eight()).await;
     story.server.wait_for(2).await.unwrap();
     stop.send(()).unwrap();
-    tokio::time::timeout(std::time::Duration::from_secs(5), running).await.unwrap().unwrap();
+    tokio::time::timeout(std::time::Duration::from_secs(60), running).await.unwrap().unwrap();
     story.assert_nothing_left_over().await;
 }
 

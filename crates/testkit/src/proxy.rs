@@ -33,7 +33,7 @@ use tokio::{
 };
 
 /// How long a test waits for something that should happen at once.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Which way bytes are held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

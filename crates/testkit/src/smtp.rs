@@ -299,9 +299,9 @@ impl Server {
         lock(&self.state.commands).get(&phase).copied().unwrap_or_default()
     }
 
-    /// Waits until at least `count` mails were accepted; fails after ten seconds.
+    /// Waits until at least `count` mails were accepted; fails after a minute.
     pub async fn wait_for(&self, count: usize) -> Result<Vec<Mail>> {
-        let deadline = tokio::time::sleep(Duration::from_secs(10));
+        let deadline = tokio::time::sleep(Duration::from_secs(60));
         tokio::pin!(deadline);
         loop {
             // Registered before looking, so that a mail between the look and the wait is not missed.

@@ -32,6 +32,9 @@ async fn a_database_goes_when_its_test_ends() {
     assert_eq!(watcher.row(&format!("select count(*) from pg_database where datname = '{name}'")).await, "0");
 }
 
+/// Longer than a reply takes on a busy machine.
+const LONG: std::time::Duration = std::time::Duration::from_secs(2);
+
 /// Types the lines into a connection, one after the other's reply, and gives everything the server said.
 async fn talk(server: &Server, lines: &[&str]) -> String {
     let mut stream = TcpStream::connect(server.address()).await.unwrap();
@@ -44,10 +47,19 @@ async fn talk(server: &Server, lines: &[&str]) -> String {
         if stream.write_all(format!("{line}\r\n").as_bytes()).await.is_err() {
             break;
         }
-        // Half a reply is followed by nothing.
-        let Ok(read) = tokio::time::timeout(std::time::Duration::from_millis(200), stream.read(&mut buffer)).await else { break };
-        let read = read.unwrap_or_default();
-        said += &String::from_utf8_lossy(&buffer[..read]);
+        // A reply may come in pieces. A server that never ends it (half a line, or nothing) is waited for in vain.
+        let reply = async {
+            loop {
+                let read = stream.read(&mut buffer).await.unwrap_or_default();
+                said += &String::from_utf8_lossy(&buffer[..read]);
+                if read == 0 || said.ends_with("\r\n") {
+                    return;
+                }
+            }
+        };
+        if tokio::time::timeout(LONG, reply).await.is_err() {
+            break;
+        }
     }
     said
 }

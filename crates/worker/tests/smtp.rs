@@ -16,8 +16,12 @@ use worker::smtp::{Mailer, Outcome, Patience, Phase, Target};
 const CONTENT: &[u8] = b"Subject: hello\r\n\r\n.dot first\r\nlast line\r\n";
 
 fn mailer(server: &Server) -> Mailer {
-    let patience =
-        Patience { connect: Duration::from_secs(2), command: Duration::from_millis(300), content: Duration::from_millis(300) };
+    within(server, Duration::from_secs(30))
+}
+
+/// A mailer that waits this long for everything.
+fn within(server: &Server, wait: Duration) -> Mailer {
+    let patience = Patience { connect: wait, command: wait, content: wait };
     Mailer::with_patience(Target::parse(&server.url()).unwrap(), patience)
 }
 
@@ -38,12 +42,15 @@ fn refuse(code: u16, text: &str) -> Answer {
 async fn many_mails_go_over_one_connection_without_pauses() {
     let server = Server::start().await.unwrap();
     let mailer = mailer(&server);
-    let started = Instant::now();
+    let mut took = Vec::new();
     for _ in 0..50 {
+        let started = Instant::now();
         assert_eq!(send(&mailer, "a@y.test").await, Outcome::Accepted { reply: "250 2.0.0 kept".into() });
+        took.push(started.elapsed());
     }
-    // With Nagle's algorithm each mail would wait 44 ms.
-    assert!(started.elapsed() < Duration::from_millis(50 * 30), "{:?}", started.elapsed());
+    // With Nagle's algorithm each mail would wait 44 ms. On a busy machine some do all the same; not three of four.
+    took.sort();
+    assert!(took[took.len() / 4] < Duration::from_millis(30), "{took:?}");
     assert_eq!(server.count(At::Greeting), 1);
     assert_eq!(server.to("a@y.test").len(), 50);
     assert_eq!(server.messages()[0].raw, CONTENT);
@@ -85,7 +92,8 @@ async fn every_phase_that_fails_says_whether_the_server_can_have_the_mail() {
             let server = Server::start().await.unwrap();
             server.pipelining(pipelining);
             server.answer(phase, answer.clone());
-            let outcome = send(&mailer(&server), "a@y.test").await;
+            let silent = matches!(answer, Answer::Silence);
+            let outcome = send(&within(&server, Duration::from_secs(if silent { 1 } else { 30 })), "a@y.test").await;
             let fits = match (phase, &answer) {
                 (At::Greeting | At::Hello, _) | (At::Mail, Answer::Refuse(554, _)) => {
                     matches!(outcome, Outcome::Refused { .. })

@@ -32,7 +32,7 @@ pub(super) fn write<W: Write>(to: W, mut parts: Receiver<Part>, about: About) ->
     bundle.end()?.into_inner().map_err(IntoInnerError::into_error)
 }
 
-/// As [`write`], into packed bytes.
+/// As [`write()`], into packed bytes.
 ///
 /// # Errors
 /// Those of writing.
