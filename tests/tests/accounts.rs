@@ -7,7 +7,7 @@ mod visitor;
 use axum::http::{Method, StatusCode};
 use jiff::SignedDuration;
 use store::{link, link::Purpose, session};
-use visitor::{PASSWORD, Site};
+use visitor::{PASSWORD, Site, while_it_waits};
 
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
 
@@ -367,20 +367,8 @@ async fn a_forgotten_password_is_chosen_anew() {
 /// Acts while `asked` waits for the account's row: the password it compared is another one when it goes on.
 async fn with_the_password_changed_meanwhile<T>(site: &Site, email: &str, asked: impl Future<Output = T>) -> T {
     let changed = web::auth::password::hash("seven green bicycles").unwrap();
-    let mut other = site.db.watcher().await;
-    other.rows(&format!("begin; select id from account where email = '{email}' for update")).await;
-    let change = async {
-        let waits = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
-        for _ in 0..2400 {
-            if site.db.row(waits).await != "0" {
-                other.rows(&format!("update account set password_hash = '{changed}' where email = '{email}'; commit")).await;
-                return;
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(25)).await;
-        }
-        panic!("it did not wait for the row");
-    };
-    tokio::join!(asked, change).0
+    let locked = format!("select id from account where email = '{email}' for update");
+    while_it_waits(site, &locked, &format!("update account set password_hash = '{changed}' where email = '{email}'"), asked).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -528,7 +516,7 @@ async fn one_looks_after_ones_own_account() {
 async fn a_one_tap_link_opens_todays_session_and_nothing_else() {
     let site = Site::open().await;
     let wei = site.clinic.patient("Wei Ling", "wei@home.test").await;
-    let token = site.one_tap(wei.id);
+    let token = site.one_tap(&wei);
     let mut phone = site.browser();
     let early = phone.get(&token).await;
     assert_eq!(early.status, StatusCode::OK);
@@ -572,7 +560,7 @@ async fn a_one_tap_link_opens_todays_session_and_nothing_else() {
     assert_eq!(late.status, StatusCode::GONE);
     assert!(late.has("/sign-in"));
     assert_eq!(phone.post(&token, &[]).await.status, StatusCode::GONE);
-    let forged = phone.post(&site.one_tap(wei.id).replace("/go/A", "/go/B"), &[]).await;
+    let forged = phone.post(&site.one_tap(&wei).replace("/go/B", "/go/C"), &[]).await;
     assert_eq!(forged.status, StatusCode::NOT_FOUND);
 }
 
@@ -580,7 +568,7 @@ async fn a_one_tap_link_opens_todays_session_and_nothing_else() {
 async fn one_click_ends_reminders_without_cookie_or_origin() {
     let site = Site::open().await;
     let wei = site.clinic.patient("Wei Ling", "wei@home.test").await;
-    let address = site.unsubscribe(wei.id);
+    let address = site.unsubscribe(&wei);
     let mut mail_program = site.browser();
     let asked = mail_program.get(&address).await;
     assert!(asked.has("Stop reminders?") && asked.has("Riverside Physio"));

@@ -168,7 +168,8 @@ impl House {
 
     async fn sign_in(&self, clinic: &Clinic, who: &Staff) -> String {
         let (account, clinic, seat, now) = (who.account, clinic.id, SeatId::Staff(who.membership), self.clock.now());
-        let opening = Opening { account, clinic, seat, reach: Reach::Full, until: None, user_agent: None, address: None };
+        let opening =
+            Opening { account, clinic, seat, reach: Reach::Full, until: None, user_agent: None, address: None, mailed_to: None };
         let token = self.db.store.signin(move |tx| async move { store::session::open(&tx, opening, now).await }).await.unwrap();
         format!("homestretch={}", BASE64_URL_SAFE_NO_PAD.encode(token))
     }

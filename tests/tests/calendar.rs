@@ -161,7 +161,7 @@ async fn an_address_ends_when_its_patient_says_so_and_with_the_record() {
     let forged = site.calendar(hannah.id, site.clock.now());
     assert_eq!(status(&forged).await, StatusCode::NOT_FOUND);
     let token = |path: String| path.rsplit('/').next().unwrap().to_owned();
-    for other in [token(site.one_tap(hannah.id)), token(site.unsubscribe(hannah.id)), "x".into(), "%00.ics".into()] {
+    for other in [token(site.one_tap(&hannah)), token(site.unsubscribe(&hannah)), "x".into(), "%00.ics".into()] {
         assert_eq!(status(&format!("/calendar/{other}")).await, StatusCode::NOT_FOUND, "{other}");
     }
 }

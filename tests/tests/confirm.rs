@@ -104,7 +104,7 @@ async fn a_patients_own_copy_asks_for_the_password_and_leads_back_to_the_account
     assert_eq!(browser.get("/account/export.zip").await.status, StatusCode::OK);
     // A reminder's link proves nothing.
     let mut tapped = site.browser();
-    tapped.post(&site.one_tap(farah.id), &[]).await;
+    tapped.post(&site.one_tap(&farah), &[]).await;
     assert!(tapped.get("/account/export.zip").await.location().starts_with("/sign-in"));
 }
 

@@ -2,7 +2,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
-use domain::ids::{ClinicId, PatientId};
+use domain::{
+    ids::{ClinicId, PatientId},
+    person::Email,
+};
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use render::links::{Links, Purpose};
@@ -62,7 +65,7 @@ proptest! {
         let links = Links::new("https://clinic.test", &[7; 32]).unwrap();
         let (clinic, patient) = (ClinicId(Uuid::from_u128(clinic)), PatientId(Uuid::from_u128(patient)));
         let now = Timestamp::from_second(at).unwrap();
-        let address = links.one_tap(clinic, patient, now);
+        let address = links.one_tap(clinic, patient, &Email::parse("wei@home.test").unwrap(), now);
         let token = address.rsplit('/').next().unwrap();
         prop_assert_eq!(links.verify(Purpose::OneTap, token, now), Ok((clinic, patient)));
         prop_assert!(links.verify(Purpose::Unsubscribe, token, now).is_err());

@@ -155,7 +155,8 @@ impl House {
         let token = self
             .store
             .signin(move |tx| async move {
-                let opening = Opening { account, clinic, seat, reach, until: None, user_agent: None, address: None };
+                let opening =
+                    Opening { account, clinic, seat, reach, until: None, user_agent: None, address: None, mailed_to: None };
                 store::session::open(&tx, opening, now).await
             })
             .await
@@ -531,6 +532,40 @@ async fn a_one_tap_link_opens_today_and_nothing_else() {
     }
     house.post(&format!("/logs/{log}"), &house.done(log, "2026-11-22")).await.is(303);
     assert_eq!(house.db.row("select count(*) from log_revision").await, "0");
+}
+
+#[tokio::test]
+async fn a_one_tap_link_shows_no_other_day_and_logs_none() {
+    let mut house = House::new().await;
+    let yesterdays = Uuid::now_v7();
+    house.post(&house.session(), &house.done(yesterdays, "2026-11-21")).await.is(303);
+    house.db.execute("update session_log set note = 'My own words'").await;
+    let full = std::mem::take(&mut house.cookie);
+    house.cookie = house.sign_in(Reach::Today).await;
+
+    for day in ["2026-11-21", "2026-11-18", "2026-11-15", "2026-11-23", "2020-01-01"] {
+        let path = format!("{}?date={day}", house.session());
+        let page = house.get(&path).await;
+        page.is(303);
+        assert_eq!(page.to, format!("/sign-in?next={}%3Fdate%3D{day}", house.session()), "signing in leads on to it");
+        let log = Uuid::now_v7();
+        let refused = house.post(&house.session(), &house.done(log, day)).await;
+        refused.is(422).has("opens today’s session only. Sign in to log another day.").lacks("My own words");
+    }
+    house.get(&format!("{}?date=2026-11-22", house.session())).await.is(200);
+    assert_eq!(house.logs().await.len(), 1, "yesterday’s, by the password");
+    house.get(&format!("/today?saved={yesterdays}")).await.is(200).lacks("Saved").lacks("My own words");
+
+    // A stop sign is heard whatever day it came with, and is today’s.
+    let mut signed = house.done(Uuid::now_v7(), "2026-11-18");
+    signed.push(("red_flag".to_owned(), "chest_pain_or_breathlessness".to_owned()));
+    house.post(&house.session(), &signed).await;
+    assert_eq!(house.db.row("select count(*) from program_pause where needs_physiotherapist").await, "1");
+    let dates = house.db.rows("select date from session_log order by date").await;
+    assert_eq!(dates, ["2026-11-21", "2026-11-22"], "nothing on the day that was asked for");
+
+    house.cookie = full;
+    house.get(&format!("{}?date=2026-11-18", house.session())).await.is(200).has("Wednesday 18 November");
 }
 
 #[tokio::test]

@@ -106,7 +106,7 @@ async fn a_patient_closes_the_account_with_the_password_and_is_out_everywhere() 
     let mut phone = site.browser();
     phone.sign_in("farah@example.test", PASSWORD).await;
     let (go, invitation) =
-        (site.one_tap(farah.id), site.link(Purpose::InvitePatient(site.clinic.id, farah.id), "farah@example.test").await);
+        (site.one_tap(&farah), site.link(Purpose::InvitePatient(site.clinic.id, farah.id), "farah@example.test").await);
     let account = site.db.row("select account_id from patient").await;
     let reset = site.link(Purpose::ResetPassword(account.parse().unwrap()), "farah@example.test").await;
     let mut tapped = site.browser();

@@ -233,7 +233,7 @@ async fn a_one_tap_link_shows_no_answer_and_who_has_not_joined_gets_no_mail() {
     let mut story = Story::begin().await;
     story.answer(ANSWER).await;
     let mut tapped = story.site.browser();
-    let link = story.site.one_tap(story.wei.id);
+    let link = story.site.one_tap(&story.wei);
     tapped.get(&link).await;
     tapped.post(&link, &[]).await;
     let today = tapped.get("/today").await;

@@ -359,13 +359,13 @@ async fn a_reminders_link_from_before_a_new_password_opens_nothing() {
     let site = Site::open().await;
     let wei = site.clinic.patient("Wei Ling", "wei@home.test").await;
     let account = site.clinic.join(&wei).await;
-    let link = site.one_tap(wei.id);
+    let link = site.one_tap(&wei);
     assert_eq!(site.browser().post(&link, &[]).await.location(), "/session");
     site.clock.advance(SignedDuration::from_mins(1));
     site.give_password(account).await;
     let stolen = site.browser().post(&link, &[]).await;
     assert_eq!(stolen.status, StatusCode::GONE, "{}", stolen.text);
-    assert_eq!(site.browser().post(&site.one_tap(wei.id), &[]).await.location(), "/session", "the next one works");
+    assert_eq!(site.browser().post(&site.one_tap(&wei), &[]).await.location(), "/session", "the next one works");
 }
 
 #[tokio::test]

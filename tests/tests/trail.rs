@@ -204,7 +204,7 @@ async fn what_changes_an_account_or_the_team_is_told_to_every_clinic_it_concerns
     assert!(owner.get("/audit").await.has(&shown));
 
     // How somebody came in without a password is told, too.
-    site.browser().post(&site.one_tap(hannah.id), &[]).await;
+    site.browser().post(&site.one_tap(&hannah), &[]).await;
     assert_eq!(count("Hannah Tan signed_in account Hannah Tan by a link in a mail").await, 1);
 }
 

@@ -181,6 +181,9 @@ pub enum LogError {
     /// More than 7 days back.
     #[error("That day is too long ago. You can log today and the 7 days before.")]
     TooLongAgo,
+    /// Another day than today, where only today's session is open.
+    #[error("The link in a reminder opens today’s session only. Sign in to log another day.")]
+    NotToday,
     /// Before the start or after the end.
     #[error("Your program does not include that day.")]
     OutsideProgram,
@@ -223,6 +226,14 @@ impl SessionLog {
             return Err(LogError::OutsideProgram);
         }
         self.check_content(program)
+    }
+
+    /// As [`SessionLog::check`], where only today's session is open.
+    pub fn check_today(&self, program: &Program, today: Date) -> Result<(), LogError> {
+        if self.date != today {
+            return Err(LogError::NotToday);
+        }
+        self.check(program, today)
     }
 
     /// Whether a patient may replace `earlier` by this today. `logged_on` is

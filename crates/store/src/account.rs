@@ -117,7 +117,19 @@ pub async fn still_has(tx: &Tx, account: AccountId, compared: Option<&str>) -> R
     Ok(held > 0)
 }
 
-/// When the account's password was chosen, if it was.
+/// Holds an account as it is until the transaction ends.
+///
+/// # Errors
+/// [`StoreError::NotFound`] for an unknown account.
+pub async fn hold(tx: &Tx, account: AccountId) -> Result<(), StoreError> {
+    match tx.run("select 1 from account where id = $1 for no key update", [account.0.into()]).await? {
+        0 => Err(StoreError::NotFound),
+        _ => Ok(()),
+    }
+}
+
+/// When the account's password was chosen, if it was. The account is held as it is until the transaction ends: whoever changes the password
+/// comes before that, or finds what was opened and ends it.
 ///
 /// # Errors
 /// The store's own.
@@ -126,7 +138,8 @@ pub async fn password_changed_at(tx: &Tx, account: AccountId) -> Result<Option<T
     struct Row {
         password_changed_at: Option<At>,
     }
-    let row: Option<Row> = tx.one("select password_changed_at from account where id = $1", [account.0.into()]).await?;
+    let row: Option<Row> =
+        tx.one("select password_changed_at from account where id = $1 for no key update", [account.0.into()]).await?;
     Ok(row.and_then(|row| row.password_changed_at).and_then(to_instant))
 }
 

@@ -26,7 +26,7 @@ pub struct Closing {
     pub account: Option<AccountId>,
 }
 
-/// Closes a record: the account is let go, reminders end, mail that waits is not sent. Whoever is at work closes it: the patient
+/// Closes a record: its sessions end, the account is let go, reminders end, mail that waits is not sent. Whoever is at work closes it: the patient
 /// themselves or somebody of the staff. A record that is closed already stays as it is.
 ///
 /// After the commit no mail of the patient leaves any more. A notice that a worker has claimed is taken back here; one that is queued
@@ -41,6 +41,8 @@ pub async fn close(tx: &Tx, id: PatientId, now: Timestamp) -> Result<Closing, St
         closed: bool,
     }
     let key = || [tx.clinic().0.into(), id.0.into()];
+    // Sessions before everything else: what the patient is saving in one of them is saved before the record is closed, or not at all.
+    tx.run("select end_sessions_of($1)", [id.0.into()]).await?;
     // Rules before the record, as planning takes its locks.
     tx.run("select from reminder_rule where clinic_id = $1 and patient_id = $2 order by id for update", key()).await?;
     let row: Row = tx
@@ -79,7 +81,12 @@ pub async fn tidy(
     account: Option<AccountId>,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    tx.run("delete from session where clinic_id = $1 and patient_id = $2", [clinic.0.into(), id.0.into()]).await?;
+    tx.run(
+        "delete from session where id in (
+           select id from session where clinic_id = $1 and patient_id = $2 order by id for update)",
+        [clinic.0.into(), id.0.into()],
+    )
+    .await?;
     tx.run(
         "update link set used_at = $3 where clinic_id = $1 and patient_id = $2 and used_at is null",
         [clinic.0.into(), id.0.into(), from_instant(now).into()],

@@ -158,9 +158,9 @@ pub async fn find(tx: &Tx, token: &str, now: Timestamp) -> Result<Option<Link>, 
         .one(
             "select l.id, l.purpose, l.email, l.clinic_id, l.patient_id, l.membership_id, l.account_id, l.expires_at, l.used_at,
                c.name as clinic_name, p.name as patient_name, p.language, t.name as physiotherapist, m.name as staff_name, m.role,
-               -- an invitation to an address that the record no longer has, to a closed record, or to a closed place
+               -- a link to an address that the record or the account no longer has, to a closed record, or to a closed place
                coalesce(p.email is distinct from l.email and l.patient_id is not null, false) or p.closed_at is not null
-                 or m.disabled_at is not null as withdrawn,
+                 or m.disabled_at is not null or coalesce(a.email <> l.email, false) as withdrawn,
                -- a place is taken once, by whichever of its links
                p.account_id is not null or m.joined_at is not null as taken
              from link l
@@ -168,6 +168,7 @@ pub async fn find(tx: &Tx, token: &str, now: Timestamp) -> Result<Option<Link>, 
              left join patient p on p.clinic_id = l.clinic_id and p.id = l.patient_id
              left join membership t on t.clinic_id = p.clinic_id and t.id = p.physiotherapist_id
              left join membership m on m.clinic_id = l.clinic_id and m.id = l.membership_id
+             left join account a on a.id = l.account_id or a.id = m.account_id
              where l.token_hash = $1",
             [digest(&token).into()],
         )
@@ -228,11 +229,12 @@ fn read(row: Row, now: Timestamp) -> Result<Link, StoreError> {
 }
 
 /// Uses the link up, and with it all other links to the same place. Of two people who use one of them at once, one is refused; so are all
-/// that come later.
+/// that come later. What [`find`] saw is asked again here, and held until the transaction ends: passwords were hashed in between. Whoever corrects
+/// the address, closes the place or takes the invitation back comes before this or after it.
 ///
 /// # Errors
-/// [`StoreError::NotFound`] when it was used or is over.
-pub async fn consume(tx: &Tx, id: Uuid, now: Timestamp) -> Result<(), StoreError> {
+/// [`StoreError::NotFound`] when it was used or is over by now, or belongs to an address that the record or the account no longer has.
+pub async fn consume(tx: &Tx, link: &Link, now: Timestamp) -> Result<(), StoreError> {
     #[derive(FromQueryResult)]
     struct Used {
         id: Uuid,
@@ -245,10 +247,27 @@ pub async fn consume(tx: &Tx, id: Uuid, now: Timestamp) -> Result<(), StoreError
                  or (l.clinic_id = this.clinic_id and (l.patient_id = this.patient_id or l.membership_id = this.membership_id))
                where this.id = $1 order by l.id for update of l)
              update link set used_at = $2 where id in (select id from held) and used_at is null and expires_at > $2 returning id",
-            [id.into(), from_instant(now).into()],
+            [link.id.into(), from_instant(now).into()],
         )
         .await?;
-    if used.iter().any(|one| one.id == id) { Ok(()) } else { Err(StoreError::NotFound) }
+    if used.iter().all(|one| one.id != link.id) {
+        return Err(StoreError::NotFound);
+    }
+    let (sql, whose) = match &link.opens {
+        Opens::Invitation(Invited { clinic, seat: InvitedSeat::Patient(id), .. }) => (
+            "select from patient
+             where clinic_id = $2 and id = $3 and email = $1 and account_id is null and closed_at is null for no key update",
+            vec![clinic.0, id.0],
+        ),
+        Opens::Invitation(Invited { clinic, seat: InvitedSeat::Staff(id, _), .. }) => (
+            "select from membership where clinic_id = $2 and id = $3 and joined_at is null and disabled_at is null
+               and account_id = (select id from account where email = $1) for no key update",
+            vec![clinic.0, id.0],
+        ),
+        Opens::NewPassword(account) => ("select from account where id = $2 and email = $1 for no key update", vec![account.0]),
+    };
+    let values = std::iter::once(link.email.as_str().into()).chain(whose.into_iter().map(Into::into));
+    if tx.run(sql, values).await? == 0 { Err(StoreError::NotFound) } else { Ok(()) }
 }
 
 /// Ends every link to a place on the staff: what comes next is another invitation.

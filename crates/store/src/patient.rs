@@ -223,7 +223,7 @@ pub async fn rename(tx: &Tx, id: PatientId, name: &PersonName) -> Result<(), Sto
 
 /// Corrects a record's name, address, language, region and zone to what `wanted` has; its other fields are left out of account.
 ///
-/// With another address, what waits to be sent goes there. That the patient wants no reminders is about the clinic and holds for the new
+/// With another address, what waits to be sent goes there, and the links of reminders that went to the old one open nothing any more. That the patient wants no reminders is about the clinic and holds for the new
 /// address too; that mail to the old one came back is not. Without an address nothing can be sent, and what waits says so.
 ///
 /// # Errors
@@ -233,6 +233,10 @@ pub async fn correct(tx: &Tx, before: &Patient, wanted: &Patient, now: Timestamp
     let (clinic, id) = (tx.clinic().0, before.id.0);
     let address = |email: &Option<Email>| email.as_ref().map(|email| email.as_str().to_owned());
     let (old, new) = (address(&before.email), address(&wanted.email));
+    if old != new {
+        // Sessions before the record. One that is opened between the two names the old address and is none any more.
+        tx.run("select end_mailed_sessions_of($1)", [id.into()]).await?;
+    }
     let found = tx
         .run(
             "update patient set name = $3, email = $4, language = $5, region = $6 where clinic_id = $1 and id = $2",
@@ -256,12 +260,19 @@ pub async fn correct(tx: &Tx, before: &Patient, wanted: &Patient, now: Timestamp
                     // Where there was no address in between, the wish stands with those that this patient's reminders went to.
                     "insert into suppression (clinic_id, email, scope, reason, created_at)
                      select s.clinic_id, $3, s.scope, s.reason, s.created_at from suppression s
-                     where s.clinic_id = $1 and s.scope = 'reminders'
+                     where s.clinic_id = $1 and s.scope = 'reminders' and s.reason <> $5
                        and case when $2 <> '' then s.email = $2 else s.email in (
                          select n.recipient from notice n
                          where n.clinic_id = $1 and n.patient_id = $4 and n.kind = 'session_reminder') end
                      order by s.created_at limit 1 on conflict (clinic_id, email, scope) do nothing",
-                    [clinic.into(), old.unwrap_or_default().into(), new.clone().into(), id.into()],
+                    [
+                        clinic.into(),
+                        old.unwrap_or_default().into(),
+                        new.clone().into(),
+                        id.into(),
+                        // Not what somebody wished who only has the mails to an earlier address.
+                        reminder::EARLIER_ADDRESS.into(),
+                    ],
                 )
                 .await?;
                 tx.run(

@@ -8,7 +8,7 @@ mod planning;
 
 use domain::{
     ids::PatientId,
-    person::Zone,
+    person::{Email, Zone},
     program::Weekdays,
     reminder::{QuietHours, ReminderRule},
 };
@@ -175,25 +175,95 @@ pub async fn replan(tx: &Tx, patient: PatientId, now: Timestamp) -> Result<(), S
 /// # Errors
 /// [`StoreError::NotFound`] for a patient that is not within the scope; the store's own.
 pub async fn unsubscribe(tx: &Tx, patient: PatientId, now: Timestamp) -> Result<(), StoreError> {
+    match addresses(tx, patient).await?.current {
+        Some(email) => stop(tx, patient, &email, "unsubscribed", now).await,
+        // A patient without an address gets no reminders anyway.
+        None => {
+            tx.note(Deed::Wrote, Subject::Reminders, Some(patient));
+            Ok(())
+        }
+    }
+}
+
+/// Why no reminders go to an address that said so by a mail which it got while it was a patient's. It is no wish of the patient's.
+pub(crate) const EARLIER_ADDRESS: &str = "unsubscribed at an earlier address";
+
+/// Sends an address that a patient's reminders once went to no more of this clinic's. The patient's address of now is left alone.
+///
+/// # Errors
+/// The store's own.
+pub async fn unsubscribe_earlier(tx: &Tx, patient: PatientId, address: &Email, now: Timestamp) -> Result<(), StoreError> {
+    stop(tx, patient, address, EARLIER_ADDRESS, now).await
+}
+
+async fn stop(tx: &Tx, patient: PatientId, address: &Email, reason: &str, now: Timestamp) -> Result<(), StoreError> {
     tx.note(Deed::Wrote, Subject::Reminders, Some(patient));
+    tx.run(
+        "insert into suppression (clinic_id, email, scope, reason, created_at) values ($1, $2, 'reminders', $3, $4)
+         on conflict do nothing",
+        [tx.clinic().0.into(), address.as_str().into(), reason.into(), from_instant(now).into()],
+    )
+    .await?;
+    Ok(())
+}
+
+/// Where a patient's mail goes, and where it went.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Addresses {
+    /// The address of now.
+    pub current: Option<Email>,
+    /// Others that mail about this patient went to.
+    pub earlier: Vec<Email>,
+}
+
+/// The addresses of a patient, and holds the one of now until the transaction ends: whoever corrects it comes before this or after it.
+///
+/// # Errors
+/// [`StoreError::NotFound`] for a patient that is not within the scope; the store's own.
+pub async fn addresses(tx: &Tx, patient: PatientId) -> Result<Addresses, StoreError> {
     #[derive(FromQueryResult)]
-    struct Address {
+    struct Current {
         email: Option<String>,
     }
-    let address: Address = tx
-        .one("select email from patient where clinic_id = $1 and id = $2", [tx.clinic().0.into(), patient.0.into()])
+    let corrupt = |why: domain::person::EmailError| StoreError::corrupt("patient", "email", patient, why);
+    let Current { email } = tx
+        .one("select email from patient where clinic_id = $1 and id = $2 for key share", [tx.clinic().0.into(), patient.0.into()])
         .await?
         .ok_or(StoreError::NotFound)?;
-    // A patient without an address gets no reminders anyway.
-    if let Some(email) = address.email {
-        tx.run(
-            "insert into suppression (clinic_id, email, scope, reason, created_at) values ($1, $2, 'reminders', 'unsubscribed', $3)
-             on conflict (clinic_id, email, scope) do nothing",
-            [tx.clinic().0.into(), email.into(), from_instant(now).into()],
+    let current = email.map(|email| Email::parse(&email)).transpose().map_err(corrupt)?;
+    #[derive(FromQueryResult)]
+    struct Earlier {
+        recipient: String,
+    }
+    let earlier: Vec<Earlier> = tx
+        .all(
+            "select distinct recipient from notice where clinic_id = $1 and patient_id = $2 and recipient is distinct from $3",
+            [tx.clinic().0.into(), patient.0.into(), current.as_ref().map(|email| email.as_str().to_owned()).into()],
         )
         .await?;
+    let earlier = earlier.iter().map(|Earlier { recipient }| Email::parse(recipient)).collect::<Result<_, _>>().map_err(corrupt)?;
+    Ok(Addresses { current, earlier })
+}
+
+/// Where the reminder or test of a patient went that was written at this instant, to the second: the one whose sending ended next. `None` when no such
+/// mail is known.
+///
+/// # Errors
+/// The store's own.
+pub async fn mailed_to(tx: &Tx, patient: PatientId, written: Timestamp) -> Result<Option<Email>, StoreError> {
+    #[derive(FromQueryResult)]
+    struct Row {
+        recipient: String,
     }
-    Ok(())
+    let row: Option<Row> = tx
+        .one(
+            "select recipient from notice
+             where clinic_id = $1 and patient_id = $2 and kind in ('session_reminder', 'test') and settled_at is not null
+             order by settled_at < $3, abs(extract(epoch from settled_at - $3)), id limit 1",
+            [tx.clinic().0.into(), patient.0.into(), from_instant(written).into()],
+        )
+        .await?;
+    row.map(|row| Email::parse(&row.recipient).map_err(|why| StoreError::corrupt("notice", "recipient", patient, why))).transpose()
 }
 
 /// Takes an unsubscription back, at the patient's own wish. An address that a mail server refused stays suppressed.

@@ -5,13 +5,17 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use domain::ids::{AccountId, ClinicId, MembershipId, PatientId};
+use domain::{
+    ids::{AccountId, ClinicId, MembershipId, PatientId},
+    person::Role,
+};
 use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::{
     audit::{self, Deed, Note, Subject},
     line::Line,
+    session::{Hold, SeatId, resuming_words},
 };
 
 /// Who is at work inside a clinic.
@@ -36,6 +40,8 @@ pub struct Scope {
     caseload: Option<MembershipId>,
     /// The request, when there is one.
     trail: Option<Arc<Trail>>,
+    /// The place whose sessions the work may end.
+    ends: Option<Uuid>,
 }
 
 impl From<&Scope> for Scope {
@@ -47,12 +53,19 @@ impl From<&Scope> for Scope {
 impl Scope {
     /// Outside a request: a command, the worker, a test.
     pub fn new(clinic: ClinicId, actor: Actor) -> Self {
-        Self { clinic, actor, caseload: None, trail: None }
+        Self { clinic, actor, caseload: None, trail: None, ends: None }
     }
 
     /// Within a request of somebody who is signed in.
     pub(crate) fn within(clinic: ClinicId, actor: Actor, caseload: Option<MembershipId>, trail: Trail) -> Self {
-        Self { clinic, actor, caseload, trail: Some(Arc::new(trail)) }
+        Self { clinic, actor, caseload, trail: Some(Arc::new(trail)), ends: None }
+    }
+
+    /// The same, for work that ends the sessions of a place: their rows are locked first of all, so that none of them is in use by then.
+    #[must_use]
+    pub fn ending(self, seat: SeatId) -> Self {
+        let (SeatId::Staff(MembershipId(id)) | SeatId::Patient(PatientId(id))) = seat;
+        Self { ends: Some(id), ..self }
     }
 
     /// Whether a physiotherapist is kept to their own caseload here.
@@ -151,6 +164,40 @@ impl Scope {
     }
 }
 
+impl Scope {
+    /// The first statement of the work's own transaction, which goes with BEGIN. Within a request it asks whether what the request was admitted as
+    /// still holds, and keeps it so: a body may have been a long time coming.
+    pub(crate) fn beginning(&self, hold: Hold) -> String {
+        match &self.trail {
+            None => self.settings(),
+            // Nothing is written for who only asks to see something.
+            Some(trail) => resuming_words(trail, if trail.looks { Hold::Nothing } else { hold }, self.ends),
+        }
+    }
+
+    /// Whether there is a request.
+    pub(crate) fn is_within_a_request(&self) -> bool {
+        self.trail.is_some()
+    }
+
+    /// Whether the answer to [`Scope::beginning`] lets the work go on.
+    pub(crate) fn goes_on(&self, resumed: Option<(Option<Role>, bool)>) -> bool {
+        let Some(trail) = &self.trail else { return true };
+        // A second factor that is set up meanwhile takes nothing away.
+        resumed.is_some_and(|(role, must_set_up)| role == trail.admitted.role && (trail.admitted.must_set_up || !must_set_up))
+    }
+}
+
+/// What a request was admitted as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Admitted {
+    pub(crate) session: Uuid,
+    /// On the staff; a patient has none.
+    pub(crate) role: Option<Role>,
+    /// Whether a second factor is to be set up before anything else.
+    pub(crate) must_set_up: bool,
+}
+
 /// A request at the door, with a token.
 #[derive(Debug, Clone, Copy)]
 pub struct Arrival {
@@ -175,15 +222,28 @@ pub(crate) struct Trail {
     pub(crate) at: Timestamp,
     pub(crate) account: AccountId,
     pub(crate) address: Option<IpAddr>,
+    pub(crate) admitted: Admitted,
+    /// Whether it only asks to see something.
+    looks: bool,
     parked: Mutex<Option<Line>>,
     notes: Mutex<Vec<Note>>,
     if_shown: Mutex<Vec<Note>>,
 }
 
 impl Trail {
-    pub(crate) fn new(arrival: &Arrival, account: AccountId, line: Option<Line>) -> Self {
-        let Arrival { token: _, request, now, address, stay: _ } = *arrival;
-        Self { request, at: now, account, address, parked: Mutex::new(line), notes: Mutex::default(), if_shown: Mutex::default() }
+    pub(crate) fn new(arrival: &Arrival, account: AccountId, admitted: Admitted, line: Option<Line>) -> Self {
+        let Arrival { token: _, request, now, address, stay } = *arrival;
+        Self {
+            request,
+            at: now,
+            account,
+            address,
+            admitted,
+            looks: stay,
+            parked: Mutex::new(line),
+            notes: Mutex::default(),
+            if_shown: Mutex::default(),
+        }
     }
 }
 

@@ -19,7 +19,7 @@ use crate::{
     Actor, Arrival, Scope, StoreError, Tx,
     convert::{At, from_instant, to_instant},
     line::Line,
-    scope::Trail,
+    scope::{Admitted, Trail},
 };
 
 /// How long a member of staff may be away before the session ends.
@@ -198,6 +198,8 @@ pub struct Opening<'a> {
     pub user_agent: Option<&'a str>,
     /// From where it is opened, so that its owner can tell it from a stranger's.
     pub address: Option<IpAddr>,
+    /// For a one-tap link: the address that it was mailed to. The session is opened only while that is the record's, and ends with it.
+    pub mailed_to: Option<&'a Email>,
 }
 
 /// SHA-256 of a token: all that is ever stored of one.
@@ -218,10 +220,13 @@ pub fn fresh_token() -> Result<[u8; 32], StoreError> {
 /// Opens a session and gives its token, which exists nowhere else. One with [`Reach::Full`] counts as confirmed just now: it is opened by
 /// a password ([`keep_confirmed`] where it is not).
 ///
+/// That the place is this account's, open and accepted, is asked here and held until the transaction ends: whoever closes it comes before this,
+/// or finds the session and ends it.
+///
 /// # Errors
-/// [`StoreError::Conflict`] when the seat is not of that clinic.
+/// [`StoreError::NotFound`] when it is not, or when the record has another address than the one the link was mailed to.
 pub async fn open(tx: &Tx, opening: Opening<'_>, now: Timestamp) -> Result<[u8; 32], StoreError> {
-    let Opening { account, clinic, seat, reach, until, user_agent, address } = opening;
+    let Opening { account, clinic, seat, reach, until, user_agent, address, mailed_to } = opening;
     let token = fresh_token()?;
     let (membership, patient, longest) = match seat {
         SeatId::Staff(id) => (Some(id.0), None, STAFF_ABSOLUTE),
@@ -231,8 +236,9 @@ pub async fn open(tx: &Tx, opening: Opening<'_>, now: Timestamp) -> Result<[u8; 
     let agent: Option<String> = user_agent.map(|agent| agent.chars().filter(|c| !c.is_control()).take(200).collect());
     // Nobody else clears these away; an account has a handful at most.
     tx.run(
-        "delete from session where account_id = $1
-           and (expires_at <= $2 or seen_at <= case when membership_id is null then $3 else $4 end)",
+        "delete from session where id in (
+           select id from session where account_id = $1
+             and (expires_at <= $2 or seen_at <= case when membership_id is null then $3 else $4 end) for update skip locked)",
         [
             account.0.into(),
             from_instant(now).into(),
@@ -241,10 +247,22 @@ pub async fn open(tx: &Tx, opening: Opening<'_>, now: Timestamp) -> Result<[u8; 
         ],
     )
     .await?;
-    tx.run(
-        "insert into session (id, token_hash, account_id, clinic_id, membership_id, patient_id, reach, created_at, seen_at, expires_at, user_agent,
-           confirmed_at, address)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9, $10, case $7 when 'full' then $8 end, $11)",
+    let place = match seat {
+        SeatId::Staff(_) => {
+            "select 1 from membership
+             where clinic_id = $4 and id = $5 and account_id = $3 and joined_at is not null and disabled_at is null for share"
+        }
+        SeatId::Patient(_) => {
+            "select 1 from patient where clinic_id = $4 and id = $6 and account_id = $3 and ($12 is null or email = $12) for share"
+        }
+    };
+    let opened = tx.run(
+        &format!(
+            "with place as materialized ({place})
+             insert into session (id, token_hash, account_id, clinic_id, membership_id, patient_id, reach, created_at, seen_at, expires_at,
+               user_agent, confirmed_at, address, mailed_to)
+             select $1, $2, $3, $4, $5, $6, $7, $8, $8, $9, $10, case $7 when 'full' then $8 end, $11, $12 from place"
+        ),
         [
             Uuid::now_v7().into(),
             digest(&token).into(),
@@ -257,10 +275,11 @@ pub async fn open(tx: &Tx, opening: Opening<'_>, now: Timestamp) -> Result<[u8; 
             from_instant(end).into(),
             agent.into(),
             address.map(|address| address.to_string()).into(),
+            mailed_to.map(|email| email.as_str().to_owned()).into(),
         ],
     )
     .await?;
-    Ok(token)
+    if opened == 0 { Err(StoreError::NotFound) } else { Ok(token) }
 }
 
 #[derive(FromQueryResult)]
@@ -299,6 +318,44 @@ pub(crate) fn opening_words(arrival: &Arrival) -> String {
     let now = arrival.now;
     let (staff, patient, seen) = (now - STAFF_IDLE, now - PATIENT_IDLE, now - SEEN_EVERY);
     format!("select * from open_session('\\x{digest}', '{now}', '{staff}', '{patient}', '{seen}')")
+}
+
+/// How much is held against those who would take a request's right away, while it is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Hold {
+    /// Nothing: the work only looks.
+    Nothing,
+    /// The session.
+    Session,
+    /// The account too: the work is about accounts and sessions.
+    Account,
+}
+
+/// The question whether a session that was admitted earlier in the request still lives, and as what; see `resume_session` in
+/// migrations/0035. Like [`opening_words`] it goes without parameters.
+pub(crate) fn resuming_words(trail: &Trail, hold: Hold, ends: Option<Uuid>) -> String {
+    let (session, now) = (trail.admitted.session, trail.at);
+    let (staff, patient) = (now - STAFF_IDLE, now - PATIENT_IDLE);
+    let hold = match hold {
+        Hold::Nothing => "nothing",
+        Hold::Session => "session",
+        Hold::Account => "account",
+    };
+    let ends = ends.map_or("null".to_owned(), |ends| format!("'{ends}'"));
+    format!("select * from resume_session('{session}', '{now}', '{staff}', '{patient}', '{hold}', {ends})")
+}
+
+/// The answer: the role of somebody on the staff, and whether a second factor is to be set up first; `None` when the session is over.
+pub(crate) fn resumed(rows: &[QueryResult]) -> Result<Option<(Option<Role>, bool)>, StoreError> {
+    #[derive(FromQueryResult)]
+    struct Row {
+        role: Option<String>,
+        must_set_up: bool,
+    }
+    let Some(row) = rows.first() else { return Ok(None) };
+    let Row { role, must_set_up } = Row::from_query_result(row, "")?;
+    let role = role.map(|role| role.parse()).transpose();
+    Ok(Some((role.map_err(|why| StoreError::corrupt("membership", "role", "of a session", why))?, must_set_up)))
 }
 
 /// The answer.
@@ -349,7 +406,12 @@ pub(crate) fn signed_in(row: Row, arrival: &Arrival, line: Option<Line>) -> Resu
         Seat::Staff { membership, .. } => Actor::Staff(*membership),
         Seat::Patient { patient, .. } => Actor::Patient(*patient),
     };
-    let trail = Trail::new(arrival, account_id.into(), line);
+    let role = match &seat {
+        Seat::Staff { role, .. } => Some(*role),
+        Seat::Patient { .. } => None,
+    };
+    let as_what = Admitted { session: id, role, must_set_up: second_factor_wanted && !second_factor };
+    let trail = Trail::new(arrival, account_id.into(), as_what, line);
     Ok(SignedIn {
         scope: Scope::within(clinic_id.into(), actor, caseload.map(MembershipId), trail),
         session: id,
@@ -441,7 +503,13 @@ pub async fn end(tx: &Tx, account: AccountId, session: Uuid) -> Result<(), Store
 /// # Errors
 /// Those of the database.
 pub async fn end_others(tx: &Tx, account: AccountId, keep: Option<Uuid>) -> Result<u64, StoreError> {
-    tx.run("delete from session where account_id = $1 and id is distinct from $2", [account.0.into(), keep.into()]).await
+    tx.run(
+        // In the order of the ids, as all who lock several.
+        "delete from session where id in (
+           select id from session where account_id = $1 and id is distinct from $2 order by id for update)",
+        [account.0.into(), keep.into()],
+    )
+    .await
 }
 
 #[derive(FromQueryResult)]

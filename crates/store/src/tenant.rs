@@ -25,7 +25,7 @@ use crate::{
     line::{Line, Lines},
     schema,
     scope::{Actor, Arrival, Scope, held},
-    session::{self, SignedIn},
+    session::{self, Hold, SignedIn},
 };
 
 /// The role that works on the mail queue.
@@ -203,8 +203,12 @@ impl Store {
 
     /// Works inside one clinic, under row-level security. What was noted for the audit is written with the COMMIT.
     ///
+    /// A request that may change something was admitted in an earlier transaction, maybe long before its body had come. So its session is asked
+    /// for again here, with BEGIN, and held: whoever ends it, closes the place or takes the role away comes before this work or after it.
+    ///
     /// # Errors
-    /// What `work` returns, and the store's own errors of beginning and committing. Any error rolls everything back.
+    /// [`StoreError::SignedOut`] when the request's right is gone; what `work` returns, and the store's own errors of beginning and
+    /// committing. Any error rolls everything back.
     pub async fn tenant<T, E, F, Fut>(&self, scope: impl Into<Scope>, work: F) -> Result<T, E>
     where
         T: Send + 'static,
@@ -241,7 +245,7 @@ impl Store {
         finished(tokio::spawn(async move {
             let (line, stays) = match scope.take_line() {
                 Some(line) => (line, look),
-                None => (Line::open(&app, scope.settings()).await?.0, false),
+                None => (begin(&app, &scope, if look { Hold::Nothing } else { Hold::Session }).await?, false),
             };
             let tx = Tx::over(Way::Transaction(line.clone()), Some(scope.clone()));
             let notes = tx.notes.clone();
@@ -298,7 +302,22 @@ impl Store {
         F: FnOnce(Tx) -> Fut + Send + 'static,
         Fut: Future<Output = Result<T, E>> + Send + 'static,
     {
-        across(self.signin.clone(), work).await
+        across(self.signin.clone(), None, work).await
+    }
+
+    /// As [`Store::signin`], for the account of somebody who is signed in: their right is asked for again and held as in [`Store::tenant`],
+    /// and so is the account.
+    ///
+    /// # Errors
+    /// As [`Store::tenant`].
+    pub async fn signin_as<T, E, F, Fut>(&self, scope: impl Into<Scope>, work: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+        F: FnOnce(Tx) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<T, E>> + Send + 'static,
+    {
+        across(self.signin.clone(), Some(scope.into()), work).await
     }
 
     /// As [`Store::signin`], for work that only looks, and whose looks need not agree with each other: without a transaction around it,
@@ -328,7 +347,7 @@ impl Store {
         F: FnOnce(Tx) -> Fut + Send + 'static,
         Fut: Future<Output = Result<T, E>> + Send + 'static,
     {
-        across(self.worker.clone(), work).await
+        across(self.worker.clone(), None, work).await
     }
 
     /// Works on the mail queue, across clinics, with statements that each commit by themselves. For work that is one statement, or
@@ -353,8 +372,19 @@ impl Store {
     }
 }
 
-/// Works in a role that no policy binds to one clinic.
-async fn across<T, E, F, Fut>(lines: Lines, work: F) -> Result<T, E>
+/// Begins a transaction for work in this scope, if its right to that still holds.
+async fn begin(lines: &Lines, scope: &Scope, hold: Hold) -> Result<Line, StoreError> {
+    let (line, rows) = Line::open(lines, scope.beginning(hold)).await?;
+    let resumed = if scope.is_within_a_request() { session::resumed(&rows)? } else { None };
+    if scope.goes_on(resumed) {
+        return Ok(line);
+    }
+    line.roll_back().await?;
+    Err(StoreError::SignedOut)
+}
+
+/// Works in a role that no policy binds to one clinic, for somebody who is signed in or for the program itself.
+async fn across<T, E, F, Fut>(lines: Lines, who: Option<Scope>, work: F) -> Result<T, E>
 where
     T: Send + 'static,
     E: From<StoreError> + Send + 'static,
@@ -362,7 +392,10 @@ where
     Fut: Future<Output = Result<T, E>> + Send + 'static,
 {
     finished(tokio::spawn(async move {
-        let (line, _) = Line::open(&lines, String::new()).await?;
+        let line = match &who {
+            Some(scope) => begin(&lines, scope, Hold::Account).await?,
+            None => Line::open(&lines, String::new()).await?.0,
+        };
         match work(Tx::over(Way::Transaction(line.clone()), None)).await {
             Ok(done) => line.commit(String::new()).await.map(|()| done).map_err(E::from),
             Err(error) => {

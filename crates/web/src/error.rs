@@ -77,6 +77,8 @@ impl From<StoreError> for PageError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::NotFound => Self::NotFound,
+            // As at the next request: nobody is there any more.
+            StoreError::SignedOut => Self::SignIn("/".into()),
             StoreError::Refused(sentence) => Self::Refused(Some(sentence)),
             StoreError::Unconfirmed(why) => {
                 tracing::error!(why, "unknown whether a change was saved");

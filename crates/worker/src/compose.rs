@@ -134,7 +134,7 @@ impl Composer {
         // The test shows how reminders arrive, so it has all that a reminder has.
         if let (Kind::SessionReminder | Kind::Test, Some(patient)) = (notice.kind, notice.patient) {
             // RFC 8058: mail programs show a button that posts to this address.
-            let stop = self.links.unsubscribe(notice.clinic, patient, now);
+            let stop = self.links.unsubscribe(notice.clinic, patient, &notice.recipient, now);
             message = message
                 .raw_header(plain("List-Unsubscribe", format!("<{stop}>")))
                 .raw_header(plain("List-Unsubscribe-Post", "List-Unsubscribe=One-Click".to_owned()));
@@ -230,11 +230,11 @@ impl Composer {
                     today: formats::day_long(language, date),
                     exercises: formats::exercise_count(language, exercises),
                     minutes: formats::about_minutes(language, minutes),
-                    link: self.links.one_tap(notice.clinic, id, now),
+                    link: self.links.one_tap(notice.clinic, id, &notice.recipient, now),
                     expires: moment(language, &patient.zone, now + ONE_TAP_LASTS),
                     chosen: formats::hour(language, time),
                     settings: self.links.to("/reminders"),
-                    unsubscribe: self.links.unsubscribe(notice.clinic, id, now),
+                    unsubscribe: self.links.unsubscribe(notice.clinic, id, &notice.recipient, now),
                 };
                 Ok((patient.name.to_string(), mail::render(&self.templates, language, &mail)?))
             }
@@ -254,7 +254,7 @@ impl Composer {
                     times: (!times.is_empty()).then(|| formats::list(language, &times)),
                     from: self.from.email.to_string(),
                     settings: self.links.to("/reminders"),
-                    unsubscribe: self.links.unsubscribe(notice.clinic, id, now),
+                    unsubscribe: self.links.unsubscribe(notice.clinic, id, &notice.recipient, now),
                 };
                 Ok((patient.name.to_string(), mail::render(&self.templates, language, &mail)?))
             }

@@ -72,6 +72,16 @@ fn every_route_has_a_line_and_every_line_a_route() {
     assert!(served.len() > 70, "the map lists {} routes only", served.len());
 }
 
+#[test]
+fn a_one_tap_session_may_do_what_stands_in_one_list() {
+    let table: BTreeSet<(&str, &str)> = TABLE
+        .iter()
+        .filter(|entry| entry.who != Person::ALL && entry.who.contains(&Person::OneTapA1))
+        .map(|entry| (entry.method, entry.pattern()))
+        .collect();
+    assert_eq!(table, web::extract::ONE_TAP.into_iter().collect());
+}
+
 /// Asks for everything that this person may not have.
 async fn denied(world: &World, person: Person) {
     let session = world.session(person).await;

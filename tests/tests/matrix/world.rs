@@ -328,8 +328,28 @@ impl World {
     async fn open(&self, place: Place, reach: Reach) -> [u8; 32] {
         let now = self.clock.now();
         let Place { account, clinic, seat } = place;
-        let opening = Opening { account, clinic, seat, reach, until: None, user_agent: None, address: None };
-        self.db.store.signin(move |tx| async move { session::open(&tx, opening, now).await }).await.unwrap()
+        let opening = Opening { account, clinic, seat, reach, until: None, user_agent: None, address: None, mailed_to: None };
+        match self.db.store.signin(move |tx| async move { session::open(&tx, opening, now).await }).await {
+            Err(StoreError::NotFound) => self.left_over(place).await,
+            opened => opened.unwrap(),
+        }
+    }
+
+    /// A session of a place that is not open, as no session is opened any more.
+    async fn left_over(&self, Place { account, clinic, seat }: Place) -> [u8; 32] {
+        let (column, seat) = match seat {
+            SeatId::Staff(id) => ("membership_id", id.0),
+            SeatId::Patient(id) => ("patient_id", id.0),
+        };
+        let (token, now) = (session::fresh_token().unwrap(), self.clock.now());
+        let hash: String = session::digest(&token).iter().map(|byte| format!("{byte:02x}")).collect();
+        self.db
+            .execute(&format!(
+                "insert into session (id, token_hash, account_id, clinic_id, {column}, reach, created_at, seen_at, expires_at, confirmed_at)
+                 values (gen_random_uuid(), '\\x{hash}', '{account}', '{clinic}', '{seat}', 'full', '{now}', '{now}', '{now}'::timestamptz + interval '7 days', '{now}')"
+            ))
+            .await;
+        token
     }
 
     /// The id of a session of theirs, made for this.
@@ -375,8 +395,10 @@ impl World {
             }
             Takes::Welcome => self.link(Purpose::InvitePatient(things.clinic, things.newcomer.id), &things.newcomer.email).await,
             Takes::Reset => self.link(Purpose::ResetPassword(things.account), &things.patient.email).await,
-            Takes::OneTap => signed(links.one_tap(things.clinic, things.patient.id, self.clock.now())),
-            Takes::Unsubscribe => signed(links.unsubscribe(things.clinic, things.patient.id, self.clock.now())),
+            Takes::OneTap => signed(links.one_tap(things.clinic, things.patient.id, &things.patient.email, self.clock.now())),
+            Takes::Unsubscribe => {
+                signed(links.unsubscribe(things.clinic, things.patient.id, &things.patient.email, self.clock.now()))
+            }
             Takes::Calendar => signed(links.calendar(things.clinic, things.patient.id, CALENDAR.parse().unwrap())),
             Takes::Asset => "css/base.css".to_owned(),
             Takes::DemoMail => "20260302T000000.000Z-1.eml".to_owned(),

@@ -22,13 +22,14 @@ use domain::{
     ids::{AccountId, PatientId},
     person::Email,
 };
+use futures_util::{StreamExt as _, stream};
 use http_body_util::BodyExt;
 use render::links::Links;
 use store::{Store, account, link, link::Purpose};
 use testkit::{
     Db,
     clock::Clock,
-    people::{self, Clinic},
+    people::{self, Clinic, Somebody},
     proxy::Proxy,
 };
 use tower::ServiceExt;
@@ -119,13 +120,13 @@ impl Site {
     }
 
     /// The path of a reminder's link.
-    pub fn one_tap(&self, patient: PatientId) -> String {
-        self.path(&self.links().one_tap(self.clinic.id, patient, self.clock.now()))
+    pub fn one_tap(&self, patient: &Somebody) -> String {
+        self.path(&self.links().one_tap(self.clinic.id, patient.id, &patient.email, self.clock.now()))
     }
 
     /// The path of a reminder's other link.
-    pub fn unsubscribe(&self, patient: PatientId) -> String {
-        self.path(&self.links().unsubscribe(self.clinic.id, patient, self.clock.now()))
+    pub fn unsubscribe(&self, patient: &Somebody) -> String {
+        self.path(&self.links().unsubscribe(self.clinic.id, patient.id, &patient.email, self.clock.now()))
     }
 
     /// The path of a calendar's address that was made at this instant.
@@ -140,6 +141,24 @@ impl Site {
     fn path(&self, address: &str) -> String {
         address.strip_prefix(&self.url).unwrap().to_owned()
     }
+}
+
+/// Acts on the database while `asked` waits for the rows that `locked` locks: what `changed` does is committed before it goes on.
+pub async fn while_it_waits<T>(site: &Site, locked: &str, changed: &str, asked: impl Future<Output = T>) -> T {
+    let mut other = site.db.watcher().await;
+    other.rows(&format!("begin; {locked}")).await;
+    let change = async {
+        let waits = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
+        for _ in 0..400 {
+            if site.db.row(waits).await != "0" {
+                other.rows(&format!("{changed}; commit")).await;
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(25)).await;
+        }
+        panic!("it did not wait for {locked}");
+    };
+    tokio::join!(asked, change).0
 }
 
 /// A browser in front of a database that was filled elsewhere.
@@ -244,6 +263,43 @@ impl Browser {
         (Answer { status, headers, text: String::from_utf8_lossy(&bytes).into_owned() }, bytes.to_vec())
     }
 
+    /// Posts a form whose body comes in two parts. This returns once the server has asked for the second: it knows by then who is there. The answer
+    /// comes after [`Slow::finish`].
+    pub async fn begin(&self, path: &str, fields: &[(&str, &str)]) -> Slow {
+        let body: Vec<String> = fields.iter().map(|(name, value)| format!("{name}={}", encode(value))).collect();
+        let body = body.join("&");
+        let (first, rest) = body.split_at(body.len() / 2);
+        let (asked, asks) = tokio::sync::oneshot::channel();
+        let (send, sent) = tokio::sync::oneshot::channel::<()>();
+        let second = async move {
+            let _ = asked.send(());
+            sent.await.map(|()| ()).map_err(|_| "hung up")
+        };
+        let (first, rest) = (first.to_owned(), rest.to_owned());
+        let parts =
+            stream::once(async move { Ok::<_, &str>(first) }).chain(stream::once(async move { second.await.map(|()| rest) }));
+        let cookies: Vec<String> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let mut request = Request::post(path)
+            .header(header::HOST, "localhost:8080")
+            .header("sec-fetch-site", "same-origin")
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .header(header::COOKIE, cookies.join("; "))
+            .body(Body::from_stream(parts))
+            .unwrap();
+        if let Some(address) = self.address {
+            request.extensions_mut().insert(ConnectInfo(address));
+        }
+        let app = self.app.clone();
+        let answer = tokio::spawn(async move {
+            let response = app.oneshot(request).await.unwrap();
+            let (status, headers) = (response.status(), response.headers().clone());
+            let bytes = response.into_body().collect().await.unwrap().to_bytes();
+            Answer { status, headers, text: String::from_utf8_lossy(&bytes).into_owned() }
+        });
+        asks.await.expect("the server asks for the rest of the body");
+        Slow { send, answer }
+    }
+
     pub fn cookie(&self, name: &str) -> Option<String> {
         self.cookies.get(name).cloned()
     }
@@ -255,6 +311,20 @@ impl Browser {
     /// Sends this header from now on.
     pub fn always(&mut self, name: &'static str, value: &str) {
         self.extra.push((name, value.to_owned()));
+    }
+}
+
+/// A request whose body is still on its way.
+pub struct Slow {
+    send: tokio::sync::oneshot::Sender<()>,
+    answer: tokio::task::JoinHandle<Answer>,
+}
+
+impl Slow {
+    /// Sends the rest of the body.
+    pub async fn finish(self) -> Answer {
+        self.send.send(()).unwrap();
+        self.answer.await.unwrap()
     }
 }
 

@@ -69,6 +69,18 @@ fn a_patient_logs_today_and_seven_days_back() {
 }
 
 #[test]
+fn where_only_today_is_open_no_other_day_is_logged() {
+    let program = eight_weeks();
+    let today = after(monday(), 20);
+    for back in [-1, 1, 7, 8, 400] {
+        assert_eq!(log_on(&program, after(today, -back)).check_today(&program, today), Err(LogError::NotToday), "{back} days back");
+    }
+    assert_eq!(log_on(&program, today).check_today(&program, today), Ok(()));
+    let after_the_end = after(monday(), 56);
+    assert_eq!(log_on(&program, after_the_end).check_today(&program, after_the_end), Err(LogError::OutsideProgram));
+}
+
+#[test]
 fn a_log_names_exercises_of_its_day() {
     let program = eight_weeks();
     let mut strange = log_on(&program, monday());

@@ -56,6 +56,8 @@ over-reset-expired-title = This link has expired
 over-reset-expired = For your safety these links work for two hours only. Ask for a new one.
 over-one-tap-expired-title = This link has expired
 over-one-tap-expired = The link in a reminder works for two days. Sign in to open today’s session.
+over-one-tap-ended-title = This link does not work any more
+over-one-tap-ended = It came with an older email, or to an address that has been changed since. Use the link in a newer email, or sign in to open today’s session.
 over-unsubscribe-expired-title = This link has expired
 over-unsubscribe-expired = The link in a reminder stops reminders for a year. Use the one in a newer email, or sign in and turn them off under Reminders.
 over-record-gone-title = There is nothing to stop
@@ -97,6 +99,9 @@ unsubscribe-title = Stop reminders?
 unsubscribe-text = { $clinic } will not remind you of your sessions any more. You still get emails about your account and new programs.
 unsubscribe-do = Stop reminders
 unsubscribe-done-title = No more reminders
+unsubscribe-that-address = the address this link came to
+unsubscribe-earlier = { $clinic } has another address for this record now and does not remind you at { $address }. Press the button to make sure that no reminders go there again.
+unsubscribe-earlier-done = { $clinic } will send no reminders to { $address }. This link is about that address only.
 unsubscribe-done = { $clinic } will not remind you any more. You can turn reminders on again under Reminders after signing in.
 
 ## One's own account

@@ -75,6 +75,7 @@ error-effort = Choose one of the five.
 error-note = The note is too long: 2,000 characters at most.
 error-future = That day has not come yet. You can log today and the 7 days before.
 error-too-long-ago = That day is too long ago. You can log today and the 7 days before.
+error-not-today = The link in a reminder opens today’s session only. Sign in to log another day.
 error-outside = Your program does not include that day.
 error-date = We could not read the date. Open the session again from Today.
 error-changed = Your exercises have changed since you opened this page. Please open the session again from Today.

@@ -138,7 +138,8 @@ pub const RULES: &[Rule] = &[
         finds: "select p.proname from pg_proc p where p.pronamespace = 'public'::regnamespace and p.prosecdef
             and ((p.proname, p.proowner::regrole::text) not in
                 (('open_session', 'homestretch_signin'), ('audit_append', 'homestretch_audit'), ('audit_append_in', 'homestretch_audit'),
-                 ('end_sessions_of', 'homestretch_signin'))
+                 ('end_sessions_of', 'homestretch_signin'), ('end_mailed_sessions_of', 'homestretch_signin'),
+                 ('resume_session', 'homestretch_signin'))
               or not 'search_path=public, pg_temp' = any (coalesce(p.proconfig, '{}'))
               or exists (select from aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a where a.grantee = 0))",
         offences: &[

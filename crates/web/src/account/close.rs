@@ -12,7 +12,7 @@ use store::{
     StoreError, account,
     closure::{self, Closing},
     consent,
-    session::{Seat, SignedIn},
+    session::{Seat, SeatId, SignedIn},
 };
 
 use super::sign_in;
@@ -55,15 +55,16 @@ pub(crate) async fn submit(
     app.throttle.check(&visit)?;
     let known = sign_in::recognise(&app, &visit, me.email.clone(), current).await?;
     let (account, compared) = (me.account, known.as_ref().and_then(|known| known.password_hash.clone()));
-    // The record is closed in another role's transaction, which cannot read passwords: what is asked here is a moment old by then.
-    let held = app.store.signin(move |tx| async move { account::still_has(&tx, account, compared.as_deref()).await });
+    // The record is closed in another role's transaction, which cannot read passwords. Should the password be changed before that, this session
+    // is over, unless it was this one that changed it.
+    let held = app.store.signin_as(&me.scope, move |tx| async move { account::still_has(&tx, account, compared.as_deref()).await });
     if known.is_none() || !held.await.map_err(from_store)? {
         return pages.clone().at(Nav::Account).refuse(&shown(&me, withdraw, Some(say(language, "close-wrong", &[]))));
     }
     let (now, clinic) = (visit.now(), me.clinic.id);
     let Closing { account, .. } = app
         .store
-        .tenant(me.scope.clone(), move |tx| async move {
+        .tenant(me.scope.clone().ending(SeatId::Patient(id)), move |tx| async move {
             if withdraw {
                 consent::withdraw(&tx, id, now).await?;
             }

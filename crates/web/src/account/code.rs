@@ -128,6 +128,8 @@ pub(crate) async fn submit(
 async fn enter_with(tx: &Tx, keys: &Keys, visit: &Visit, half: &[u8; 32], code: &str) -> Result<Outcome, StoreError> {
     let now = visit.now();
     let Some(account) = second_factor::waiting(tx, half, now).await? else { return Ok(Outcome::Over) };
+    // The account before all that is its own, as whoever changes its password takes them.
+    account::hold(tx, account).await?;
     let codes_left = match give(tx, keys, account, code, now).await? {
         Given::Wait(until) => return Ok(Outcome::Wait(until)),
         Given::Wrong => {
@@ -143,8 +145,12 @@ async fn enter_with(tx: &Tx, keys: &Keys, visit: &Visit, half: &[u8; 32], code: 
     }
     let places = account::places(tx, account).await?;
     let Some(first) = places.first() else { return Ok(Outcome::Nowhere) };
-    let token = enter::open(tx, visit, (account, first.clinic, first.seat)).await?;
-    Ok(Outcome::In { token, seat: first.seat, places: places.len(), codes_left })
+    match enter::open(tx, visit, (account, first.clinic, first.seat)).await {
+        Ok(token) => Ok(Outcome::In { token, seat: first.seat, places: places.len(), codes_left }),
+        // It was closed this very moment.
+        Err(StoreError::NotFound) => Ok(Outcome::Nowhere),
+        Err(error) => Err(error),
+    }
 }
 
 /// What became of a code.

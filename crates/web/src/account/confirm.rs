@@ -94,7 +94,7 @@ pub(super) async fn prove(
     let (account, session, asked, keys) = (me.account, me.session, me.second_factor, app.keys.clone());
     let given = app
         .store
-        .signin(move |tx| async move {
+        .signin_as(&me.scope, move |tx| async move {
             if !account::still_has(&tx, account, known.password_hash.as_deref()).await? {
                 return Ok(None);
             }

@@ -22,20 +22,34 @@ pub(super) async fn open_by(
     (account, clinic, seat): (AccountId, ClinicId, SeatId),
     by: Option<&str>,
 ) -> Result<[u8; 32], StoreError> {
-    let opening =
-        Opening { account, clinic, seat, reach: Reach::Full, until: None, user_agent: visit.agent(), address: visit.address() };
+    let opening = Opening {
+        account,
+        clinic,
+        seat,
+        reach: Reach::Full,
+        until: None,
+        user_agent: visit.agent(),
+        address: visit.address(),
+        mailed_to: None,
+    };
     open_until(tx, visit, opening, by).await
 }
 
 /// As [`open_by`], for a session of the caller's own reach and end.
 pub(super) async fn open_until(tx: &Tx, visit: &Visit, opening: Opening<'_>, by: Option<&str>) -> Result<[u8; 32], StoreError> {
-    if let Some(old) = visit.token() {
-        session::end_by_token(tx, old).await?;
-    }
+    leave(tx, visit).await?;
     let who = AtTheDoor { detail: by.map(str::to_owned), ..visit.at_the_door(opening.account, opening.clinic, opening.seat) };
     let token = session::open(tx, opening, visit.now()).await?;
     audit::at_the_door(tx, who, Deed::SignedIn, Subject::Account).await?;
     Ok(token)
+}
+
+/// Ends the session that this browser has, if it has one.
+pub(super) async fn leave(tx: &Tx, visit: &Visit) -> Result<(), StoreError> {
+    if let Some(old) = visit.token() {
+        session::end_by_token(tx, old).await?;
+    }
+    Ok(())
 }
 
 /// On to the first page of a session just opened, with its cookie.

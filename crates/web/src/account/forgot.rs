@@ -94,7 +94,8 @@ pub(crate) async fn reset_submit(
 ) -> PageResult {
     app.throttle.check(&visit)?;
     let now = visit.now();
-    let found = app.store.signin(move |tx| async move { link::find(&tx, &token, now).await }).await?;
+    let asked = token.clone();
+    let found = app.store.signin(move |tx| async move { link::find(&tx, &asked, now).await }).await?;
     let (link, account) = match found {
         Some(link) => match (link.freshness, &link.opens) {
             (Freshness::Live, Opens::NewPassword(account)) => (link.clone(), *account),
@@ -117,17 +118,21 @@ pub(crate) async fn reset_submit(
     let saved = app
         .store
         .signin(move |tx| async move {
-            tries.forget(&tx).await?;
-            link::consume(&tx, link.id, now).await?;
+            link::consume(&tx, &link, now).await?;
             account::set_password(&tx, account, &hash, now).await?;
-            audit::at_every_door(&tx, Some(account), Deed::Wrote, now, from).await?;
+            tries.forget(&tx).await?;
             link::retire_resets(&tx, account, now).await?;
-            session::end_others(&tx, account, None).await
+            session::end_others(&tx, account, None).await?;
+            // A place in the audit comes last: who waits for it may be in one of the sessions that end.
+            audit::at_every_door(&tx, Some(account), Deed::Wrote, now, from).await
         })
         .await;
     match saved {
-        // Somebody else was quicker with the same link.
-        Err(store::StoreError::NotFound) => over(&pages, Freshness::Used),
+        // It was used, or its address was changed, while the password was hashed.
+        Err(store::StoreError::NotFound) => {
+            let link = app.store.signin(move |tx| async move { link::find(&tx, &token, now).await }).await?;
+            over(&pages, link.map_or(Freshness::Used, |link| link.freshness))
+        }
         Err(error) => Err(error.into()),
         Ok(_) => {
             let mut response = pages.go_saying("/sign-in", &Flash::good(say(Language::En, "reset-done", &[])));

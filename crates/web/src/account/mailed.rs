@@ -7,16 +7,18 @@ use axum::{
 };
 use domain::{
     ids::{ClinicId, PatientId},
-    person::Language,
+    person::{Email, Language},
 };
 use render::{
     Chrome,
-    links::{LinkError, ONE_TAP_LASTS, Purpose},
+    links::{LinkError, Links, ONE_TAP_LASTS, Purpose, Signed, UNSUBSCRIBE_LASTS},
     pages::account::links::{LinkOver, OneTap, Over, Unsubscribe},
+    words::say,
 };
 use store::{
-    Actor, Scope, StoreError, account, clinic, patient, reminder,
-    session::{Opening, Reach, Seat, SeatId},
+    Actor, Scope, StoreError, Tx, account, clinic, patient,
+    reminder::{self, Addresses},
+    session::{Opening, Reach, Seat, SeatId, SignedIn},
 };
 
 use super::enter;
@@ -43,16 +45,18 @@ pub(crate) async fn one_tap(
     Now(now): Now,
     pages: Pages,
 ) -> PageResult {
-    let (clinic, patient) = match app.links.verify(Purpose::OneTap, &token, now) {
-        Ok(whose) => whose,
+    let signed = match app.links.read(Purpose::OneTap, &token, now) {
+        Ok(signed) => signed,
         Err(error) => return refused(&pages, error),
     };
-    if viewer.is_some_and(|viewer| matches!(viewer.seat, Seat::Patient { patient: id, .. } if id == patient)) {
+    if is_patient(viewer.as_ref(), &signed) {
         return Ok(go("/session"));
     }
-    match frame(&app, &pages, clinic, patient).await? {
-        Some((chrome, _)) => pages.show_in(&chrome, &OneTap { clinic: chrome.clinic.clone() }),
-        None => over(&pages, Over::OneTapExpired, None),
+    match frame(&app, &pages, signed.clinic, signed.patient).await? {
+        Some((chrome, record)) if went_to(&app, &signed, record.email.as_ref()) => {
+            pages.show_in(&chrome, &OneTap { clinic: chrome.clinic.clone() })
+        }
+        _ => over(&pages, Over::OneTapEnded, None),
     }
 }
 
@@ -66,18 +70,21 @@ pub(crate) async fn one_tap_open(
     pages: Pages,
 ) -> PageResult {
     app.throttle.check(&visit)?;
-    let (clinic, patient, link_ends) = match app.links.verify_until(Purpose::OneTap, &token, visit.now()) {
-        Ok(whose) => whose,
+    let signed = match app.links.read(Purpose::OneTap, &token, visit.now()) {
+        Ok(signed) => signed,
         Err(error) => return refused(&pages, error),
     };
     // A full session of the same patient is worth more than the one this would open.
-    if viewer.is_some_and(|viewer| matches!(viewer.seat, Seat::Patient { patient: id, .. } if id == patient)) {
+    if is_patient(viewer.as_ref(), &signed) {
         return Ok(go("/session"));
     }
+    let Signed { clinic, patient, until: link_ends, .. } = signed;
     let Some((_, record)) = frame(&app, &pages, clinic, patient).await? else {
-        return over(&pages, Over::OneTapExpired, None);
+        return over(&pages, Over::OneTapEnded, None);
     };
-    let Some(account) = record.account else { return over(&pages, Over::OneTapExpired, None) };
+    let (Some(account), Some(email)) = (record.account, record.email.filter(|email| went_to(&app, &signed, Some(email)))) else {
+        return over(&pages, Over::OneTapEnded, None);
+    };
     let until = record.zone.day_end(record.zone.date(visit.now())).min(link_ends);
     let seat = SeatId::Patient(patient);
     let issued = link_ends - ONE_TAP_LASTS;
@@ -97,12 +104,26 @@ pub(crate) async fn one_tap_open(
                 until: Some(until),
                 user_agent: visit.agent(),
                 address: visit.address(),
+                mailed_to: Some(&email),
             };
             enter::open_until(&tx, &visit, opening, Some("by a link in a mail")).await.map(Some)
         })
-        .await?;
-    let Some(token) = opened else { return over(&pages, Over::OneTapExpired, None) };
-    Ok(enter::admit(&app, &token, seat, "/session"))
+        .await;
+    match opened {
+        Ok(Some(token)) => Ok(enter::admit(&app, &token, seat, "/session")),
+        // The record was closed or got another address this very moment.
+        Ok(None) | Err(StoreError::NotFound) => over(&pages, Over::OneTapEnded, None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn is_patient(viewer: Option<&SignedIn>, signed: &Signed) -> bool {
+    viewer.is_some_and(|viewer| matches!(viewer.seat, Seat::Patient { patient, .. } if patient == signed.patient))
+}
+
+/// Whether a link was mailed to this address.
+fn went_to(app: &AppState, signed: &Signed, address: Option<&Email>) -> bool {
+    signed.mailed_to.is_some() && signed.mailed_to == address.map(|address| app.links.digest(address))
 }
 
 fn refused(pages: &Pages, error: LinkError) -> PageResult {
@@ -155,21 +176,67 @@ fn is_one_click(body: &[u8]) -> bool {
 }
 
 async fn unsubscribe(app: &AppState, pages: &Pages, token: &str, now: jiff::Timestamp, click: Click) -> PageResult {
-    let (clinic, patient) = match app.links.verify(Purpose::Unsubscribe, token, now) {
-        Ok(whose) => whose,
+    let signed = match app.links.read(Purpose::Unsubscribe, token, now) {
+        Ok(signed) => signed,
         Err(LinkError::Expired) => return over(pages, Over::UnsubscribeExpired, None),
         Err(LinkError::Forged) => return over(pages, Over::Incomplete, None),
     };
+    let Signed { clinic, patient, .. } = signed;
     let Some((chrome, _)) = frame(app, pages, clinic, patient).await? else { return over(pages, Over::RecordGone, None) };
-    let page = |done| Unsubscribe { done, clinic: chrome.clinic.clone() };
+    let (links, stops) = (app.links.clone(), click == Click::Stop);
+    let scope = Scope::new(clinic, Actor::Patient(patient));
+    // Which address it is about and that it is stopped are one transaction: an address that is corrected meanwhile stays out of it.
+    let about = app
+        .store
+        .tenant(scope, move |tx| async move {
+            let about = About::find(&tx, &links, &signed).await?;
+            match &about {
+                _ if !stops => {}
+                About::Current => reminder::unsubscribe(&tx, patient, now).await?,
+                About::Earlier(address) => reminder::unsubscribe_earlier(&tx, patient, address, now).await?,
+                // No reminder of this patient's goes there.
+                About::Unknown => {}
+            }
+            Ok::<_, StoreError>(about)
+        })
+        .await?;
+    let earlier = match about {
+        About::Current => None,
+        About::Earlier(address) => Some(address.masked()),
+        About::Unknown => Some(say(chrome.language, "unsubscribe-that-address", &[])),
+    };
+    let page = |done| Unsubscribe { done, clinic: chrome.clinic.clone(), earlier: earlier.clone() };
     match click {
         Click::None => pages.show_in(&chrome, &page(false)),
         Click::Unclear => pages.show_as(StatusCode::UNPROCESSABLE_ENTITY, &chrome, &page(false)),
-        Click::Stop => {
-            let scope = Scope::new(clinic, Actor::Patient(patient));
-            app.store.tenant(scope, move |tx| async move { reminder::unsubscribe(&tx, patient, now).await }).await?;
-            pages.show_in(&chrome, &page(true))
+        Click::Stop => pages.show_in(&chrome, &page(true)),
+    }
+}
+
+/// What a link to unsubscribe is about.
+enum About {
+    /// The patient's address.
+    Current,
+    /// An address that the patient had when the mail was sent, or that was written down for the patient by mistake.
+    Earlier(Email),
+    /// Another one, of which no mail is left that went there.
+    Unknown,
+}
+
+impl About {
+    async fn find(tx: &Tx, links: &Links, signed: &Signed) -> Result<Self, StoreError> {
+        let Addresses { current, earlier } = reminder::addresses(tx, signed.patient).await?;
+        let Some(mailed_to) = signed.mailed_to else {
+            // From before links named their address: the mail that was written when the link was says where it went. With no such mail there is no
+            // other address either.
+            let went = reminder::mailed_to(tx, signed.patient, signed.until - UNSUBSCRIBE_LASTS).await?;
+            return Ok(went.filter(|went| current.as_ref() != Some(went)).map_or(Self::Current, Self::Earlier));
+        };
+        if current.is_some_and(|current| links.digest(&current) == mailed_to) {
+            return Ok(Self::Current);
         }
+        let earlier = earlier.into_iter().find(|address| links.digest(address) == mailed_to);
+        Ok(earlier.map_or(Self::Unknown, Self::Earlier))
     }
 }
 

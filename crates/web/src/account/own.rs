@@ -100,14 +100,15 @@ pub(crate) async fn change_password(
         let from = (visit.id(), visit.address());
         let saved = app
             .store
-            .signin(move |tx| async move {
+            .signin_as(&me.scope, move |tx| async move {
                 if !account::still_has(&tx, id, was.password_hash.as_deref()).await? {
                     return Ok(false);
                 }
-                audit::at_every_door(&tx, Some(id), Deed::Wrote, now, from).await?;
                 account::set_password(&tx, id, &hash, now).await?;
                 store::link::retire_resets(&tx, id, now).await?;
                 session::end_others(&tx, id, Some(here)).await?;
+                // A place in the audit comes last: who waits for it may be in one of the sessions that end.
+                audit::at_every_door(&tx, Some(id), Deed::Wrote, now, from).await?;
                 Ok::<_, StoreError>(true)
             })
             .await?;
@@ -136,7 +137,7 @@ pub(crate) async fn end_session(
 ) -> PageResult {
     let (account, now, from) = (me.account, visit.now(), (visit.id(), visit.address()));
     app.store
-        .signin(move |tx| async move {
+        .signin_as(&me.scope, move |tx| async move {
             session::end(&tx, account, session).await?;
             audit::at_every_door(&tx, Some(account), Deed::SignedOut, now, from).await
         })
@@ -148,7 +149,7 @@ pub(crate) async fn end_session(
 pub(crate) async fn end_others(State(app): State<AppState>, Somebody(me): Somebody, visit: Visit, pages: Pages) -> PageResult {
     let (account, here, now, from) = (me.account, me.session, visit.now(), (visit.id(), visit.address()));
     app.store
-        .signin(move |tx| async move {
+        .signin_as(&me.scope, move |tx| async move {
             session::end_others(&tx, account, Some(here)).await?;
             audit::at_every_door(&tx, Some(account), Deed::SignedOut, now, from).await
         })

@@ -67,7 +67,7 @@ pub(crate) async fn submit(
 ) -> PageResult {
     let opened = app
         .store
-        .signin(move |tx| async move {
+        .signin_as(viewer.scope.clone(), move |tx| async move {
             let places = account::places(&tx, viewer.account).await?;
             let place = places.into_iter().find(|place| value(place.seat) == chosen).ok_or(PageError::NotFound)?;
             let token =

@@ -36,7 +36,7 @@ pub(crate) async fn page(State(app): State<AppState>, StaffAccount(me): StaffAcc
 pub(crate) async fn begin(State(app): State<AppState>, StaffAccount(me): StaffAccount, _: Confirmed, visit: Visit) -> PageResult {
     let (account, now) = (me.account, visit.now());
     let sealed = app.keys.fresh(account)?;
-    app.store.signin(move |tx| async move { second_factor::begin(&tx, account, sealed, now).await }).await?;
+    app.store.signin_as(&me.scope, move |tx| async move { second_factor::begin(&tx, account, sealed, now).await }).await?;
     Ok(go(HERE))
 }
 
@@ -68,7 +68,7 @@ pub(crate) async fn turn_on(
     let codes = totp::recovery_codes()?;
     let turned = app
         .store
-        .signin(move |tx| async move {
+        .signin_as(&me.scope, move |tx| async move {
             let Standing::Pending(sealed) = second_factor::standing(&tx, account, now).await? else { return Ok(Turned::Over) };
             if let Some(until) = second_factor::count_try(&tx, account, now).await? {
                 return Ok(Turned::Wait(until));
@@ -115,7 +115,7 @@ pub(crate) async fn new_codes(
     let codes = totp::recovery_codes()?;
     let kept = app
         .store
-        .signin(move |tx| async move {
+        .signin_as(&me.scope, move |tx| async move {
             if !matches!(second_factor::standing(&tx, account, now).await?, Standing::On { .. }) {
                 return Ok(None);
             }
@@ -141,7 +141,7 @@ pub(crate) async fn turn_off(
     let who = by(&me, &visit)?;
     let (account, session, was_on) = (me.account, me.session, me.second_factor);
     app.store
-        .signin(move |tx| async move {
+        .signin_as(&me.scope, move |tx| async move {
             second_factor::turn_off(&tx, account).await?;
             if was_on {
                 session::end_others(&tx, account, Some(session)).await?;

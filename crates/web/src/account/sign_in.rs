@@ -12,7 +12,7 @@ use render::{
 };
 use serde::Deserialize;
 use store::{
-    account,
+    StoreError, account,
     audit::{self, Deed, Subject},
     second_factor::{self, Standing},
     session::{self, Ended, Reach, SeatId},
@@ -109,8 +109,12 @@ pub(crate) async fn submit(
             if matches!(standing, Standing::On { .. }) {
                 return Ok(Opened::Half(second_factor::half_open(&tx, account.id, moment.now()).await?));
             }
-            let token = enter::open(&tx, &moment, (account.id, first.clinic, first.seat)).await?;
-            Ok::<_, PageError>(Opened::Fully(token, first.seat, places.len()))
+            match enter::open(&tx, &moment, (account.id, first.clinic, first.seat)).await {
+                Ok(token) => Ok::<_, PageError>(Opened::Fully(token, first.seat, places.len())),
+                // It was closed this very moment.
+                Err(StoreError::NotFound) => Ok(Opened::Nowhere),
+                Err(error) => Err(error.into()),
+            }
         })
         .await?;
     match opened {
@@ -173,7 +177,7 @@ async fn compare(app: &AppState, visit: &Visit, email: Email, password: String) 
         let noted = app
             .store
             .signin(move |tx| async move { audit::at_every_door(&tx, known, Deed::SignInFailed, now, (request, address)).await });
-        throttle::evenly(noted).await.map_err(|error: store::StoreError| PageError::from(error))?;
+        throttle::evenly(noted).await.map_err(|error: StoreError| PageError::from(error))?;
     }
     let renewed = match (verdict, kept) {
         (Verdict::Wrong, _) => return Ok(None),

@@ -14,6 +14,7 @@ use store::{
     audit::{self, AtTheDoor, Deed, Subject},
     outbox::{self, Owed},
     second_factor,
+    session::SeatId,
     team::{self, Member},
 };
 
@@ -66,7 +67,7 @@ pub(crate) async fn invite(
     let (asked, to, owning) = (by(&owner, &visit), email.clone(), owner.membership);
     let added = app
         .store
-        .signin(move |tx| async move {
+        .signin_as(&owner.scope, move |tx| async move {
             team::still_owner(&tx, asked.clinic, owning).await?;
             let member = team::invite(&tx, asked.clinic, (&name, &to), role, asked.at).await?;
             let asked = of(asked, &format!("invited as {}", role.tag()), member);
@@ -106,7 +107,7 @@ pub(crate) async fn invite_again(
     let (asked, owning) = (by(&owner, &visit), owner.membership);
     let (email, queued) = app
         .store
-        .signin(move |tx| async move {
+        .signin_as(&owner.scope, move |tx| async move {
             team::still_owner(&tx, asked.clinic, owning).await?;
             let invited = |other: &Member| other.id == member && other.joined_at.is_none();
             let (clinic, now) = (asked.clinic, asked.at);
@@ -158,7 +159,7 @@ pub(crate) async fn change_role(
     Form(NewRole { role }): Form<NewRole>,
 ) -> PageResult {
     let role = staff_role(&role).ok_or(PageError::Refused(None))?;
-    let done = change(&app, &owner, move |tx| async move { team::change_role(&tx, member, role).await }).await;
+    let done = change_ending(&app, &owner, member, move |tx| async move { team::change_role(&tx, member, role).await }).await;
     let as_what = if role == Role::Owner { "an owner" } else { "a physiotherapist" };
     if done.is_ok() && member == owner.membership && role != Role::Owner {
         return Ok(pages.go_saying("/sign-in", &Flash::good(format!("You are {as_what} now. Please sign in again."))));
@@ -175,7 +176,7 @@ pub(crate) async fn disable(
     Now(now): Now,
     pages: Pages,
 ) -> PageResult {
-    let done = change(&app, &owner, move |tx| async move { team::disable(&tx, member, now).await }).await;
+    let done = change_ending(&app, &owner, member, move |tx| async move { team::disable(&tx, member, now).await }).await;
     let sentence = "Access is closed, and every browser of theirs is signed out here. Their patients stay with the clinic.";
     said(&app, &owner, pages, done.map(|()| sentence.into())).await
 }
@@ -208,7 +209,7 @@ pub(crate) async fn reset_second_factor(
     let (asked, owning) = (by(&owner, &visit), owner.membership);
     let reset = app
         .store
-        .signin(move |tx| async move {
+        .signin_as(owner.scope.clone().ending(SeatId::Staff(member)), move |tx| async move {
             team::still_owner(&tx, asked.clinic, owning).await?;
             let was_on = second_factor::reset_member(&tx, asked.clinic, member).await?;
             if was_on {
@@ -275,6 +276,16 @@ where
     Fut: Future<Output = Result<T, StoreError>> + Send + 'static,
 {
     app.store.tenant(owner.scope.clone(), work).await
+}
+
+/// As [`change`], for what ends the sessions of a member.
+async fn change_ending<T, F, Fut>(app: &AppState, owner: &Staff, member: MembershipId, work: F) -> Result<T, StoreError>
+where
+    T: Send + 'static,
+    F: FnOnce(Tx) -> Fut + Send + 'static,
+    Fut: Future<Output = Result<T, StoreError>> + Send + 'static,
+{
+    app.store.tenant(owner.scope.clone().ending(SeatId::Staff(member)), work).await
 }
 
 /// Back to the list with what was done, or the list with why it was not.

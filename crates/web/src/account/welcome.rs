@@ -65,7 +65,7 @@ pub(crate) async fn submit(
     Form(form): Form<Acceptance>,
 ) -> PageResult {
     app.throttle.check(&visit)?;
-    let invitation = match find(&app, token, &visit).await? {
+    let invitation = match find(&app, token.clone(), &visit).await? {
         Ok(invitation) => invitation,
         Err((over, clinic)) => return mailed::over(&pages, over, clinic),
     };
@@ -76,10 +76,14 @@ pub(crate) async fn submit(
         let chrome = mailed::invitation_frame(&pages, &page.clinic, invitation.invited.language);
         return pages.show_as(StatusCode::UNPROCESSABLE_ENTITY, &chrome, &page);
     };
-    match invitation.accept(&app, visit, name, password).await {
+    match invitation.accept(&app, visit.clone(), name, password).await {
         Ok(Entered::Fully(token, seat)) => Ok(enter::admit(&app, &token, seat, enter::home(seat))),
         Ok(Entered::Half(token)) => Ok(enter::half_admit(&app, &token, "")),
-        Err(StoreError::NotFound) => mailed::over(&pages, Over::InvitationUsed, Some(page.clinic)),
+        // It was used, taken back, or its address corrected, while the password was hashed.
+        Err(StoreError::NotFound) => {
+            let (over, clinic) = find(&app, token, &visit).await?.err().unwrap_or((Over::InvitationUsed, Some(page.clinic)));
+            mailed::over(&pages, over, clinic)
+        }
         Err(error) if error.conflicts_with("patient_clinic_id_account_id_key") => {
             Err(PageError::Refused(Some("This account is another patient of the same clinic already.".into())))
         }
@@ -196,7 +200,6 @@ impl Invitation {
         let now = visit.now();
         app.store
             .signin(move |tx| async move {
-                link::consume(&tx, link.id, now).await?;
                 let account = account::find_or_create(&tx, &link.email, now).await?;
                 match (password, &account.password_hash) {
                     (Password::New(hash), None) => account::set_password(&tx, account.id, &hash, now).await?,
@@ -208,6 +211,13 @@ impl Invitation {
                     // The account got its password from another invitation between the two pages.
                     _ => return Err(StoreError::Refused("This address has an account by now. Open the link again.".into())),
                 }
+                // An invitation is no way around the second factor.
+                let asks_code = matches!(second_factor::standing(&tx, account.id, now).await?, Standing::On { .. });
+                if !asks_code {
+                    // Before the place is taken: what is saved in that session may wait for the place.
+                    enter::leave(&tx, &visit).await?;
+                }
+                link::consume(&tx, &link, now).await?;
                 let clinic = invited.clinic;
                 let seat = match invited.seat {
                     InvitedSeat::Patient(patient) => {
@@ -222,8 +232,7 @@ impl Invitation {
                         SeatId::Staff(member)
                     }
                 };
-                // An invitation is no way around the second factor.
-                if matches!(second_factor::standing(&tx, account.id, now).await?, Standing::On { .. }) {
+                if asks_code {
                     return Ok(Entered::Half(second_factor::half_open(&tx, account.id, now).await?));
                 }
                 let token = enter::open(&tx, &visit, (account.id, clinic, seat)).await?;

@@ -20,7 +20,7 @@ use jiff::Timestamp;
 pub use caseload::{CaseloadPatient, CaseloadProgram};
 pub use form::{Form, Query};
 pub use pages::{Pages, go};
-pub use people::{Confirmed, Lately, Owner, Patient, Somebody, Staff, StaffAccount, TodaysPatient, Viewer};
+pub use people::{Confirmed, Lately, ONE_TAP, Owner, Patient, Somebody, Staff, StaffAccount, Viewer};
 
 use crate::{AppState, PageError, visit::Visit};
 

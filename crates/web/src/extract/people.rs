@@ -1,10 +1,16 @@
 //! Who is there. Nobody signed in → the sign-in page and back; the wrong role → the same 404 as a page that does not exist.
 
-use axum::{extract::FromRequestParts, http::request::Parts};
+use axum::{
+    extract::{FromRequestParts, MatchedPath},
+    http::request::Parts,
+};
 use domain::{
     ids::{AccountId, MembershipId, PatientId},
     person::{Language, Role, Zone},
+    program::Program,
+    session_log::{LogError, SessionLog},
 };
+use jiff::civil::Date;
 use store::{
     Scope,
     audit::{Deed, Subject},
@@ -79,7 +85,18 @@ impl Lately {
 #[derive(Debug, Clone)]
 pub struct Owner(pub Staff);
 
-/// A patient who signed in with a password. A session from a one-tap link is asked to sign in.
+/// All that a session by a one-tap link may ask for, by method and pattern: today's session and what is asked with it. For everything else it
+/// is led to the sign-in page. A handler of one of these shows no other day, no history and no settings when `reach` is [`Reach::Today`].
+pub const ONE_TAP: [(&str, &str); 6] = [
+    ("GET", "/today"),
+    ("GET", "/session"),
+    ("GET", "/session/{id}"),
+    ("POST", "/session/{id}"),
+    ("GET", "/questions/{id}"),
+    ("POST", "/questions/{id}"),
+];
+
+/// A patient who signed in with a password or, at the addresses of [`ONE_TAP`], by a link in a mail.
 #[derive(Debug, Clone)]
 pub struct Patient {
     /// The key to the patient's own rows.
@@ -102,10 +119,18 @@ pub struct Patient {
     pub session: Uuid,
 }
 
-/// A patient by password or by a one-tap link: for today's session and nothing else. A handler that takes this shows no history and
-/// no settings when `reach` is [`Reach::Today`].
-#[derive(Debug, Clone)]
-pub struct TodaysPatient(pub Patient);
+impl Patient {
+    /// Whether they may log this today: by a one-tap link no other day.
+    ///
+    /// # Errors
+    /// Why not.
+    pub(crate) fn may_log(&self, log: &SessionLog, program: &Program, today: Date) -> Result<(), LogError> {
+        match self.reach {
+            Reach::Full => log.check(program, today),
+            Reach::Today => log.check_today(program, today),
+        }
+    }
+}
 
 impl FromRequestParts<AppState> for Viewer {
     type Rejection = PageError;
@@ -124,10 +149,8 @@ impl FromRequestParts<AppState> for Somebody {
     async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, PageError> {
         let viewer = somebody(parts, app).await?;
         release(app, Some(&viewer)).await?;
-        match viewer.reach {
-            Reach::Full => Ok(Self(viewer)),
-            Reach::Today => Err(PageError::SignIn(visit(parts)?.back().to_owned())),
-        }
+        reaches(parts, viewer.reach)?;
+        Ok(Self(viewer))
     }
 }
 
@@ -187,33 +210,29 @@ impl FromRequestParts<AppState> for Owner {
     }
 }
 
-impl FromRequestParts<AppState> for TodaysPatient {
-    type Rejection = PageError;
-
-    async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, PageError> {
-        let patient = patient(parts, app).await?;
-        opened(parts, &patient)?;
-        Ok(Self(patient))
-    }
-}
-
 impl FromRequestParts<AppState> for Patient {
     type Rejection = PageError;
 
     async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, PageError> {
-        let patient = patient(parts, app).await?;
-        match patient.reach {
-            Reach::Full => opened(parts, &patient).map(|()| patient),
-            // Nothing is shown, so nothing was looked at.
-            Reach::Today => Err(PageError::SignIn(visit(parts)?.back().to_owned())),
-        }
+        let SignedIn { scope, session, account, clinic, seat, reach, .. } = somebody(parts, app).await?;
+        let Seat::Patient { patient: id, name, zone, language } = seat else { return Err(PageError::NotFound) };
+        // Before the look is noted: where nothing is shown, nothing was looked at.
+        reaches(parts, reach)?;
+        let patient = Self { scope, id, name, zone, language, reach, clinic, account, session };
+        opened(parts, &patient)?;
+        Ok(patient)
     }
 }
 
-async fn patient(parts: &Parts, app: &AppState) -> Result<Patient, PageError> {
-    let SignedIn { scope, session, account, clinic, seat, reach, .. } = somebody(parts, app).await?;
-    let Seat::Patient { patient: id, name, zone, language } = seat else { return Err(PageError::NotFound) };
-    Ok(Patient { scope, id, name, zone, language, reach, clinic, account, session })
+/// Whether a session reaches as far as what is asked for.
+fn reaches(parts: &Parts, reach: Reach) -> Result<(), PageError> {
+    let asked = (parts.method.as_str(), parts.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str));
+    // HEAD is answered as GET is.
+    let asked = if asked.0 == "HEAD" { ("GET", asked.1) } else { asked };
+    match reach {
+        Reach::Today if !ONE_TAP.contains(&asked) => Err(PageError::SignIn(visit(parts)?.back().to_owned())),
+        Reach::Today | Reach::Full => Ok(()),
+    }
 }
 
 /// The patient's own look at the record is told to the audit.

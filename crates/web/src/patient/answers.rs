@@ -155,6 +155,7 @@ pub(super) fn refusal(language: Language, why: LogError) -> String {
     let key = match why {
         LogError::Future => "error-future",
         LogError::TooLongAgo => "error-too-long-ago",
+        LogError::NotToday => "error-not-today",
         LogError::OutsideProgram => "error-outside",
         LogError::OtherProgram | LogError::UnknownExercise | LogError::ExerciseTwice | LogError::CorrectsAnotherDay => {
             "error-changed"

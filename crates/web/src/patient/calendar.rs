@@ -13,7 +13,7 @@ use domain::calendar::ahead;
 use render::{
     Flash,
     ics::Calendar,
-    links::{CALENDAR_LASTS, Purpose},
+    links::{CALENDAR_LASTS, Purpose, Signed},
 };
 use ring::digest::{SHA256, digest};
 use store::{
@@ -39,7 +39,7 @@ pub async fn file(
     headers: HeaderMap,
 ) -> Result<Response, PageError> {
     let token = token.strip_suffix(".ics").unwrap_or(&token);
-    let (clinic, patient, until) = app.links.verify_until(Purpose::Calendar, token, now).map_err(|_| PageError::NotFound)?;
+    let Signed { clinic, patient, until, .. } = app.links.read(Purpose::Calendar, token, now).map_err(|_| PageError::NotFound)?;
     let known = headers.get(header::IF_NONE_MATCH).and_then(|tag| tag.to_str().ok()).unwrap_or_default().to_owned();
     let links = app.links.clone();
     let (text, tag) = app

@@ -1,6 +1,6 @@
 //! The patient's pages.
 //!
-//! [`today`] and [`session`] open for a one-tap link too; everything else wants a password. What a patient typed into the log form is
+//! What opens for a one-tap link too stands in [`ONE_TAP`](crate::extract::ONE_TAP); everything else wants a password. What a patient typed into the log form is
 //! read in `answers`, and nowhere else.
 
 mod answers;

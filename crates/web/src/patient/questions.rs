@@ -23,7 +23,7 @@ use store::{StoreError, Tx, program, questionnaire, session::Reach};
 use super::{answers::Given, known, words};
 use crate::{
     AppState, PageResult,
-    extract::{Form, Id, Now, Pages, Patient, TodaysPatient},
+    extract::{Form, Id, Now, Pages, Patient},
 };
 
 /// The card on Today: the first of the programs that asks, else the newest answer that can still be corrected. One at a time.
@@ -60,13 +60,7 @@ fn round(program: &Program, asked: &HashMap<ProgramId, Asking>, told: &[Answer],
 ///
 /// # Errors
 /// 404 for a program that is not the patient's.
-pub async fn page(
-    TodaysPatient(patient): TodaysPatient,
-    Now(now): Now,
-    Id(id): Id<ProgramId>,
-    State(app): State<AppState>,
-    pages: Pages,
-) -> PageResult {
+pub async fn page(patient: Patient, Now(now): Now, Id(id): Id<ProgramId>, State(app): State<AppState>, pages: Pages) -> PageResult {
     let (today, language) = (patient.zone.date(now), patient.language);
     let page = app
         .store
@@ -108,7 +102,7 @@ enum Taken {
 /// # Errors
 /// 404 for a program that is not the patient's.
 pub async fn save(
-    TodaysPatient(patient): TodaysPatient,
+    patient: Patient,
     Now(now): Now,
     Id(id): Id<ProgramId>,
     State(app): State<AppState>,

@@ -9,7 +9,7 @@ use domain::{
 use jiff::civil::Date;
 use render::{Nav, formats, pages::patient::Session};
 use serde::Deserialize;
-use store::{StoreError, Tx, program, session_log};
+use store::{StoreError, Tx, program, session::Reach, session_log};
 
 use super::{
     answers::{self, Given},
@@ -17,7 +17,8 @@ use super::{
 };
 use crate::{
     AppState, PageError, PageResult,
-    extract::{Form, Id, Now, Pages, Patient, Query, TodaysPatient, go},
+    extract::{Form, Id, Now, Pages, Patient, Query, go},
+    visit::Visit,
 };
 
 /// The query of the page.
@@ -32,7 +33,7 @@ pub struct Which {
 ///
 /// # Errors
 /// The store's own.
-pub async fn of_today(TodaysPatient(patient): TodaysPatient, Now(now): Now, State(app): State<AppState>) -> PageResult {
+pub async fn of_today(patient: Patient, Now(now): Now, State(app): State<AppState>) -> PageResult {
     let today = patient.zone.date(now);
     let (programs, logged) = app
         .store
@@ -60,18 +61,23 @@ pub async fn of_today(TodaysPatient(patient): TodaysPatient, Now(now): Now, Stat
 /// # Errors
 /// 404 for a program that is not the patient's; 422 with a sentence for a day that cannot be logged.
 pub async fn page(
-    TodaysPatient(patient): TodaysPatient,
+    patient: Patient,
     Now(now): Now,
     Id(id): Id<ProgramId>,
     Query(which): Query<Which>,
     State(app): State<AppState>,
+    visit: Visit,
     pages: Pages,
 ) -> PageResult {
-    let (today, language) = (patient.zone.date(now), patient.language);
+    let (today, language, reach) = (patient.zone.date(now), patient.language, patient.reach);
     let date = match which.date.as_str() {
         "" => today,
         text => text.parse().map_err(|_| PageError::Refused(Some(words(language, "error-date"))))?,
     };
+    if reach == Reach::Today && date != today {
+        // Somebody who signs in is led on to it.
+        return Err(PageError::SignIn(visit.back().to_owned()));
+    }
     let opened = app
         .store
         .tenant(patient.scope.clone(), move |tx| async move {
@@ -99,7 +105,7 @@ pub async fn page(
 /// # Errors
 /// 404 for a program that is not the patient's.
 pub async fn save(
-    TodaysPatient(patient): TodaysPatient,
+    patient: Patient,
     Now(now): Now,
     Id(id): Id<ProgramId>,
     State(app): State<AppState>,
@@ -134,7 +140,7 @@ async fn take(tx: &Tx, patient: &Patient, id: ProgramId, given: &Given, now: jif
     }
     let date = given.date(today);
     let log_id = given.log_id().unwrap_or_else(LogId::new);
-    let shown = date.filter(|date| program.contains(*date)).unwrap_or(today);
+    let shown = date.filter(|date| program.contains(*date) && patient.reach == Reach::Full).unwrap_or(today);
     let Some(mut session) = open_any(tx, patient, &program, shown, today, given, log_id).await? else {
         return Ok(Taken::Not(words(language, if date.is_none() { "error-date" } else { "error-outside" })));
     };
@@ -151,7 +157,7 @@ async fn take(tx: &Tx, patient: &Patient, id: ProgramId, given: &Given, now: jif
         Some(words(language, "error-date"))
     } else if given.log_id().is_none() || changed {
         Some(words(language, "error-changed"))
-    } else if let Err(why) = read.log.check(&program, today) {
+    } else if let Err(why) = patient.may_log(&read.log, &program, today) {
         Some(answers::refusal(language, why))
     } else if stops(&program, read.log.date) && !stops_programs {
         Some(words(language, "error-stopped"))
@@ -161,10 +167,10 @@ async fn take(tx: &Tx, patient: &Patient, id: ProgramId, given: &Given, now: jif
     let mut log = read.log;
     if stops_programs {
         // Stopping comes first: what cannot be read is left out of the log, and a day that cannot be logged becomes today.
-        if log.check(&program, today).is_err() && program.contains(today) {
+        if patient.may_log(&log, &program, today).is_err() && program.contains(today) {
             log = SessionLog { date: today, entries: Vec::new(), ..log };
         }
-        problem = log.check(&program, today).err().map(|why| answers::refusal(language, why));
+        problem = patient.may_log(&log, &program, today).err().map(|why| answers::refusal(language, why));
     }
     if problem.is_none() {
         session_log::insert(tx, &program, &log).await?;
@@ -207,7 +213,7 @@ async fn open(
     let mut probe = answers::blank(id, program, date, jiff::Timestamp::UNIX_EPOCH, jiff::Timestamp::UNIX_EPOCH);
     // A log needs something to say; the day alone is asked about here.
     probe.note = Some("-".to_owned());
-    if probe.check(program, today).is_err() || stops(program, date) {
+    if patient.may_log(&probe, program, today).is_err() || stops(program, date) {
         return Ok(None);
     }
     open_any(tx, patient, program, date, today, given, id).await

@@ -32,7 +32,7 @@ use super::{questions, replies, words};
 use crate::{
     AppState, PageResult,
     account::agreed,
-    extract::{Now, Pages, Patient, Query, TodaysPatient},
+    extract::{Now, Pages, Patient, Query},
 };
 
 /// How far ahead the next session is looked for: longer than any weekday pattern, and than most pauses.
@@ -51,7 +51,7 @@ pub struct Which {
 /// # Errors
 /// The store's own.
 pub async fn page(
-    TodaysPatient(patient): TodaysPatient,
+    patient: Patient,
     Now(now): Now,
     Query(which): Query<Which>,
     State(app): State<AppState>,
@@ -71,7 +71,10 @@ async fn load(tx: &Tx, patient: &Patient, today: Date, hour: Time, saved: Option
     let week_ago = today.saturating_sub(i64::from(LOG_BACK_DAYS).days());
     let just_saved = async {
         match saved {
-            Some(id) => session_log::find(tx, id).await.map(Some).or_else(absent),
+            Some(id) => {
+                let found = session_log::find(tx, id).await.map(Some).or_else(absent)?;
+                Ok(found.filter(|log| history || log.date == today))
+            }
             None => Ok(None),
         }
     };

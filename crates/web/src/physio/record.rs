@@ -13,6 +13,7 @@ use store::{
     closure,
     consent::{self, Agreed, Standing},
     patient::Closed,
+    session::SeatId,
 };
 
 use crate::{
@@ -108,7 +109,8 @@ pub async fn close(
     }
     let CaseloadPatient { staff, patient, .. } = at;
     let (clinic, id) = (staff.clinic.id, patient.id);
-    let closing = app.store.tenant(staff.scope, move |tx| async move { closure::close(&tx, id, now).await }).await?;
+    let scope = staff.scope.ending(SeatId::Patient(id));
+    let closing = app.store.tenant(scope, move |tx| async move { closure::close(&tx, id, now).await }).await?;
     app.store.signin(move |tx| async move { closure::tidy(&tx, (clinic, id), closing.account, now).await }).await?;
     let first = patient.name.called();
     let said = match closing.was_open {

@@ -39,6 +39,8 @@ pub enum Over {
     ResetExpired,
     /// A one-tap link whose time is over.
     OneTapExpired,
+    /// A one-tap link that came with an older mail or to an address that the record no longer has.
+    OneTapEnded,
     /// A link to end reminders whose time is over.
     UnsubscribeExpired,
     /// A link of a patient who is not there any more.
@@ -68,6 +70,7 @@ impl Page for LinkOver {
             Self { over: Over::ResetUsed, clinic: None },
             Self { over: Over::ResetExpired, clinic: None },
             Self { over: Over::OneTapExpired, clinic: None },
+            Self { over: Over::OneTapEnded, clinic: None },
             Self { over: Over::UnsubscribeExpired, clinic: None },
             Self { over: Over::RecordGone, clinic: None },
             Self { over: Over::Incomplete, clinic: None },
@@ -168,6 +171,8 @@ pub struct Unsubscribe {
     pub done: bool,
     /// The clinic whose reminders these are.
     pub clinic: String,
+    /// For a link that came to an address that is not the patient's any more: that address, masked.
+    pub earlier: Option<String>,
 }
 
 impl Page for Unsubscribe {
@@ -175,6 +180,8 @@ impl Page for Unsubscribe {
 
     fn samples() -> Vec<Self> {
         let clinic = "Riverside Physio".to_owned();
-        vec![Self { done: false, clinic: clinic.clone() }, Self { done: true, clinic }]
+        let page = |done, earlier: Option<&str>| Self { done, clinic: clinic.clone(), earlier: earlier.map(str::to_owned) };
+        let earlier = Some("w***@old.test");
+        vec![page(false, None), page(true, None), page(false, earlier), page(true, earlier)]
     }
 }

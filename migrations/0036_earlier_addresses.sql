@@ -1,0 +1,9 @@
+-- Whoever got a reminder can end reminders to the address it came to, also when the record has another address by now. The link works in the scope
+-- of its patient, which may therefore add an address that mail about this very patient went to. What it reads stays the patient's own.
+set local lock_timeout = '5s';
+
+alter policy own on suppression with check (
+  (select current_patient()) is null
+  or email = (select p.email from patient p where p.clinic_id = suppression.clinic_id and p.id = (select current_patient()))
+  or email in (select n.recipient from notice n
+    where n.clinic_id = suppression.clinic_id and n.patient_id = (select current_patient())));
