@@ -1,19 +1,19 @@
--- A request's right is asked again in the transaction that uses it, in an order with those who take it away; and a session from a mail lives no
--- longer than the address that the mail went to.
+-- A request's session is checked again, and locked, in the transaction that uses it; and a session opened by a mail ends when the record's address
+-- is no longer the one that the mail went to.
 set local lock_timeout = '5s';
 
--- For a session that the link of a reminder opened: the address that the reminder went to. The session is over once the record has another.
--- Null for every other session, and for all that the previous program opens.
+-- For a session opened by a one-tap link: the address that the reminder went to. The session is valid only while the record has that address.
+-- Null for every other session, and for all that the previous version opens.
 alter table session add column mailed_to text check (mailed_to = lower(mailed_to) and length(mailed_to) <= 254);
 
 -- Closing a record ends its sessions in the same transaction.
 create index session_by_patient on session (clinic_id, patient_id) where patient_id is not null;
 
--- The functions below are those of the role that signs people in, which needs the right to make things in the schema while it makes them.
+-- The functions below belong to homestretch_signin, which needs CREATE on the schema while they are made.
 grant create on schema public to homestretch_signin;
 set local role homestretch_signin;
 
--- As before; and a session that was opened by a mail is none any more when the record has another address.
+-- As before, and a session opened by a mail is valid only while the record has the address that the mail went to.
 create or replace function open_session(digest bytea, moment timestamptz, staff_since timestamptz, patient_since timestamptz, seen_before timestamptz)
   returns table (id uuid, account_id uuid, email text, language text, reach text, clinic_id uuid, clinic_name text, clinic_zone text,
     phone text, whatsapp text, membership_id uuid, role text, staff_name text, patient_id uuid, patient_name text, patient_zone text,
@@ -59,15 +59,15 @@ create or replace function open_session(digest bytea, moment timestamptz, staff_
     return next;
   end $$;
 
--- Whether a session that was opened earlier in the request still lives, by the rules above, and as what: no row when it does not. The
--- transaction is then that clinic's and that patient's, narrowed to the caseload that holds now.
+-- Whether the session of a request is still valid, by the rules above, and with which role: no row when it is not. The transaction is then bound
+-- to the clinic, the patient and the caseload that hold now.
 --
--- hold: 'session' keeps the session as it is until the transaction ends. Whoever takes a right away deletes the sessions that have it before
--- anything else, so either the work is committed first or it finds no session. 'account' holds the account too, for work that may end
--- some of its sessions. 'nothing' only asks. ends: the place whose sessions the transaction is about to end.
+-- hold: 'session' locks the session's row (key share). Every change that revokes a right deletes the sessions that have it, so either the work is
+-- committed first or it finds no session. 'account' locks the account too, for work that may end some of its sessions. 'nothing' only
+-- checks. ends: the membership or record whose sessions the transaction is about to end.
 --
--- Accounts are locked before sessions, sessions before the rows of a clinic, and each kind in the order of its ids, so that no two can wait for
--- each other.
+-- Accounts are locked before sessions, sessions before the rows of a clinic, and each kind in the order of its ids, so that no two transactions
+-- deadlock.
 create function resume_session(this uuid, moment timestamptz, staff_since timestamptz, patient_since timestamptz, hold text, ends uuid)
   returns table (role text, must_set_up boolean)
   language plpgsql security definer set search_path = public, pg_temp
@@ -113,7 +113,7 @@ create function resume_session(this uuid, moment timestamptz, staff_since timest
     return next;
   end $$;
 
--- Ends every session of a place in the clinic at work in: of a member of the staff, or of a patient. A patient ends their own alone.
+-- Ends every session of a membership or of a patient's record in the current clinic. A patient's scope ends that patient's own only.
 create or replace function end_sessions_of(member uuid) returns bigint language plpgsql security definer set search_path = public, pg_temp
   as $$
   declare
@@ -129,7 +129,7 @@ create or replace function end_sessions_of(member uuid) returns bigint language 
     return ended;
   end $$;
 
--- Ends the sessions that the links of a patient's reminders opened: the record is about to have another address.
+-- Ends the sessions opened by a patient's one-tap links, before the record's address changes.
 create function end_mailed_sessions_of(whose uuid) returns bigint language plpgsql security definer set search_path = public, pg_temp
   as $$
   declare

@@ -1,5 +1,5 @@
--- Whoever got a reminder can end reminders to the address it came to, also when the record has another address by now. The link works in the scope
--- of its patient, which may therefore add an address that mail about this very patient went to. What it reads stays the patient's own.
+-- An unsubscribe link stops reminders to the address it was sent to, also after the record's address was changed. It works in the scope of its patient,
+-- which may therefore add an address that mail about this patient went to. What that scope reads stays the patient's present address.
 set local lock_timeout = '5s';
 
 alter policy own on suppression with check (

@@ -229,7 +229,7 @@ async fn a_one_tap_link_and_what_it_opened_end_with_the_address_it_was_sent_to()
     assert_eq!(phone.post(&site.one_tap(&wei), &[]).await.location(), "/session");
     correct(&site, &wei, "wei@new.test").await;
     assert_eq!(phone.get("/today").await.status, StatusCode::OK);
-    // Whoever changes the address without a word to the sessions ends them all the same.
+    // A change of the address that does not delete the sessions ends them all the same.
     site.db.execute("update patient set email = 'wei@third.test'").await;
     assert_eq!(phone.get("/today").await.status, StatusCode::SEE_OTHER);
     // Without an address there is no link.
@@ -361,12 +361,17 @@ async fn an_invitation_to_the_team_that_is_withdrawn_while_it_is_accepted_opens_
     let site = Site::open().await;
     let (account, member) = (site.clinic.physio.account, site.clinic.physio.membership);
     site.db.execute(&format!("update membership set joined_at = null where id = '{member}'")).await;
-    let row = format!("select id from membership where id = '{member}' for update");
     let ways = [
-        format!("update membership set disabled_at = now() where id = '{member}'"),
-        format!("update account set email = 'other@riverside.test' where id = '{account}'"),
+        (
+            format!("select id from membership where id = '{member}' for update"),
+            format!("update membership set disabled_at = now() where id = '{member}'"),
+        ),
+        (
+            format!("select id from account where id = '{account}' for update"),
+            format!("update account set email = 'other@riverside.test' where id = '{account}'"),
+        ),
     ];
-    for way in ways {
+    for (row, way) in ways {
         let email = site.db.row(&format!("select email from account where id = '{account}'")).await;
         let invitation = site.link(Purpose::InviteStaff(site.clinic.id, member), &email).await;
         let fields = [("name", "Hannah Lim"), ("password", "seven green bicycles")];

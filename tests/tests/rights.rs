@@ -1,5 +1,5 @@
-//! Stories of requests that were allowed when they began and are not any more when they would change something: the body was slow, or the change
-//! had to wait. What takes the right away comes first, or it waits for what is under way.
+//! Stories of requests whose session was valid when they were admitted and is not when they would write: the body was slow, or the write waited for
+//! a lock. A revocation is committed before the write, which is then refused, or waits for it.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -220,7 +220,7 @@ async fn a_second_factor_that_is_asked_for_meanwhile_comes_first() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_closes_a_place_waits_for_what_is_being_saved_and_what_comes_later_waits_for_them() {
+async fn disabling_a_member_and_saving_are_ordered() {
     let mut story = Story::begin().await;
     let (site, hannah) = (&story.site, story.site.clinic.physio.membership);
     let mut browser = signed_in(site, PHYSIO).await;
@@ -262,7 +262,7 @@ async fn whoever_closes_a_place_waits_for_what_is_being_saved_and_what_comes_lat
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_who_end_each_other_at_once_both_get_an_answer() {
+async fn two_owners_who_disable_each_other_at_once_both_get_an_answer() {
     let mut story = Story::begin().await;
     let mut second = signed_in(&story.site, SECOND).await;
     for round in 0..10 {

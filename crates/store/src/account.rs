@@ -117,7 +117,7 @@ pub async fn still_has(tx: &Tx, account: AccountId, compared: Option<&str>) -> R
     Ok(held > 0)
 }
 
-/// Holds an account as it is until the transaction ends.
+/// Locks an account against changes until the transaction ends.
 ///
 /// # Errors
 /// [`StoreError::NotFound`] for an unknown account.
@@ -128,8 +128,8 @@ pub async fn hold(tx: &Tx, account: AccountId) -> Result<(), StoreError> {
     }
 }
 
-/// When the account's password was chosen, if it was. The account is held as it is until the transaction ends: whoever changes the password
-/// comes before that, or finds what was opened and ends it.
+/// When the account's password was chosen, if it was. The account is locked until the transaction ends: a change of the password is
+/// committed before that, or finds what was opened and ends it.
 ///
 /// # Errors
 /// The store's own.

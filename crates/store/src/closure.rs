@@ -41,7 +41,7 @@ pub async fn close(tx: &Tx, id: PatientId, now: Timestamp) -> Result<Closing, St
         closed: bool,
     }
     let key = || [tx.clinic().0.into(), id.0.into()];
-    // Sessions before everything else: what the patient is saving in one of them is saved before the record is closed, or not at all.
+    // Sessions are locked before records: a write in progress in one of them is committed before the record is closed, or refused.
     tx.run("select end_sessions_of($1)", [id.0.into()]).await?;
     // Rules before the record, as planning takes its locks.
     tx.run("select from reminder_rule where clinic_id = $1 and patient_id = $2 order by id for update", key()).await?;

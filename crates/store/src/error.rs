@@ -10,7 +10,8 @@ pub enum StoreError {
     /// The row is not there, or not within the caller's scope: the two are never told apart.
     #[error("not found")]
     NotFound,
-    /// The session in which this was asked for is over, or its person's place was closed or has another role by now. Nothing was changed.
+    /// The request's session ended, its member was disabled or has another role, or its record was closed, after the request was admitted. Nothing was
+    /// changed.
     #[error("signed out")]
     SignedOut,
     /// A constraint refused the change; `constraint` is its name in the schema (a caller that expects it matches on it).

@@ -229,8 +229,8 @@ fn read(row: Row, now: Timestamp) -> Result<Link, StoreError> {
 }
 
 /// Uses the link up, and with it all other links to the same place. Of two people who use one of them at once, one is refused; so are all
-/// that come later. What [`find`] saw is asked again here, and held until the transaction ends: passwords were hashed in between. Whoever corrects
-/// the address, closes the place or takes the invitation back comes before this or after it.
+/// that come later. What [`find`] saw is checked again here, with the row locked until the transaction ends: a password was hashed in between. A correction of
+/// the address, a closed place or a withdrawn invitation is committed before this or after it.
 ///
 /// # Errors
 /// [`StoreError::NotFound`] when it was used or is over by now, or belongs to an address that the record or the account no longer has.

@@ -192,6 +192,21 @@ pub async fn create(tx: &Tx, patient: &Patient) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Whether the record still has this address, is open and has no account yet; the record is locked until the transaction ends.
+///
+/// # Errors
+/// The store's own.
+pub async fn can_be_invited(tx: &Tx, id: PatientId, email: &Email) -> Result<bool, StoreError> {
+    let held = tx
+        .run(
+            "select 1 from patient where clinic_id = $1 and id = $2 and email = $3 and joined_at is null and closed_at is null
+             for no key update",
+            [tx.clinic().0.into(), id.0.into(), email.as_str().into()],
+        )
+        .await?;
+    Ok(held > 0)
+}
+
 /// Notes that an invitation was queued.
 ///
 /// # Errors
@@ -232,11 +247,20 @@ pub async fn correct(tx: &Tx, before: &Patient, wanted: &Patient, now: Timestamp
     tx.note(Deed::Wrote, Subject::Record, Some(before.id));
     let (clinic, id) = (tx.clinic().0, before.id.0);
     let address = |email: &Option<Email>| email.as_ref().map(|email| email.as_str().to_owned());
-    let (old, new) = (address(&before.email), address(&wanted.email));
-    if old != new {
-        // Sessions before the record. One that is opened between the two names the old address and is none any more.
+    if before.email != wanted.email {
+        // Sessions are locked before records. A session that is opened between the two has the old address and is invalid after this.
         tx.run("select end_mailed_sessions_of($1)", [id.into()]).await?;
     }
+    #[derive(FromQueryResult)]
+    struct Held {
+        email: Option<String>,
+    }
+    // The address may be another by now than the one that was shown.
+    let held: Held = tx
+        .one("select email from patient where clinic_id = $1 and id = $2 for update", [clinic.into(), id.into()])
+        .await?
+        .ok_or(StoreError::NotFound)?;
+    let (old, new) = (held.email, address(&wanted.email));
     let found = tx
         .run(
             "update patient set name = $3, email = $4, language = $5, region = $6 where clinic_id = $1 and id = $2",
@@ -270,7 +294,7 @@ pub async fn correct(tx: &Tx, before: &Patient, wanted: &Patient, now: Timestamp
                         old.unwrap_or_default().into(),
                         new.clone().into(),
                         id.into(),
-                        // Not what somebody wished who only has the mails to an earlier address.
+                        // Not a request that came from the mails to an earlier address.
                         reminder::EARLIER_ADDRESS.into(),
                     ],
                 )

@@ -185,10 +185,11 @@ pub async fn unsubscribe(tx: &Tx, patient: PatientId, now: Timestamp) -> Result<
     }
 }
 
-/// Why no reminders go to an address that said so by a mail which it got while it was a patient's. It is no wish of the patient's.
+/// The reason of a suppression that was requested by a link in a mail to an address which is no longer the patient's. It is not a request of the
+/// patient and does not move to another address with the patient.
 pub(crate) const EARLIER_ADDRESS: &str = "unsubscribed at an earlier address";
 
-/// Sends an address that a patient's reminders once went to no more of this clinic's. The patient's address of now is left alone.
+/// Stops this clinic's reminders to an earlier address of a patient. The present address is not affected.
 ///
 /// # Errors
 /// The store's own.
@@ -210,13 +211,13 @@ async fn stop(tx: &Tx, patient: PatientId, address: &Email, reason: &str, now: T
 /// Where a patient's mail goes, and where it went.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Addresses {
-    /// The address of now.
+    /// The present address.
     pub current: Option<Email>,
     /// Others that mail about this patient went to.
     pub earlier: Vec<Email>,
 }
 
-/// The addresses of a patient, and holds the one of now until the transaction ends: whoever corrects it comes before this or after it.
+/// The addresses of a patient. The present one is locked until the transaction ends: a correction is committed before this or after it.
 ///
 /// # Errors
 /// [`StoreError::NotFound`] for a patient that is not within the scope; the store's own.
@@ -245,8 +246,8 @@ pub async fn addresses(tx: &Tx, patient: PatientId) -> Result<Addresses, StoreEr
     Ok(Addresses { current, earlier })
 }
 
-/// Where the reminder or test of a patient went that was written at this instant, to the second: the one whose sending ended next. `None` when no such
-/// mail is known.
+/// The recipient of the reminder or test that was composed at this instant (to the second): the first notice of the patient that was settled after it,
+/// else the nearest before it. `None` when there is no such notice.
 ///
 /// # Errors
 /// The store's own.

@@ -40,7 +40,7 @@ pub struct Scope {
     caseload: Option<MembershipId>,
     /// The request, when there is one.
     trail: Option<Arc<Trail>>,
-    /// The place whose sessions the work may end.
+    /// The membership or record whose sessions the work may end.
     ends: Option<Uuid>,
 }
 
@@ -61,7 +61,8 @@ impl Scope {
         Self { clinic, actor, caseload, trail: Some(Arc::new(trail)), ends: None }
     }
 
-    /// The same, for work that ends the sessions of a place: their rows are locked first of all, so that none of them is in use by then.
+    /// The same, for work that ends the sessions of a membership or record: their rows are locked before everything else, which waits for the work
+    /// that is in progress in them.
     #[must_use]
     pub fn ending(self, seat: SeatId) -> Self {
         let (SeatId::Staff(MembershipId(id)) | SeatId::Patient(PatientId(id))) = seat;
@@ -165,12 +166,12 @@ impl Scope {
 }
 
 impl Scope {
-    /// The first statement of the work's own transaction, which goes with BEGIN. Within a request it asks whether what the request was admitted as
-    /// still holds, and keeps it so: a body may have been a long time coming.
+    /// The first statement of a transaction, which travels with BEGIN. Within a request it checks the session again and locks it: the body may have
+    /// taken a long time to arrive.
     pub(crate) fn beginning(&self, hold: Hold) -> String {
         match &self.trail {
             None => self.settings(),
-            // Nothing is written for who only asks to see something.
+            // GET and HEAD change nothing, so they lock nothing.
             Some(trail) => resuming_words(trail, if trail.looks { Hold::Nothing } else { hold }, self.ends),
         }
     }
@@ -180,10 +181,10 @@ impl Scope {
         self.trail.is_some()
     }
 
-    /// Whether the answer to [`Scope::beginning`] lets the work go on.
+    /// Whether the answer to [`Scope::beginning`] permits the work.
     pub(crate) fn goes_on(&self, resumed: Option<(Option<Role>, bool)>) -> bool {
         let Some(trail) = &self.trail else { return true };
-        // A second factor that is set up meanwhile takes nothing away.
+        // A second factor that was set up in between revokes nothing.
         resumed.is_some_and(|(role, must_set_up)| role == trail.admitted.role && (trail.admitted.must_set_up || !must_set_up))
     }
 }
@@ -192,7 +193,7 @@ impl Scope {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Admitted {
     pub(crate) session: Uuid,
-    /// On the staff; a patient has none.
+    /// The role of a member of staff; `None` for a patient.
     pub(crate) role: Option<Role>,
     /// Whether a second factor is to be set up before anything else.
     pub(crate) must_set_up: bool,
@@ -223,7 +224,7 @@ pub(crate) struct Trail {
     pub(crate) account: AccountId,
     pub(crate) address: Option<IpAddr>,
     pub(crate) admitted: Admitted,
-    /// Whether it only asks to see something.
+    /// Whether it is a GET or HEAD.
     looks: bool,
     parked: Mutex<Option<Line>>,
     notes: Mutex<Vec<Note>>,

@@ -220,7 +220,7 @@ pub fn fresh_token() -> Result<[u8; 32], StoreError> {
 /// Opens a session and gives its token, which exists nowhere else. One with [`Reach::Full`] counts as confirmed just now: it is opened by
 /// a password ([`keep_confirmed`] where it is not).
 ///
-/// That the place is this account's, open and accepted, is asked here and held until the transaction ends: whoever closes it comes before this,
+/// The membership or record is checked here (this account's, open, joined) and locked until the transaction ends: closing it is committed before this,
 /// or finds the session and ends it.
 ///
 /// # Errors
@@ -320,10 +320,10 @@ pub(crate) fn opening_words(arrival: &Arrival) -> String {
     format!("select * from open_session('\\x{digest}', '{now}', '{staff}', '{patient}', '{seen}')")
 }
 
-/// How much is held against those who would take a request's right away, while it is used.
+/// What a transaction locks against revocation of the request's session while it works.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Hold {
-    /// Nothing: the work only looks.
+    /// Nothing: the work only reads.
     Nothing,
     /// The session.
     Session,
@@ -345,7 +345,7 @@ pub(crate) fn resuming_words(trail: &Trail, hold: Hold, ends: Option<Uuid>) -> S
     format!("select * from resume_session('{session}', '{now}', '{staff}', '{patient}', '{hold}', {ends})")
 }
 
-/// The answer: the role of somebody on the staff, and whether a second factor is to be set up first; `None` when the session is over.
+/// The answer: the role of a member of staff, and whether a second factor must be set up first; `None` when the session is over.
 pub(crate) fn resumed(rows: &[QueryResult]) -> Result<Option<(Option<Role>, bool)>, StoreError> {
     #[derive(FromQueryResult)]
     struct Row {

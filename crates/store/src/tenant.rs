@@ -203,11 +203,12 @@ impl Store {
 
     /// Works inside one clinic, under row-level security. What was noted for the audit is written with the COMMIT.
     ///
-    /// A request that may change something was admitted in an earlier transaction, maybe long before its body had come. So its session is asked
-    /// for again here, with BEGIN, and held: whoever ends it, closes the place or takes the role away comes before this work or after it.
+    /// A request that may change something was admitted in an earlier transaction, perhaps long before its body arrived. So its session is checked
+    /// again here, with BEGIN, and its row locked: ending the session, disabling the member or changing the role is committed before this work
+    /// or after it.
     ///
     /// # Errors
-    /// [`StoreError::SignedOut`] when the request's right is gone; what `work` returns, and the store's own errors of beginning and
+    /// [`StoreError::SignedOut`] when the session is over or its role changed; what `work` returns, and the store's own errors of beginning and
     /// committing. Any error rolls everything back.
     pub async fn tenant<T, E, F, Fut>(&self, scope: impl Into<Scope>, work: F) -> Result<T, E>
     where
@@ -305,8 +306,8 @@ impl Store {
         across(self.signin.clone(), None, work).await
     }
 
-    /// As [`Store::signin`], for the account of somebody who is signed in: their right is asked for again and held as in [`Store::tenant`],
-    /// and so is the account.
+    /// As [`Store::signin`], for a signed-in request that changes accounts or sessions: the session is checked and locked as in [`Store::tenant`],
+    /// after its account.
     ///
     /// # Errors
     /// As [`Store::tenant`].
@@ -372,7 +373,7 @@ impl Store {
     }
 }
 
-/// Begins a transaction for work in this scope, if its right to that still holds.
+/// Begins a transaction in this scope, if the request's session is still valid for it.
 async fn begin(lines: &Lines, scope: &Scope, hold: Hold) -> Result<Line, StoreError> {
     let (line, rows) = Line::open(lines, scope.beginning(hold)).await?;
     let resumed = if scope.is_within_a_request() { session::resumed(&rows)? } else { None };
@@ -383,7 +384,7 @@ async fn begin(lines: &Lines, scope: &Scope, hold: Hold) -> Result<Line, StoreEr
     Err(StoreError::SignedOut)
 }
 
-/// Works in a role that no policy binds to one clinic, for somebody who is signed in or for the program itself.
+/// Works in a role that no policy binds to one clinic, within a request or for the program itself.
 async fn across<T, E, F, Fut>(lines: Lines, who: Option<Scope>, work: F) -> Result<T, E>
 where
     T: Send + 'static,

@@ -77,7 +77,7 @@ impl From<StoreError> for PageError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::NotFound => Self::NotFound,
-            // As at the next request: nobody is there any more.
+            // The same answer as to the session's next request.
             StoreError::SignedOut => Self::SignIn("/".into()),
             StoreError::Refused(sentence) => Self::Refused(Some(sentence)),
             StoreError::Unconfirmed(why) => {

@@ -235,7 +235,8 @@ pub const RULES: &[Rule] = &[
             where deptype = 'o' and refclassid = 'pg_authid'::regclass and refobjid::regrole::text like 'homestretch\\_%'
               and dbid in (0, (select oid from pg_database where datname = current_database()))
               and (classid <> 'pg_proc'::regclass
-                or (select proname from pg_proc where oid = objid) not in ('open_session', 'end_sessions_of', 'audit_append', 'audit_append_in'))",
+                or (select proname from pg_proc where oid = objid) not in
+                  ('open_session', 'resume_session', 'end_sessions_of', 'end_mailed_sessions_of', 'audit_append', 'audit_append_in'))",
         offences: &[
             ("alter table exercise owner to homestretch_app", "homestretch_app owns table exercise"),
             ("create schema s authorization homestretch_worker", "homestretch_worker owns schema s"),

@@ -55,8 +55,8 @@ pub(crate) async fn submit(
     app.throttle.check(&visit)?;
     let known = sign_in::recognise(&app, &visit, me.email.clone(), current).await?;
     let (account, compared) = (me.account, known.as_ref().and_then(|known| known.password_hash.clone()));
-    // The record is closed in another role's transaction, which cannot read passwords. Should the password be changed before that, this session
-    // is over, unless it was this one that changed it.
+    // The record is closed in another role's transaction, which cannot read passwords. A change of the password in between, in another session, ends
+    // this one, and the transaction is then refused.
     let held = app.store.signin_as(&me.scope, move |tx| async move { account::still_has(&tx, account, compared.as_deref()).await });
     if known.is_none() || !held.await.map_err(from_store)? {
         return pages.clone().at(Nav::Account).refuse(&shown(&me, withdraw, Some(say(language, "close-wrong", &[]))));

@@ -128,7 +128,7 @@ pub(crate) async fn submit(
 async fn enter_with(tx: &Tx, keys: &Keys, visit: &Visit, half: &[u8; 32], code: &str) -> Result<Outcome, StoreError> {
     let now = visit.now();
     let Some(account) = second_factor::waiting(tx, half, now).await? else { return Ok(Outcome::Over) };
-    // The account before all that is its own, as whoever changes its password takes them.
+    // The account is locked before its other rows, in the same order as by a change of the password.
     account::hold(tx, account).await?;
     let codes_left = match give(tx, keys, account, code, now).await? {
         Given::Wait(until) => return Ok(Outcome::Wait(until)),
@@ -147,7 +147,7 @@ async fn enter_with(tx: &Tx, keys: &Keys, visit: &Visit, half: &[u8; 32], code: 
     let Some(first) = places.first() else { return Ok(Outcome::Nowhere) };
     match enter::open(tx, visit, (account, first.clinic, first.seat)).await {
         Ok(token) => Ok(Outcome::In { token, seat: first.seat, places: places.len(), codes_left }),
-        // It was closed this very moment.
+        // It was closed between the two statements.
         Err(StoreError::NotFound) => Ok(Outcome::Nowhere),
         Err(error) => Err(error),
     }

@@ -123,7 +123,7 @@ pub(crate) async fn reset_submit(
             tries.forget(&tx).await?;
             link::retire_resets(&tx, account, now).await?;
             session::end_others(&tx, account, None).await?;
-            // A place in the audit comes last: who waits for it may be in one of the sessions that end.
+            // The audit's head is locked last: a transaction that waits for it may hold one of the sessions deleted above.
             audit::at_every_door(&tx, Some(account), Deed::Wrote, now, from).await
         })
         .await;

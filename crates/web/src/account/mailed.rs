@@ -111,7 +111,7 @@ pub(crate) async fn one_tap_open(
         .await;
     match opened {
         Ok(Some(token)) => Ok(enter::admit(&app, &token, seat, "/session")),
-        // The record was closed or got another address this very moment.
+        // The record was closed or its address changed between the two transactions.
         Ok(None) | Err(StoreError::NotFound) => over(&pages, Over::OneTapEnded, None),
         Err(error) => Err(error.into()),
     }
@@ -185,7 +185,7 @@ async fn unsubscribe(app: &AppState, pages: &Pages, token: &str, now: jiff::Time
     let Some((chrome, _)) = frame(app, pages, clinic, patient).await? else { return over(pages, Over::RecordGone, None) };
     let (links, stops) = (app.links.clone(), click == Click::Stop);
     let scope = Scope::new(clinic, Actor::Patient(patient));
-    // Which address it is about and that it is stopped are one transaction: an address that is corrected meanwhile stays out of it.
+    // Resolving the address and stopping it are one transaction, so that a concurrent correction cannot put another address in its place.
     let about = app
         .store
         .tenant(scope, move |tx| async move {
@@ -194,7 +194,7 @@ async fn unsubscribe(app: &AppState, pages: &Pages, token: &str, now: jiff::Time
                 _ if !stops => {}
                 About::Current => reminder::unsubscribe(&tx, patient, now).await?,
                 About::Earlier(address) => reminder::unsubscribe_earlier(&tx, patient, address, now).await?,
-                // No reminder of this patient's goes there.
+                // No reminder of this patient goes there.
                 About::Unknown => {}
             }
             Ok::<_, StoreError>(about)

@@ -107,7 +107,7 @@ pub(crate) async fn change_password(
                 account::set_password(&tx, id, &hash, now).await?;
                 store::link::retire_resets(&tx, id, now).await?;
                 session::end_others(&tx, id, Some(here)).await?;
-                // A place in the audit comes last: who waits for it may be in one of the sessions that end.
+                // The audit's head is locked last: a transaction that waits for it may hold one of the sessions deleted above.
                 audit::at_every_door(&tx, Some(id), Deed::Wrote, now, from).await?;
                 Ok::<_, StoreError>(true)
             })

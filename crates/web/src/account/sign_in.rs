@@ -111,7 +111,7 @@ pub(crate) async fn submit(
             }
             match enter::open(&tx, &moment, (account.id, first.clinic, first.seat)).await {
                 Ok(token) => Ok::<_, PageError>(Opened::Fully(token, first.seat, places.len())),
-                // It was closed this very moment.
+                // It was closed between the two statements.
                 Err(StoreError::NotFound) => Ok(Opened::Nowhere),
                 Err(error) => Err(error.into()),
             }

@@ -214,7 +214,7 @@ impl Invitation {
                 // An invitation is no way around the second factor.
                 let asks_code = matches!(second_factor::standing(&tx, account.id, now).await?, Standing::On { .. });
                 if !asks_code {
-                    // Before the place is taken: what is saved in that session may wait for the place.
+                    // Sessions are locked before memberships and records.
                     enter::leave(&tx, &visit).await?;
                 }
                 link::consume(&tx, &link, now).await?;

@@ -75,7 +75,7 @@ pub async fn page(
         text => text.parse().map_err(|_| PageError::Refused(Some(words(language, "error-date"))))?,
     };
     if reach == Reach::Today && date != today {
-        // Somebody who signs in is led on to it.
+        // Signing in leads back to that day.
         return Err(PageError::SignIn(visit.back().to_owned()));
     }
     let opened = app

@@ -293,13 +293,20 @@ pub async fn again(State(app): State<AppState>, at: CaseloadPatient, Now(now): N
     let queued = app
         .store
         .tenant(staff.scope.clone(), move |tx| async move {
+            // The record may have been corrected, joined or closed since it was read.
+            if !patient::can_be_invited(&tx, patient.id, &address).await? {
+                return Ok(None);
+            }
             let queued = outbox::enqueue(&tx, tx.clinic(), Owed::PatientInvitation(patient.id), &address, now).await?;
             if queued {
                 patient::mark_invited(&tx, patient.id, now).await?;
             }
-            Ok::<_, StoreError>(queued)
+            Ok::<_, StoreError>(Some(queued))
         })
         .await?;
+    let Some(queued) = queued else {
+        return Ok(pages.go_saying(&to, &Flash::warn("The record was changed a moment ago. Please look at it again.".to_owned())));
+    };
     let said = if queued {
         Flash::good(format!("Invitation on its way to {email}."))
     } else {
