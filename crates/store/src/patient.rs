@@ -200,7 +200,7 @@ pub async fn can_be_invited(tx: &Tx, id: PatientId, email: &Email) -> Result<boo
     let held = tx
         .run(
             "select 1 from patient where clinic_id = $1 and id = $2 and email = $3 and joined_at is null and closed_at is null
-             for no key update",
+             for key share",
             [tx.clinic().0.into(), id.0.into(), email.as_str().into()],
         )
         .await?;
