@@ -305,7 +305,7 @@ async fn links_of_older_mails_stop_reminders_where_they_went_and_open_nothing() 
     let one_tap = of_an_older_mail("go", 1, clinic, wei.id, now + SignedDuration::from_hours(48));
     for answer in [site.browser().get(&one_tap).await, site.browser().post(&one_tap, &[]).await] {
         assert_eq!((answer.status, answer.header("set-cookie")), (StatusCode::GONE, ""));
-        assert!(answer.has("/sign-in"));
+        assert!(answer.has("/sign-in") && answer.has("It came with an older email"), "{}", answer.text);
     }
     // Two mails a day apart, with an address corrected in between.
     let day = SignedDuration::from_hours(24);

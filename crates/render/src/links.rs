@@ -93,6 +93,9 @@ pub enum LinkError {
     /// Its time is over.
     #[error("this link has expired")]
     Expired,
+    /// A one-tap link from a mail that was sent before links named their address: nothing tells whether that still is the patient's.
+    #[error("this link is of an older form")]
+    OlderForm,
 }
 
 /// Why links cannot be made.
@@ -214,8 +217,7 @@ impl Links {
         self.read(purpose, token, now).map(|signed| (signed.clinic, signed.patient))
     }
 
-    /// What a token says, when it was made here for this purpose and its time is not over. A one-tap link from a mail that was sent before
-    /// tokens named the address counts as expired: nothing tells whether that address still is the patient's.
+    /// What a token says, when it was made here for this purpose and its time is not over.
     ///
     /// # Errors
     /// [`LinkError`]; a forged token is never told whether it would have expired.
@@ -236,7 +238,7 @@ impl Links {
             [number] if *number == purpose.number() && digest.is_empty() => None,
             [number] if Some(*number) == purpose.number_without_address() && digest.is_empty() => {
                 if purpose == Purpose::OneTap {
-                    return Err(LinkError::Expired);
+                    return Err(LinkError::OlderForm);
                 }
                 None
             }
@@ -324,7 +326,7 @@ mod tests {
             let expires = (now() + SignedDuration::from_hours(24)).as_second().to_be_bytes();
             links.seal([&[number][..], clinic.0.as_bytes(), patient.0.as_bytes(), &expires].concat())
         };
-        assert_eq!(links.read(Purpose::OneTap, &old(1), now()), Err(LinkError::Expired));
+        assert_eq!(links.read(Purpose::OneTap, &old(1), now()), Err(LinkError::OlderForm));
         let signed = links.read(Purpose::Unsubscribe, &old(2), now()).unwrap();
         assert_eq!((signed.clinic, signed.patient, signed.mailed_to), (clinic, patient, None));
         // What names an address cannot be cut to what names none, nor the other way about.

@@ -129,6 +129,7 @@ fn went_to(app: &AppState, signed: &Signed, address: Option<&Email>) -> bool {
 fn refused(pages: &Pages, error: LinkError) -> PageResult {
     match error {
         LinkError::Expired => over(pages, Over::OneTapExpired, None),
+        LinkError::OlderForm => over(pages, Over::OneTapEnded, None),
         LinkError::Forged => over(pages, Over::Incomplete, None),
     }
 }
@@ -179,7 +180,7 @@ async fn unsubscribe(app: &AppState, pages: &Pages, token: &str, now: jiff::Time
     let signed = match app.links.read(Purpose::Unsubscribe, token, now) {
         Ok(signed) => signed,
         Err(LinkError::Expired) => return over(pages, Over::UnsubscribeExpired, None),
-        Err(LinkError::Forged) => return over(pages, Over::Incomplete, None),
+        Err(LinkError::Forged | LinkError::OlderForm) => return over(pages, Over::Incomplete, None),
     };
     let Signed { clinic, patient, .. } = signed;
     let Some((chrome, _)) = frame(app, pages, clinic, patient).await? else { return over(pages, Over::RecordGone, None) };
