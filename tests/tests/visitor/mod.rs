@@ -273,7 +273,7 @@ impl Browser {
         let (send, sent) = tokio::sync::oneshot::channel::<()>();
         let second = async move {
             let _ = asked.send(());
-            sent.await.map(|()| ()).map_err(|_| "hung up")
+            sent.await.map_err(|_| "hung up")
         };
         let (first, rest) = (first.to_owned(), rest.to_owned());
         let parts =
