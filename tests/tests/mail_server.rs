@@ -182,7 +182,7 @@ async fn run_table(pipelining: bool) {
         while running.len() < 16
             && let Some((phase, answer, expected)) = rows.next()
         {
-            running.spawn(async move {
+            running.spawn_local(async move {
                 let name = format!("{phase:?} {:.60}", format!("{answer:?}"));
                 (name, expected, verdict_of(phase, answer, pipelining).await)
             });
@@ -198,12 +198,12 @@ async fn run_table(pipelining: bool) {
 
 #[tokio::test]
 async fn each_phase_fails_in_its_own_way_with_commands_in_groups() {
-    run_table(true).await;
+    tokio::task::LocalSet::new().run_until(run_table(true)).await;
 }
 
 #[tokio::test]
 async fn each_phase_fails_in_its_own_way_with_one_command_at_a_time() {
-    run_table(false).await;
+    tokio::task::LocalSet::new().run_until(run_table(false)).await;
 }
 
 #[tokio::test]
