@@ -27,7 +27,7 @@ use axum::{
     extract::ConnectInfo,
     http::{Request, header},
 };
-use homestretch::connections::{self, Patience};
+use homestretch::connections::{self, Limits, Patience};
 use http_body_util::BodyExt as _;
 use people::{Id, Person};
 use table::TABLE;
@@ -63,7 +63,7 @@ impl House {
         let app = web::app_within(state, large, Duration::from_secs(3));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        tokio::spawn(connections::serve(listener, app, patience, most, std::future::pending()));
+        tokio::spawn(connections::serve(listener, app, Limits::of(patience, most), std::future::pending()));
         Self { address, _db: db }
     }
 

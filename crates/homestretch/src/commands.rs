@@ -213,9 +213,10 @@ async fn serve_pages(settings: &Settings) -> Result<()> {
     let store = serve::open(url, settings.database_timeouts).await?;
     let listener = serve::listen(settings.bind).await?;
     metrics::start(settings.metrics_bind, metrics::Part::Serve).await;
-    let app = web::app(serve::app_state(settings, store.clone(), secret, false)?);
+    let state = serve::app_state(settings, store.clone(), secret, false)?;
+    let stopping = state.stopping();
     tracing::info!(address = %settings.bind, url = settings.url, "serving");
-    serve::web(listener, app, serve::asked_to_stop()).await;
+    serve::web(listener, web::app(state), settings, stopping, serve::asked_to_stop()).await;
     store.close().await;
     Ok(())
 }

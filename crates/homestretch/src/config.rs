@@ -1,7 +1,7 @@
 //! Settings: read from the environment once, at the start, and checked as a whole. A wrong or unknown one stops the start with one
 //! clear line.
 
-use std::{collections::BTreeMap, fmt, net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
+use std::{collections::BTreeMap, fmt, net::SocketAddr, ops::RangeInclusive, path::PathBuf, str::FromStr, time::Duration};
 
 use secrecy::{ExposeSecret as _, SecretSlice, SecretString};
 use store::Timeouts;
@@ -23,6 +23,8 @@ const NAMES: &[&str] = &[
     "HOMESTRETCH_DKIM_SELECTOR",
     "HOMESTRETCH_DKIM_DOMAIN",
     "HOMESTRETCH_TRUSTED_PROXIES",
+    "HOMESTRETCH_CONNECTIONS_PER_CLIENT",
+    "HOMESTRETCH_DRAIN_SECONDS",
     "HOMESTRETCH_METRICS_BIND",
     // What `bin/test` hands to the tests.
     "HOMESTRETCH_TEST_DATABASE_URL",
@@ -64,6 +66,10 @@ pub struct Settings {
     pub dkim: Option<Dkim>,
     /// Whose X-Forwarded-For counts.
     pub trusted_proxies: Vec<Network>,
+    /// The most connections of one client address at a time.
+    pub connections_per_client: usize,
+    /// How long the web server stays open after it was told to stop, not ready any more.
+    pub drain: Duration,
     /// Where metrics are served, off the public port.
     pub metrics_bind: SocketAddr,
 }
@@ -166,6 +172,8 @@ impl Settings {
                 })
                 .transpose()?
                 .unwrap_or_default(),
+            connections_per_client: number("HOMESTRETCH_CONNECTIONS_PER_CLIENT", text, 8..=100_000, 1024)?,
+            drain: number("HOMESTRETCH_DRAIN_SECONDS", text, 0..=300, 5).map(|seconds| Duration::from_secs(seconds as u64))?,
             metrics_bind: parse(
                 "HOMESTRETCH_METRICS_BIND",
                 text("HOMESTRETCH_METRICS_BIND").unwrap_or("127.0.0.1:9464"),
@@ -242,6 +250,19 @@ fn missing(name: &str, what: &str) -> SettingError {
 
 fn parse<T: FromStr>(name: &str, value: &str, what: &str) -> Result<T, SettingError> {
     value.parse().map_err(|_| SettingError(format!("{name}: “{value}” is not {what}.")))
+}
+
+/// A whole number within a range; `usual` when it is not set.
+fn number<'a>(
+    name: &str,
+    text: impl Fn(&str) -> Option<&'a str>,
+    range: RangeInclusive<usize>,
+    usual: usize,
+) -> Result<usize, SettingError> {
+    let Some(value) = text(name) else { return Ok(usual) };
+    let what = format!("a whole number from {} to {}", range.start(), range.end());
+    let number = parse(name, value, &what)?;
+    if range.contains(&number) { Ok(number) } else { Err(SettingError(format!("{name}: “{value}” is not {what}."))) }
 }
 
 fn absolute(name: &str, folder: &str) -> Result<PathBuf, SettingError> {
@@ -366,6 +387,9 @@ mod tests {
             ("HOMESTRETCH_URL", "https://clinic.example/app", "is not an origin"),
             ("HOMESTRETCH_SECRET", "short", "it has 5 characters and needs at least 32."),
             ("HOMESTRETCH_TRUSTED_PROXIES", "10.0.0.0/8, here", "“here” is not networks such as 10.0.0.0/8"),
+            ("HOMESTRETCH_CONNECTIONS_PER_CLIENT", "7", "“7” is not a whole number from 8 to 100000."),
+            ("HOMESTRETCH_DRAIN_SECONDS", "-1", "“-1” is not a whole number from 0 to 300."),
+            ("HOMESTRETCH_DRAIN_SECONDS", "soon", "“soon” is not a whole number from 0 to 300."),
             ("HOMESTRETCH_MAIL_FROM", "nobody", "is not a sender such as"),
             ("SMTP_URL", "mail.example", "SMTP_URL: "),
             ("HOMESTRETCH_BNID", "x", "there is no such setting. Did you mean HOMESTRETCH_BIND?"),

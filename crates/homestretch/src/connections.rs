@@ -5,7 +5,7 @@
 
 use std::{
     future::Future,
-    io,
+    io::{self, Write as _},
     net::SocketAddr,
     pin::{Pin, pin},
     sync::Arc,
@@ -20,6 +20,7 @@ use hyper_util::{
     server::graceful::GracefulShutdown,
     service::TowerToHyperService,
 };
+use rustix::net::sockopt;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
@@ -27,6 +28,10 @@ use tokio::{
     time::Sleep,
 };
 use tower::{Layer as _, ServiceExt as _};
+use web::{
+    auth::address::{Network, client_group},
+    counts::Counts,
+};
 
 /// The most connections there are at a time, when the process may open that many files.
 const MOST: u64 = 4096;
@@ -36,6 +41,16 @@ const OTHER_FILES: u64 = 96;
 
 /// The most that is kept of a request's headers, in bytes; 431 beyond. Twice what browsers send with full cookie jars.
 const HEADERS: usize = 32 << 10;
+
+/// What the system may hold of an answer that its client does not take yet, in bytes. More of it is made when that has gone; on a
+/// distance of 100 ms it still lets a megabyte through in a second.
+const SEND_BUFFER: usize = 128 << 10;
+
+/// How long a client with many connections has for the headers on one more.
+const HURRY: Duration = Duration::from_secs(1);
+
+/// How long what is being answered may take when the process ends.
+const FINISH: Duration = Duration::from_secs(30);
 
 /// How long a client may take.
 #[derive(Debug, Clone, Copy)]
@@ -58,13 +73,41 @@ pub fn most() -> usize {
     usize::try_from(files.saturating_sub(OTHER_FILES).clamp(64, MOST)).unwrap_or(64)
 }
 
-/// Serves the pages until `shutdown`, at most `most` connections at a time (further ones wait to be accepted), then finishes what is
-/// being answered.
-pub async fn serve(listener: TcpListener, app: Router, patience: Patience, most: usize, shutdown: impl Future<Output = ()> + Send) {
+/// How many connections there may be, and how long each may take.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// How long a client may take.
+    pub patience: Patience,
+    /// Connections at a time; further ones wait to be accepted.
+    pub most: usize,
+    /// Connections of one client address at a time; further ones are answered 429 and closed. From half of them on, a new one has a second for
+    /// its headers and is closed after one answer, so an address that many people share does not stay full of idle connections.
+    pub per_client: usize,
+    /// Proxies, for which `per_client` does not hold: whose request it is they say in each.
+    pub proxies: Vec<Network>,
+}
+
+impl Limits {
+    /// At most `most` connections, all of which may be one client's.
+    pub fn of(patience: Patience, most: usize) -> Self {
+        Self { patience, most, per_client: 2 * most, proxies: vec![] }
+    }
+}
+
+/// Serves the pages until `shutdown`, then finishes what is being answered, for up to 30 seconds.
+pub async fn serve(listener: TcpListener, app: Router, limits: Limits, shutdown: impl Future<Output = ()> + Send) {
+    let Limits { patience, most, per_client, proxies } = limits;
+    // Connections take it over from the listener.
+    if let Err(error) = sockopt::set_socket_send_buffer_size(&listener, SEND_BUFFER) {
+        tracing::warn!(%error, "the send buffers keep the system's size");
+    }
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(patience.headers).max_buf_size(HEADERS).max_headers(100);
+    let mut hurried = http.clone();
+    hurried.header_read_timeout(patience.headers.min(HURRY)).keep_alive(false);
     let open = GracefulShutdown::new();
     let room = Arc::new(Semaphore::new(most));
+    let clients = Counts::default();
     let mut shutdown = pin!(shutdown);
 
     loop {
@@ -77,6 +120,14 @@ pub async fn serve(listener: TcpListener, app: Router, patience: Patience, most:
             next = next => next,
             () = &mut shutdown => break,
         };
+        let is_proxy = proxies.iter().any(|network| network.contains(peer.ip()));
+        let counted = (!is_proxy).then(|| clients.enter(client_group(peer.ip())));
+        let count = counted.as_ref().map_or(0, |(_, count)| *count);
+        if count > per_client {
+            refuse(stream);
+            continue;
+        }
+        let http = if count > per_client / 2 { &hurried } else { &http };
         let pages = Extension(ConnectInfo(peer)).layer(app.clone());
         let pages = TowerToHyperService::new(pages.map_request(|request: Request<Incoming>| request.map(Body::new)));
         let connection = http.serve_connection(TokioIo::new(Taking::new(stream, patience.taking)), pages);
@@ -86,11 +137,22 @@ pub async fn serve(listener: TcpListener, app: Router, patience: Patience, most:
                 // A client that left, dawdled or does not speak HTTP: nothing that an operator can mend.
                 tracing::debug!(%error, "a connection ended early");
             }
-            drop(place);
+            drop((place, counted));
         });
     }
     drop(listener);
-    open.shutdown().await;
+    if tokio::time::timeout(FINISH, open.shutdown()).await.is_err() {
+        tracing::warn!("connections were still in use after {} s; they are closed", FINISH.as_secs());
+    }
+}
+
+/// Says that this client has too many connections, as far as that can be said without waiting.
+fn refuse(stream: TcpStream) {
+    if let Ok(mut stream) = stream.into_std() {
+        // Whatever keeps it from being said, the connection ends.
+        let _ =
+            stream.write(b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 10\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+    }
 }
 
 async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {

@@ -100,7 +100,13 @@ async fn with_database(settings: &Settings, url: &str, listener: tokio::net::Tcp
     let from = settings.own_mail_from().unwrap_or("demo@homestretch.example");
     let links = Links::new(&settings.url, secret.expose_secret())?;
     let engine = serve::engine(settings, store.clone(), target, from, links)?;
-    let app = web::app_with(serve::app_state(settings, store.clone(), secret, true)?, mail::routes(folder));
+    // Nothing stands in front of a demo that would have to see it stop.
+    let mut settings = settings.clone();
+    settings.drain = std::time::Duration::ZERO;
+    let settings = &settings;
+    let state = serve::app_state(settings, store.clone(), secret, true)?;
+    let stopping = state.stopping();
+    let app = web::app_with(state, mail::routes(folder));
 
     metrics::start(settings.metrics_bind, metrics::Part::Demo).await;
 
@@ -110,7 +116,9 @@ async fn with_database(settings: &Settings, url: &str, listener: tokio::net::Tcp
         // An error means that the sender is gone, which is a request to stop as well.
         let _ = stopped.wait_for(|stopped| *stopped).await;
     };
-    let pages = tokio::spawn(serve::web(listener, app, until(stopped.clone())));
+    let asked = until(stopped.clone());
+    let of_pages = settings.clone();
+    let pages = tokio::spawn(async move { serve::web(listener, app, &of_pages, stopping, asked).await });
     let mails = tokio::spawn(serve::work(engine, until(stopped)));
     announce(settings, &seeded);
     serve::asked_to_stop().await;

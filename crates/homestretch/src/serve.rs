@@ -12,7 +12,7 @@ use worker::{Composer, Engine, Mailer, Target};
 use crate::{
     clock,
     config::Settings,
-    connections::{self, Patience},
+    connections::{self, Limits, Patience},
 };
 
 /// How often the worker looks for what is due. A reminder leaves at most this long after its hour.
@@ -75,9 +75,32 @@ fn plain(error: &StoreError) -> String {
     }
 }
 
-/// Serves the pages until `shutdown`, then finishes what is being answered.
-pub async fn web(listener: TcpListener, app: Router, shutdown: impl Future<Output = ()> + Send + 'static) {
-    connections::serve(listener, app, Patience::default(), connections::most(), shutdown).await;
+/// Serves the pages until `shutdown`. Then readiness ends at once, and the port stays open for `HOMESTRETCH_DRAIN_SECONDS`: what stands in
+/// front of this server has that long to see it. At the end what is being answered is finished.
+pub async fn web(
+    listener: TcpListener,
+    app: Router,
+    settings: &Settings,
+    stopping: web::Stopping,
+    shutdown: impl Future<Output = ()> + Send,
+) {
+    let most = connections::most();
+    let limits = Limits {
+        patience: Patience::default(),
+        most,
+        // Whatever is set, one client leaves half of the connections to others.
+        per_client: settings.connections_per_client.min(most / 2),
+        proxies: settings.trusted_proxies.clone(),
+    };
+    let drained = async {
+        shutdown.await;
+        stopping.begin();
+        if !settings.drain.is_zero() {
+            tracing::info!(seconds = settings.drain.as_secs(), "stopping; not ready any more");
+            tokio::time::sleep(settings.drain).await;
+        }
+    };
+    connections::serve(listener, app, limits, drained).await;
 }
 
 /// The parts of the web server.
@@ -86,7 +109,8 @@ pub async fn web(listener: TcpListener, app: Router, shutdown: impl Future<Outpu
 /// When the templates do not compile.
 pub fn app_state(settings: &Settings, store: Store, secret: secrecy::SecretSlice<u8>, demo: bool) -> Result<web::AppState> {
     let config = web::Config { url: settings.url.clone(), secret, demo, trusted_proxies: settings.trusted_proxies.clone() };
-    Ok(web::AppState::new(store, config, clock::real())?)
+    let client_requests = (settings.connections_per_client / 8).max(1);
+    Ok(web::AppState::new(store, config, clock::real())?.with_limits(web::Limits { client_requests }))
 }
 
 /// The parts of the worker.

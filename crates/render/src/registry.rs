@@ -36,6 +36,7 @@ pub fn all() -> Vec<Entry> {
         entry::<pages::errors::Forbidden>(),
         entry::<pages::errors::Refused>(),
         entry::<pages::errors::TooMany>(),
+        entry::<pages::errors::Busy>(),
         entry::<pages::errors::Internal>(),
         entry::<pages::errors::Unavailable>(),
         entry::<pages::errors::Unconfirmed>(),

@@ -29,6 +29,8 @@ pub enum PageError {
     TooLarge,
     /// 429: too many tries; how long to wait.
     TooMany(Duration),
+    /// 429 or 503: more at a time than there is room for.
+    Busy(Limit),
     /// 303 to the sign-in page, which leads back to this local path.
     SignIn(String),
     /// 303 to the page that asks for the password once more, which leads back to this local path.
@@ -41,6 +43,36 @@ pub enum PageError {
     Unconfirmed,
     /// 500: our fault. The detail goes to the log, the reader gets the request's id.
     Internal(String),
+}
+
+/// Whose limit a request is beyond.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Limit {
+    /// The client address has too much under way: 429.
+    Client,
+    /// The process has: 503.
+    Process,
+    /// The person takes a record away already: 429.
+    OwnExport,
+    /// As many records are being taken away as there is room for: 503.
+    Exports,
+}
+
+impl Limit {
+    fn status(self) -> StatusCode {
+        match self {
+            Self::Client | Self::OwnExport => StatusCode::TOO_MANY_REQUESTS,
+            Self::Process | Self::Exports => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    /// How long to wait, in seconds.
+    fn wait(self) -> u64 {
+        match self {
+            Self::Client | Self::Process => 10,
+            Self::OwnExport | Self::Exports => 30,
+        }
+    }
 }
 
 impl PageError {
@@ -66,6 +98,7 @@ impl PageError {
             Self::Refused(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
+            Self::Busy(limit) => limit.status(),
             Self::SignIn(_) | Self::Confirm(_) | Self::SetUp => StatusCode::SEE_OTHER,
             Self::Unavailable | Self::Unconfirmed => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
@@ -190,6 +223,14 @@ fn write(app: &AppState, visit: Option<&Visit>, status: StatusCode, error: &Page
         PageError::TooMany(wait) => {
             let mut response = shown(render(app, visit, &errors::TooMany { home, wait: Some(in_words(*wait)) }));
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
+            response
+        }
+        PageError::Busy(limit) => {
+            let (retry, wait) = (visit.map_or("/", Visit::back).to_owned(), limit.wait());
+            let export = matches!(limit, Limit::OwnExport | Limit::Exports);
+            let mut response =
+                shown(render(app, visit, &errors::Busy { retry, export, wait: in_words(Duration::from_secs(wait)) }));
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(wait));
             response
         }
         PageError::SignIn(_) | PageError::Confirm(_) | PageError::SetUp => {

@@ -43,6 +43,10 @@ const PERMISSIONS: &str = "accelerometer=(), autoplay=(), browsing-topics=(), ca
 pub(crate) async fn give(State(app): State<AppState>, request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     add(response.headers_mut(), app.config.demo, app.config.https());
+    if app.stopping.has_begun() {
+        // The next request on this connection would come too late.
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
     response
 }
 

@@ -11,6 +11,9 @@ pub mod account;
 pub mod assets;
 mod audit;
 pub mod auth;
+mod body_budget;
+mod concurrency;
+pub mod counts;
 mod csv;
 pub mod error;
 pub mod extract;
@@ -30,4 +33,4 @@ mod zones;
 
 pub use error::{PageError, PageResult};
 pub use router::{addresses, app, app_with, app_within};
-pub use state::{AppState, Clock, Config, StartError};
+pub use state::{AppState, Clock, Config, Limits, StartError, Stopping};

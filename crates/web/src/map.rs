@@ -5,13 +5,13 @@
 
 use axum::{
     Extension, Router,
-    extract::DefaultBodyLimit,
     handler::Handler,
     http::Method,
+    middleware::from_fn_with_state,
     routing::{MethodFilter, MethodRouter},
 };
 
-use crate::AppState;
+use crate::{AppState, body_budget, router::BODY_LIMIT};
 
 /// An address and what may be done there.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +20,10 @@ pub struct Address {
     pub path: &'static str,
     /// The methods that have a handler. HEAD comes with GET and is not listed.
     pub methods: Vec<Method>,
+    /// The most a request's body may be, in bytes.
+    pub body_limit: usize,
+    /// Whether its answer is a file that is made while it is taken, for which a page's time limit does not hold.
+    pub streams: bool,
 }
 
 /// Addresses and their handlers.
@@ -34,30 +38,41 @@ pub struct Map {
 pub struct Answers {
     router: MethodRouter<AppState>,
     methods: Vec<Method>,
+    body_limit: usize,
+    streams: bool,
 }
 
 /// Answers GET and HEAD.
 pub fn get<H: Handler<T, AppState>, T: 'static>(handler: H) -> Answers {
-    Answers { router: MethodRouter::new(), methods: vec![] }.on(Method::GET, MethodFilter::GET, handler)
+    Answers::none().on(Method::GET, MethodFilter::GET, handler)
 }
 
 /// Answers POST.
 pub fn post<H: Handler<T, AppState>, T: 'static>(handler: H) -> Answers {
-    Answers { router: MethodRouter::new(), methods: vec![] }.post(handler)
+    Answers::none().post(handler)
 }
 
 impl Answers {
+    fn none() -> Self {
+        Self { router: MethodRouter::new(), methods: vec![], body_limit: BODY_LIMIT, streams: false }
+    }
+
     /// Answers POST too.
     #[must_use]
     pub fn post<H: Handler<T, AppState>, T: 'static>(self, handler: H) -> Self {
         self.on(Method::POST, MethodFilter::POST, handler)
     }
 
-    /// Takes bodies of up to `bytes`, in place of [`BODY_LIMIT`](crate::router::BODY_LIMIT).
+    /// Takes bodies of up to `bytes`, in place of [`BODY_LIMIT`]: for forms of people who are signed in alone.
     #[must_use]
-    pub fn up_to(mut self, bytes: usize) -> Self {
-        self.router = self.router.layer(DefaultBodyLimit::max(bytes));
-        self
+    pub fn up_to(self, bytes: usize) -> Self {
+        Self { body_limit: bytes, ..self }
+    }
+
+    /// Answers with a file that is made while it is taken: a page's time limit does not hold for it.
+    #[must_use]
+    pub fn streaming(self) -> Self {
+        Self { streams: true, ..self }
     }
 
     fn on<H: Handler<T, AppState>, T: 'static>(mut self, method: Method, filter: MethodFilter, handler: H) -> Self {
@@ -79,9 +94,9 @@ impl Map {
     /// When the address is mapped already, as axum's own router does.
     #[must_use]
     pub fn route(mut self, path: &'static str, answers: Answers) -> Self {
-        let Answers { router, methods } = answers;
-        self.router = self.router.route(path, router);
-        self.addresses.push(Address { path, methods });
+        let Answers { router, methods, body_limit, streams } = answers;
+        self.router = self.router.route(path, router.layer(from_fn_with_state(body_limit, body_budget::receive)));
+        self.addresses.push(Address { path, methods, body_limit, streams });
         self
     }
 

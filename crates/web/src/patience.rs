@@ -1,6 +1,7 @@
 //! How long a request may take, its body included.
 
 use std::{
+    collections::HashSet,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -10,7 +11,7 @@ use std::{
 
 use axum::{
     body::{Body, HttpBody as _},
-    extract::{Request, State},
+    extract::{MatchedPath, Request, State},
     http::{HeaderValue, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
@@ -19,8 +20,21 @@ use http_body_util::BodyExt as _;
 
 use crate::PageError;
 
+/// How long, and for which routes that does not hold.
+#[derive(Debug, Clone)]
+pub(crate) struct Patience {
+    pub(crate) limit: Duration,
+    /// The patterns of the routes that answer with a file: it is taken for as long as it takes. What is sent of it too slowly, the
+    /// connection ends.
+    pub(crate) streams: Arc<HashSet<&'static str>>,
+}
+
 /// Ends what takes longer: 408 while the client still owes a part of its request, 503 when it is us.
-pub(crate) async fn limit(State(patience): State<Duration>, request: Request, next: Next) -> Response {
+pub(crate) async fn limit(State(patience): State<Patience>, request: Request, next: Next) -> Response {
+    let Patience { limit, streams } = patience;
+    if request.extensions().get::<MatchedPath>().is_some_and(|path| streams.contains(path.as_str())) {
+        return next.run(request).await;
+    }
     let owed = Arc::new(AtomicBool::new(!request.body().is_end_stream()));
     let here = owed.clone();
     let request = request.map(|body| {
@@ -31,7 +45,7 @@ pub(crate) async fn limit(State(patience): State<Duration>, request: Request, ne
         }))
     });
     let looks = request.method().is_safe();
-    match tokio::time::timeout(patience, next.run(request)).await {
+    match tokio::time::timeout(limit, next.run(request)).await {
         Ok(response) => response,
         Err(_) if owed.load(Ordering::Relaxed) => {
             let mut response = PageError::Refused(Some("It took too long to arrive. Please try again.".into())).into_response();

@@ -1,6 +1,6 @@
 //! The whole URL map, and the layers around it.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -18,13 +18,19 @@ use crate::{
     },
     assets, audit,
     auth::origin,
-    error, handout, headers, health,
+    concurrency, error, handout, headers, health,
     map::{Address, Map, get, post},
-    patience, patient, physio, visit,
+    patience::{self, Patience},
+    patient, physio, visit,
 };
 
-/// The most a request's body may be, in bytes. Uploads have their own, larger limit on their own routes.
-pub const BODY_LIMIT: usize = 1 << 20;
+/// The most a request's body may be, in bytes: enough for a form of short answers. Everything that is open to people who are not signed
+/// in keeps to it.
+pub const BODY_LIMIT: usize = 16 << 10;
+
+/// The most a form with long texts may be, in bytes: the builder's with 40 exercises and a note of 500 characters on each, every one of
+/// them twelve bytes on the wire.
+pub const LONG_FORM_LIMIT: usize = 512 << 10;
 
 /// How long a request may take.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -42,7 +48,11 @@ pub fn app_with(state: AppState, more: Map) -> Router {
 
 /// As [`app_with`], with another limit to how long a request may take, its body included.
 pub fn app_within(state: AppState, more: Map, patience: Duration) -> Router {
-    let pages = routes().into_router().merge(more.into_router()).fallback(async || PageError::NotFound).layer(
+    let routes = routes();
+    let streams =
+        [&routes, &more].into_iter().flat_map(Map::addresses).filter(|address| address.streams).map(|address| address.path);
+    let patience = Patience { limit: patience, streams: Arc::new(streams.collect()) };
+    let pages = routes.into_router().merge(more.into_router()).fallback(async || PageError::NotFound).layer(
         // From the outside in.
         ServiceBuilder::new()
             .layer(from_fn_with_state(state.clone(), visit::begin))
@@ -51,8 +61,10 @@ pub fn app_within(state: AppState, more: Map, patience: Duration) -> Router {
             .layer(from_fn_with_state(state.clone(), visit::settle))
             .layer(CatchPanicLayer::custom(panicked))
             .layer(from_fn_with_state(patience, patience::limit))
+            .layer(from_fn_with_state(state.clone(), concurrency::limit))
             .layer(from_fn_with_state(state.clone(), origin::check))
-            .layer(DefaultBodyLimit::max(BODY_LIMIT)),
+            // Each route has its own: see `body_budget`.
+            .layer(DefaultBodyLimit::disable()),
     );
     let named = from_fn_with_state(state.clone(), headers::give);
     watched().into_router().merge(pages).layer(named).with_state(state)
@@ -98,16 +110,16 @@ fn routes() -> Map {
         .route("/account/opened", get(opened::page))
         .route("/account/consent", get(agreed::page).post(agreed::agree))
         .route("/account/close", get(close::page).post(close::submit))
-        .route("/account/export.zip", get(take_away::own))
+        .route("/account/export.zip", get(take_away::own).streaming())
         // the owner
         .route("/settings", get(clinic::page).post(clinic::save))
         .route("/team", get(team::page).post(team::invite))
         .route("/audit", get(audit::page::page))
-        .route("/audit.csv", get(audit::page::file))
-        .route("/audit/breaches", get(audit::breaches::list).post(audit::breaches::create))
+        .route("/audit.csv", get(audit::page::file).streaming())
+        .route("/audit/breaches", get(audit::breaches::list).post(audit::breaches::create).up_to(LONG_FORM_LIMIT))
         .route("/audit/breaches/new", get(audit::breaches::new))
-        .route("/audit/breaches/{id}", get(audit::breaches::show).post(audit::breaches::write))
-        .route("/audit/breaches/{id}/people.csv", get(audit::breaches::people))
+        .route("/audit/breaches/{id}", get(audit::breaches::show).post(audit::breaches::write).up_to(LONG_FORM_LIMIT))
+        .route("/audit/breaches/{id}/people.csv", get(audit::breaches::people).streaming())
         .route("/team/{id}/invite", post(team::invite_again))
         .route("/team/{id}/withdraw", post(team::withdraw))
         .route("/team/{id}/role", post(team::change_role))
@@ -118,8 +130,8 @@ fn routes() -> Map {
         // patients
         .route("/today", get(patient::today::page))
         .route("/session", get(patient::session::of_today))
-        .route("/session/{id}", get(patient::session::page).post(patient::session::save))
-        .route("/logs/{id}", get(patient::log::page).post(patient::log::correct))
+        .route("/session/{id}", get(patient::session::page).post(patient::session::save).up_to(LONG_FORM_LIMIT))
+        .route("/logs/{id}", get(patient::log::page).post(patient::log::correct).up_to(LONG_FORM_LIMIT))
         .route("/logs/{id}/replies/read", post(patient::replies::read))
         .route("/questions/{id}", get(patient::questions::page).post(patient::questions::save))
         .route("/answers/{id}", get(patient::questions::answered).post(patient::questions::correct))
@@ -133,40 +145,40 @@ fn routes() -> Map {
         .route("/patients", get(physio::caseload::page).post(physio::invite::create))
         .route("/patients/new", get(physio::invite::new))
         .route("/patients/{id}", get(physio::patient::page))
-        .route("/patients/{id}/report.csv", get(physio::report_csv::file))
+        .route("/patients/{id}/report.csv", get(physio::report_csv::file).streaming())
         .route("/logs/{id}/replies", post(physio::replies::create))
         .route("/reports/adherence", get(physio::clinic_report::page))
-        .route("/reports/adherence.csv", get(physio::clinic_report::file))
+        .route("/reports/adherence.csv", get(physio::clinic_report::file).streaming())
         .route("/attention/{id}/acknowledge", post(physio::attention::acknowledge))
         .route("/attention/{id}/snooze", post(physio::attention::snooze))
         .route("/patients/{id}/edit", get(physio::details::edit).post(physio::details::save))
         .route("/patients/{id}/record", get(physio::record::page))
-        .route("/patients/{id}/export.zip", get(take_away::of_patient))
-        .route("/patients/{id}/fhir.json", get(take_away::bundle_of_patient))
+        .route("/patients/{id}/export.zip", get(take_away::of_patient).streaming())
+        .route("/patients/{id}/fhir.json", get(take_away::bundle_of_patient).streaming())
         .route("/patients/{id}/close", post(physio::record::close))
         .route("/patients/{id}/reopen", post(physio::record::reopen))
         .route("/patients/{id}/invite", post(physio::invite::again))
         .route("/patients/{id}/programs/new", get(physio::builder::new))
-        .route("/patients/{id}/programs", post(physio::builder::create))
+        .route("/patients/{id}/programs", post(physio::builder::create).up_to(LONG_FORM_LIMIT))
         .route("/programs/{id}", get(physio::programs::show))
         .route("/programs/{id}/handout", get(handout::of_program))
-        .route("/programs/{id}/revise", get(physio::programs::revise).post(physio::programs::save_revision))
+        .route("/programs/{id}/revise", get(physio::programs::revise).post(physio::programs::save_revision).up_to(LONG_FORM_LIMIT))
         .route("/programs/{id}/pause", post(physio::programs::pause))
         .route("/programs/{id}/resume", post(physio::programs::resume))
         .route("/programs/{id}/questions", post(physio::change::ask))
         .route("/programs/{id}/finish", post(physio::programs::finish))
         .route("/notices", get(physio::notices::page))
         .route("/notices/{id}/resend", post(physio::notices::resend))
-        .route("/exercises", get(physio::library::page).post(physio::library::create))
+        .route("/exercises", get(physio::library::page).post(physio::library::create).up_to(LONG_FORM_LIMIT))
         .route("/exercises/new", get(physio::library::new))
         .route("/exercises/import", post(physio::library::import).up_to(physio::library::IMPORT_LIMIT))
-        .route("/exercises/{id}", get(physio::library::show).post(physio::library::update))
+        .route("/exercises/{id}", get(physio::library::show).post(physio::library::update).up_to(LONG_FORM_LIMIT))
         .route("/exercises/{id}/edit", get(physio::library::edit))
         .route("/exercises/{id}/archive", post(physio::library::archive))
         .route("/exercises/{id}/restore", post(physio::library::restore))
-        .route("/templates", get(physio::templates::page).post(physio::templates::create))
+        .route("/templates", get(physio::templates::page).post(physio::templates::create).up_to(LONG_FORM_LIMIT))
         .route("/templates/new", get(physio::templates::new))
-        .route("/templates/{id}", get(physio::templates::show).post(physio::templates::update))
+        .route("/templates/{id}", get(physio::templates::show).post(physio::templates::update).up_to(LONG_FORM_LIMIT))
         .route("/templates/{id}/use", get(physio::templates::use_for))
         .route("/templates/{id}/archive", post(physio::templates::archive))
         .route("/templates/{id}/restore", post(physio::templates::restore))

@@ -1,6 +1,12 @@
 //! What every handler may reach: the store, the templates, the settings, the clock.
 
-use std::sync::Arc;
+use std::{
+    net::IpAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use jiff::Timestamp;
 use render::{
@@ -13,6 +19,8 @@ use store::Store;
 use crate::{
     assets,
     auth::{address::Network, password::Passwords, throttle::Throttle, totp::Keys},
+    body_budget::BodyBudget,
+    counts::Counts,
 };
 
 /// Tells the time. The real one lives in the binary; tests bring their own.
@@ -36,6 +44,35 @@ impl Config {
     /// Whether the installation is reached over https: cookies are then `Secure` and HSTS is sent.
     pub fn https(&self) -> bool {
         self.url.starts_with("https://")
+    }
+}
+
+/// Whether the process is about to stop: `/health/ready` then answers 503, and every answer says that its connection ends with it.
+/// Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct Stopping(Arc<AtomicBool>);
+
+impl Stopping {
+    /// It is, from now on.
+    pub fn begin(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn has_begun(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// How much one client may ask for at a time.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Requests of one client address that are answered at a time; beyond them only people who are signed in are answered.
+    pub client_requests: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { client_requests: 128 }
     }
 }
 
@@ -64,6 +101,10 @@ pub struct AppState {
     pub(crate) passwords: Passwords,
     pub(crate) throttle: Throttle,
     pub(crate) keys: Keys,
+    pub(crate) limits: Limits,
+    pub(crate) body_budget: BodyBudget,
+    pub(crate) client_requests: Counts<IpAddr>,
+    pub(crate) stopping: Stopping,
     /// The clock. Handlers take [`Now`](crate::extract::Now) instead, which is read once per request.
     pub clock: Clock,
 }
@@ -78,6 +119,30 @@ impl AppState {
         let templates = Templates::with_assets(assets::resolver())?;
         let keys = Keys::new(config.secret.expose_secret());
         let (passwords, throttle) = (Passwords::default(), Throttle::default());
-        Ok(Self { store, templates, config: Arc::new(config), links, passwords, throttle, keys, clock })
+        Ok(Self {
+            store,
+            templates,
+            config: Arc::new(config),
+            links,
+            passwords,
+            throttle,
+            keys,
+            limits: Limits::default(),
+            body_budget: BodyBudget::default(),
+            client_requests: Counts::default(),
+            stopping: Stopping::default(),
+            clock,
+        })
+    }
+
+    /// With other limits than the default ones.
+    #[must_use]
+    pub fn with_limits(self, limits: Limits) -> Self {
+        Self { limits, ..self }
+    }
+
+    /// Tells the pages that the process is about to stop.
+    pub fn stopping(&self) -> Stopping {
+        self.stopping.clone()
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{
     net::{IpAddr, SocketAddr},
-    sync::Arc,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
     time::Instant,
 };
 
@@ -29,6 +29,7 @@ use uuid::Uuid;
 use crate::{
     AppState, PageError,
     auth::{address, cookie},
+    body_budget::BodyCharge,
 };
 
 /// One request, shared by its extractors, its handler and the layers around them. Cheap to clone.
@@ -46,6 +47,8 @@ struct Inner {
     token: Option<[u8; 32]>,
     notice: Option<Flash>,
     viewer: OnceCell<Option<SignedIn>>,
+    body: Mutex<BodyCharge>,
+    refused: OnceLock<PageError>,
 }
 
 impl Visit {
@@ -115,6 +118,23 @@ impl Visit {
     /// Who is there, as far as somebody asked already.
     pub fn known(&self) -> Option<&SignedIn> {
         self.0.viewer.get().and_then(Option::as_ref)
+    }
+
+    /// Counts more bytes of the body, for somebody who is signed in or, as far as is known yet, is not.
+    pub(crate) fn hold_body(&self, bytes: usize) -> Result<(), PageError> {
+        let anonymous = self.known().is_none();
+        let mut body = self.0.body.lock().unwrap_or_else(PoisonError::into_inner);
+        body.hold(bytes, anonymous).map_err(PageError::Busy)
+    }
+
+    /// The body is not read any further, for this reason.
+    pub(crate) fn refuse_body(&self, why: PageError) {
+        let _ = self.0.refused.set(why);
+    }
+
+    /// Why the body was not read to its end, when that was for a limit.
+    pub(crate) fn body_refusal(&self) -> Option<PageError> {
+        self.0.refused.get().cloned()
     }
 
     /// The first page of whoever is there.
@@ -230,17 +250,20 @@ fn visit(app: &AppState, request: &Request) -> Visit {
     let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0);
     let target = request.uri().path_and_query().map_or("/", |target| target.as_str()).to_owned();
+    let address = address::client(peer, headers, &app.config.trusted_proxies);
     Visit(Arc::new(Inner {
         now: (app.clock)(),
         id: Uuid::now_v7(),
         method: request.method().clone(),
         target,
         referer: text(header::REFERER).and_then(|referer| local(referer, &app.config.url, text(header::HOST))),
-        address: address::client(peer, headers, &app.config.trusted_proxies),
+        address,
         agent: text(header::USER_AGENT).map(str::to_owned),
         token: cookie::token(headers, https),
         notice: cookie::notice(headers, https),
         viewer: OnceCell::new(),
+        body: Mutex::new(app.body_budget.request(address)),
+        refused: OnceLock::new(),
     }))
 }
 

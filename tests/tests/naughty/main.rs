@@ -21,7 +21,7 @@ use axum::{
     routing::{get, post},
 };
 use domain::questionnaire::Every;
-use homestretch::connections::{self, Patience};
+use homestretch::connections::{self, Limits, Patience};
 use jiff::civil::date;
 use render::{Templates, links::Links};
 use serde_json::{Value, json};
@@ -75,7 +75,7 @@ async fn naughty_texts_stay_texts() {
         trusted_proxies: vec!["127.0.0.0/8".parse().unwrap()],
     };
     let app = web::app(web::AppState::new(db.store.clone(), config, clock.reader()).unwrap());
-    tokio::spawn(connections::serve(listener, app, Patience::default(), 500, std::future::pending()));
+    tokio::spawn(connections::serve(listener, app, Limits::of(Patience::default(), 500), std::future::pending()));
     let control = serve_control(House { clock, mails, engine: Arc::new(engine) }).await;
 
     let mut story = Command::new("node")

@@ -71,6 +71,28 @@ impl Page for TooMany {
     }
 }
 
+/// 429 or 503: more at a time than there is room for. Nothing was changed.
+#[derive(Debug, Serialize)]
+pub struct Busy {
+    /// Where to try again: the address that was asked for, or `/`.
+    pub retry: String,
+    /// Whether it is a record to take away that is asked for.
+    pub export: bool,
+    /// How long to wait, in words: "10 seconds".
+    pub wait: String,
+}
+
+impl Page for Busy {
+    const TEMPLATE: &'static str = "pages/errors/busy.html";
+
+    fn samples() -> Vec<Self> {
+        vec![
+            Self { retry: "/sign-in".into(), export: false, wait: "10 seconds".into() },
+            Self { retry: "/account".into(), export: true, wait: "30 seconds".into() },
+        ]
+    }
+}
+
 /// 500: our fault. Shows the request's id and nothing else.
 #[derive(Debug, Serialize)]
 pub struct Internal {

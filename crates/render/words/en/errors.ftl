@@ -17,6 +17,10 @@ error-too-many-title = Too many tries
 error-too-many = To keep accounts safe we pause after several tries in a row. Wait a little and try again.
 error-too-many-wait = To keep accounts safe we pause after several tries in a row. Try again in { $wait }.
 
+error-busy-title = A little too much at once
+error-busy = More is being sent at the moment than we can hold, so this was not taken. Nothing was changed. Try again in { $wait }.
+error-busy-export = A record is being downloaded already, and only so many can be at a time. Nothing is lost. Try again in { $wait }.
+
 error-internal-title = Something broke on our side
 error-internal = It wasn’t you. What you had saved before is safe. Please try again; if it happens again, tell the clinic.
 error-internal-id = Quote this number so we can find it:

@@ -82,9 +82,28 @@ pub(crate) fn client(peer: Option<SocketAddr>, headers: &HeaderMap, proxies: &[N
     Some(nearest)
 }
 
+/// The addresses that are counted as one client: a household has a whole /64 of IPv6, so counting single addresses there would count
+/// nothing.
+pub fn client_group(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V6(v6) if v6.to_ipv4_mapped().is_none() => IpAddr::V6((u128::from(v6) & (u128::MAX << 64)).into()),
+        other => other.to_canonical(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_household_is_one_neighbour() {
+        let same = |one: &str, other: &str| client_group(one.parse().unwrap()) == client_group(other.parse().unwrap());
+        assert!(same("2001:db8:1:2::1", "2001:db8:1:2:ffff:ffff:ffff:ffff"));
+        assert!(!same("2001:db8:1:2::1", "2001:db8:1:3::1"));
+        assert!(!same("203.0.113.5", "203.0.113.6"));
+        assert!(same("203.0.113.5", "::ffff:203.0.113.5"));
+        assert!(!same("::ffff:203.0.113.5", "::ffff:203.0.113.6"));
+    }
 
     fn from(peer: &str, forwarded: &str, proxies: &[&str]) -> String {
         let mut headers = HeaderMap::new();

@@ -29,7 +29,7 @@ use store::{
     tries::{self, Count, Subject, Window},
 };
 
-use crate::{PageError, visit::Visit};
+use crate::{PageError, auth::address::client_group, visit::Visit};
 
 /// Failures from one address on one account within a quarter of an hour.
 const PER_ACCOUNT: i32 = 10;
@@ -91,23 +91,15 @@ impl<C: Clock + Clone> Gate<C> {
             limiter.retain_recent();
             limiter.shrink_to_fit();
         }
-        limiter.check_key(&neighbourhood(address)).map_err(|refused| {
+        limiter.check_key(&client_group(address)).map_err(|refused| {
             let wait = refused.wait_time_from(clock.now());
             PageError::TooMany(wait.max(Duration::from_secs(1)))
         })
     }
 }
 
-// A household has a whole /64 of IPv6; counting single addresses there would count nothing.
-fn neighbourhood(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V6(v6) if v6.to_ipv4_mapped().is_none() => IpAddr::V6((u128::from(v6) & (u128::MAX << 64)).into()),
-        other => other.to_canonical(),
-    }
-}
-
 fn from(visit: &Visit) -> String {
-    visit.address().map_or_else(|| "unknown".to_owned(), |address| neighbourhood(address).to_string())
+    visit.address().map_or_else(|| "unknown".to_owned(), |address| client_group(address).to_string())
 }
 
 /// The tries of one address on one account.
@@ -193,16 +185,6 @@ mod tests {
     use governor::clock::FakeRelativeClock;
 
     use super::*;
-
-    #[test]
-    fn a_household_is_one_neighbour() {
-        let same = |one: &str, other: &str| neighbourhood(one.parse().unwrap()) == neighbourhood(other.parse().unwrap());
-        assert!(same("2001:db8:1:2::1", "2001:db8:1:2:ffff:ffff:ffff:ffff"));
-        assert!(!same("2001:db8:1:2::1", "2001:db8:1:3::1"));
-        assert!(!same("203.0.113.5", "203.0.113.6"));
-        assert!(same("203.0.113.5", "::ffff:203.0.113.5"));
-        assert!(!same("::ffff:203.0.113.5", "::ffff:203.0.113.6"));
-    }
 
     #[test]
     fn the_limiter_does_not_grow_with_the_addresses_it_has_seen() {

@@ -1,16 +1,16 @@
 //! What a person sent. Text that no form of ours can send is refused with a page, never with a stack trace or JSON.
 
 use axum::{
-    body::{Body, Bytes},
+    body::Body,
     extract::{FromRequest, FromRequestParts, Request},
-    http::{StatusCode, header, request::Parts},
-    response::IntoResponse,
+    http::{header, request::Parts},
 };
+use http_body_util::BodyExt as _;
 use serde::de::DeserializeOwned;
 
-use crate::{AppState, PageError};
+use crate::{AppState, PageError, extract::visit};
 
-/// A posted form, up to 1 MiB. Fields the type does not know are ignored; a field it does not find is refused unless it has a
+/// A posted form, up to the limit of its route. Fields the type does not know are ignored; a field it does not find is refused unless it has a
 /// default, so give every text field `#[serde(default)]` and parse it in the handler. Repeated fields become a `Vec`.
 #[derive(Debug, Clone)]
 pub struct Form<T>(pub T);
@@ -28,13 +28,8 @@ impl<T: DeserializeOwned> FromRequest<AppState> for Form<T> {
         if !kind.starts_with("application/x-www-form-urlencoded") {
             return Err(PageError::Refused(Some("It was not sent as a form.".into())));
         }
-        let bytes = Bytes::from_request(Request::from_parts(parts.clone(), body), app).await.map_err(|rejection| {
-            if rejection.into_response().status() == StatusCode::PAYLOAD_TOO_LARGE {
-                PageError::TooLarge
-            } else {
-                PageError::Refused(None)
-            }
-        })?;
+        let visit = visit(&parts)?;
+        let bytes = read(body).await.map_err(|_| visit.body_refusal().unwrap_or(PageError::Refused(None)))?;
         if has_nul(&bytes) {
             return Err(hidden());
         }
@@ -53,6 +48,18 @@ impl<T: DeserializeOwned> FromRequestParts<AppState> for Query<T> {
         let query = axum_extra::extract::Query::<T>::from_request_parts(parts, app).await;
         query.map(|query| Self(query.0)).map_err(|_| PageError::Refused(None))
     }
+}
+
+// Copied as it arrives: a piece of a body keeps the whole buffer alive that it was read into, so a client that sends a byte at a time
+// would make a body of 16 KB hold a hundred megabytes.
+async fn read(mut body: Body) -> Result<Vec<u8>, axum::Error> {
+    let mut bytes = Vec::new();
+    while let Some(frame) = body.frame().await {
+        if let Ok(data) = frame?.into_data() {
+            bytes.extend_from_slice(&data);
+        }
+    }
+    Ok(bytes)
 }
 
 // Postgres takes no NUL in a text.

@@ -16,6 +16,7 @@ use serde::Deserialize;
 use store::exercise::{
     self, Exercise, Found, MAX_EQUIPMENT_CHARS, MAX_INSTRUCTIONS_CHARS, MAX_NAME_CHARS, Search, Source, parse_exercise_list,
 };
+use tokio::sync::Semaphore;
 
 use super::{
     builder::{draft::one_line, view::dose_fields},
@@ -24,10 +25,14 @@ use super::{
 use crate::{
     AppState, PageError, PageResult,
     extract::{Form, Id, Now, Pages, Query, Staff, go},
+    visit::Visit,
 };
 
 /// The most an exercise list may be, in bytes.
 pub const IMPORT_LIMIT: usize = 8 << 20;
+
+/// How many lists are parsed at a time.
+static PARSING: Semaphore = Semaphore::const_new(2);
 
 /// How many exercises a page shows.
 const PAGE: u32 = 24;
@@ -417,7 +422,18 @@ pub async fn restore(State(app): State<AppState>, staff: Staff, Id(id): Id<Exerc
 }
 
 /// Brings a list of exercises in from a file.
-pub async fn import(State(app): State<AppState>, staff: Staff, Now(now): Now, pages: Pages, mut form: Multipart) -> PageResult {
+pub async fn import(
+    State(app): State<AppState>,
+    staff: Staff,
+    visit: Visit,
+    Now(now): Now,
+    pages: Pages,
+    mut form: Multipart,
+) -> PageResult {
+    let unreadable = |_| {
+        let broken = || PageError::Refused(Some("The file did not arrive whole. Try again.".into()));
+        visit.body_refusal().unwrap_or_else(broken)
+    };
     let mut file = None;
     while let Some(part) = form.next_field().await.map_err(unreadable)? {
         if part.name() == Some("file") {
@@ -427,10 +443,14 @@ pub async fn import(State(app): State<AppState>, staff: Staff, Now(now): Now, pa
     let parsed = match file.filter(|bytes| !bytes.is_empty()) {
         None => Err("Choose a file first.".to_owned()),
         // A few megabytes of JSON take long enough to hold others up.
-        Some(bytes) => tokio::task::spawn_blocking(move || parse_exercise_list(&bytes))
-            .await
-            .map_err(PageError::internal)?
-            .map_err(|error| error.to_string()),
+        Some(bytes) => {
+            // And what is read takes several times the room of what was sent.
+            let _turn = PARSING.acquire().await.map_err(PageError::internal)?;
+            tokio::task::spawn_blocking(move || parse_exercise_list(&bytes))
+                .await
+                .map_err(PageError::internal)?
+                .map_err(|error| error.to_string())
+        }
     };
     match parsed {
         Err(sentence) => {
@@ -447,13 +467,5 @@ pub async fn import(State(app): State<AppState>, staff: Staff, Now(now): Now, pa
             };
             Ok(pages.go_saying("/exercises", &Flash::good(said)))
         }
-    }
-}
-
-fn unreadable(error: axum::extract::multipart::MultipartError) -> PageError {
-    if error.status() == axum::http::StatusCode::PAYLOAD_TOO_LARGE {
-        PageError::TooLarge
-    } else {
-        PageError::Refused(Some("The file did not arrive whole. Try again.".into()))
     }
 }
