@@ -5,6 +5,7 @@
 
 use std::{
     fs::{self, File},
+    net::SocketAddr,
     path::{Path, PathBuf},
     process::{ExitStatus, Output, Stdio},
     time::Duration,
@@ -77,6 +78,27 @@ impl Setup {
         Ok(Worker { child, pid, log })
     }
 
+    /// Starts `homestretch serve` on this address with the real clock and these settings more; its log goes on in the file `name`.log.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn server(&self, name: &str, database: &str, address: SocketAddr, settings: &[(&str, &str)]) -> Result<Worker> {
+        let log = self.folder.join(format!("{name}.log"));
+        let file = File::options().create(true).append(true).open(&log)?;
+        let clock = self.clock(name, homestretch::clock::now())?;
+        let mut command = self.command(&["serve"], database, &clock);
+        command
+            .env_remove("LD_PRELOAD")
+            .env("HOMESTRETCH_BIND", address.to_string())
+            .env("HOMESTRETCH_URL", format!("http://localhost:{}", address.port()))
+            .env("HOMESTRETCH_METRICS_BIND", "127.0.0.1:0")
+            .env("RUST_LOG", "warn")
+            .envs(settings.iter().copied());
+        let child = command.stderr(file).kill_on_drop(true).spawn().context("cannot start a server")?;
+        let pid = child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?)).context("the server ended at once")?;
+        Ok(Worker { child, pid, log })
+    }
+
     /// Runs `homestretch` with these arguments to its end.
     ///
     /// # Errors
@@ -123,6 +145,18 @@ impl Clock {
 }
 
 impl Worker {
+    /// Its resident memory, now and at its greatest, in KiB (Linux).
+    ///
+    /// # Errors
+    /// When it is gone.
+    pub fn memory(&self) -> Result<(u64, u64)> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid.as_raw_nonzero()))?;
+        let field = |name: &str| -> Option<u64> {
+            status.lines().find_map(|line| line.strip_prefix(name))?.split_whitespace().next()?.parse().ok()
+        };
+        field("VmRSS:").zip(field("VmHWM:")).context("the process has no memory any more")
+    }
+
     /// kill -9, and waits until it is gone.
     ///
     /// # Errors

@@ -30,6 +30,8 @@ use axum::{
 use homestretch::connections::{self, Limits, Patience};
 use http_body_util::BodyExt as _;
 use people::{Id, Person};
+#[cfg(target_os = "linux")]
+use stories::process::{Setup, Worker};
 use table::TABLE;
 use testkit::{Db, clock::Clock};
 use tokio::{
@@ -54,16 +56,22 @@ struct House {
 
 impl House {
     async fn open(patience: Patience, most: usize) -> Self {
+        Self::open_with(Limits::of(patience, most), web::Limits::default()).await
+    }
+
+    async fn open_with(limits: Limits, per_client: web::Limits) -> Self {
         let db = Db::new().await;
         let url = "http://localhost:8080".to_owned();
-        let config = web::Config { url, secret: [7; 32].to_vec().into(), demo: false, trusted_proxies: vec![] };
+        let trusted_proxies = limits.proxies.clone();
+        let config = web::Config { url, secret: [7; 32].to_vec().into(), demo: false, trusted_proxies };
         let state = web::AppState::new(db.store.clone(), config, Clock::at("2026-03-02T08:00:00+08:00").reader()).unwrap();
+        let state = state.with_limits(per_client);
         // More than the buffers of a connection hold.
         let large = Map::new().route("/test/large", get(async || "x".repeat(64 << 20)));
         let app = web::app_within(state, large, Duration::from_secs(3));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        tokio::spawn(connections::serve(listener, app, Limits::of(patience, most), std::future::pending()));
+        tokio::spawn(connections::serve(listener, app, limits, std::future::pending()));
         Self { address, _db: db }
     }
 
@@ -232,7 +240,8 @@ async fn a_body_that_is_too_large_or_never_ends_is_refused() {
     let head = "POST /sign-in HTTP/1.1\r\nHost: a\r\nConnection: close\r\nSec-Fetch-Site: same-origin\r\nContent-Type: application/x-www-form-urlencoded\r\n";
     let too_much = web::router::BODY_LIMIT + 1;
 
-    let answer = house.say(format!("{head}Content-Length: {too_much}\r\n\r\n{}", "a".repeat(too_much)).as_bytes()).await;
+    // It says so itself, and none of it is waited for.
+    let answer = house.say(format!("{head}Content-Length: {too_much}\r\n\r\n").as_bytes()).await;
     assert_eq!(status(&answer), Some(413), "{answer}");
 
     let mut line = house.dial().await;
@@ -249,6 +258,229 @@ async fn a_body_that_is_too_large_or_never_ends_is_refused() {
     let answer = hear(&mut line).await;
     assert_eq!(status(&answer), Some(408), "{answer}");
     assert!(answer.contains("It took too long to arrive."), "{answer}");
+}
+
+/// What opens a form's request, up to its length.
+const FORM: &str = "Host: a\r\nSec-Fetch-Site: same-origin\r\nContent-Type: application/x-www-form-urlencoded\r\n";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_is_read_from_people_who_may_send_it_and_is_small_where_everybody_may() {
+    let house = House::open(SHORT, 100).await;
+    let addresses = web::addresses();
+    let mut read = vec![];
+    for entry in TABLE.iter().filter(|entry| entry.method == "POST") {
+        let pattern = entry.pattern();
+        let Some(address) = addresses.iter().find(|address| address.path == pattern) else { continue };
+        // A body that is announced and does not come: whoever waits for it answers 408.
+        let request = format!("POST {} HTTP/1.1\r\n{FORM}Connection: close\r\nContent-Length: 100\r\n\r\n", path(pattern, "x"));
+        let answer = house.say(request.as_bytes()).await;
+        if status(&answer) == Some(408) {
+            read.push(pattern);
+            assert_eq!(address.body_limit, 16 << 10, "{pattern} is read from everybody");
+        }
+        assert!(status(&answer) != Some(408) || entry.who.contains(&Person::Nobody), "{pattern} reads the body of a stranger");
+    }
+    assert!(read.contains(&"/sign-in") && read.contains(&"/password/forgot"), "{read:?}");
+}
+
+#[cfg(target_os = "linux")]
+async fn dial_from(house: &House, client: &str) -> TcpStream {
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind(SocketAddr::new(client.parse().unwrap(), 0)).unwrap();
+    socket.connect(house.address).await.unwrap()
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn one_client_has_only_so_many_connections_and_others_get_theirs() {
+    let patience = Patience { headers: LONG, taking: LONG };
+    let limits = Limits { per_client: 8, ..Limits::of(patience, 100) };
+    let house = House::open_with(limits.clone(), web::Limits::default()).await;
+    let mut lines = vec![];
+    for _ in 0..8 {
+        lines.push(dial_from(&house, "127.0.0.2").await);
+    }
+    let answer = hear(&mut dial_from(&house, "127.0.0.2").await).await;
+    assert_eq!(status(&answer), Some(429), "{answer}");
+    assert!(answer.contains("Retry-After: 10\r\n"), "{answer}");
+    let _ = house.page().await;
+    // The last four were given a second for their headers; afterwards there is room again.
+    for line in &mut lines[4..] {
+        let _ = hear(line).await;
+    }
+    let mut line = dial_from(&house, "127.0.0.2").await;
+    line.write_all(b"GET /health/live HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await.unwrap();
+    assert_eq!(status(&hear(&mut line).await), Some(200));
+
+    // A proxy's connections are many people's.
+    let house = House::open_with(Limits { proxies: vec!["127.0.0.0/8".parse().unwrap()], ..limits }, web::Limits::default()).await;
+    let mut lines = vec![];
+    for _ in 0..20 {
+        lines.push(dial_from(&house, "127.0.0.2").await);
+    }
+    let mut line = dial_from(&house, "127.0.0.2").await;
+    line.write_all(b"GET /health/live HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await.unwrap();
+    assert_eq!(status(&hear(&mut line).await), Some(200));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_of_one_client_are_counted_by_the_address_a_proxy_names() {
+    let limits = Limits { proxies: vec!["127.0.0.0/8".parse().unwrap()], ..Limits::of(Patience::default(), 100) };
+    let house = House::open_with(limits, web::Limits { client_requests: 4 }).await;
+    let begin = async |client: &str, request: &str, head: &str| {
+        let mut line = house.dial().await;
+        line.write_all(format!("{request} HTTP/1.1\r\nX-Forwarded-For: {client}\r\n{head}\r\n").as_bytes()).await.unwrap();
+        line
+    };
+    let page = async |client: &str| {
+        let answer = hear(&mut begin(client, "GET /sign-in", "Host: a\r\nConnection: close\r\n").await).await;
+        (status(&answer), answer.to_lowercase().contains("\r\nretry-after: 10\r\n"))
+    };
+    let half = format!("{FORM}Connection: close\r\nContent-Length: 100\r\n");
+    let mut lines = vec![];
+    for _ in 0..4 {
+        lines.push(begin("203.0.113.5", "POST /sign-in", &half).await);
+    }
+    // Until all four are being waited for.
+    let begun = Instant::now();
+    while page("203.0.113.5").await != (Some(429), true) {
+        assert!(begun.elapsed() < LONG, "four under way are no limit");
+    }
+    assert_eq!(page("203.0.113.6").await, (Some(200), false));
+    for line in &mut lines {
+        // They took too long.
+        assert_eq!(status(&hear(line).await), Some(408));
+    }
+    assert_eq!(page("203.0.113.5").await, (Some(200), false));
+}
+
+/// The server as a process of its own, and a physiotherapist who is signed in.
+#[cfg(target_os = "linux")]
+struct Process {
+    server: Worker,
+    address: SocketAddr,
+    cookie: String,
+    folder: std::path::PathBuf,
+    _db: Db,
+}
+
+#[cfg(target_os = "linux")]
+impl Process {
+    async fn start(name: &str) -> Self {
+        let db = Db::new().await;
+        let now = homestretch::clock::now();
+        let clinic = testkit::people::clinic(&db, now).await;
+        let (account, hash) = (clinic.physio.account, web::auth::password::hash("four quiet garden chairs").unwrap());
+        db.store.signin(move |tx| async move { store::account::set_password(&tx, account, &hash, now).await }).await.unwrap();
+        let folder = std::env::temp_dir().join(format!("homestretch-limits-{}-{name}", std::process::id()));
+        let setup = Setup::new(&folder, String::new()).await.unwrap();
+        // Free a moment ago.
+        let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let server = setup.server(name, db.url(), address, &[]).unwrap();
+        let mut process = Self { server, address, cookie: String::new(), folder, _db: db };
+        let begun = Instant::now();
+        while process.ask("GET /health/ready", "", "").await.is_none_or(|answer| status(&answer) != Some(200)) {
+            assert!(begun.elapsed() < LONG, "{}", std::fs::read_to_string(&process.server.log).unwrap_or_default());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        let email = clinic.physio.email.as_str().replace('@', "%40");
+        let form = format!("email={email}&password=four+quiet+garden+chairs");
+        let answer = process.ask("POST /sign-in", &format!("Content-Length: {}\r\n", form.len()), &form).await.unwrap();
+        let (_, rest) = answer.split_once("homestretch=").unwrap_or_else(|| panic!("{answer}"));
+        process.cookie = format!("Cookie: homestretch={}\r\n", rest.split(';').next().unwrap());
+        process
+    }
+
+    async fn dial(&self) -> std::io::Result<TcpStream> {
+        TcpStream::connect(self.address).await
+    }
+
+    /// One request by a connection of its own.
+    async fn ask(&self, request: &str, headers: &str, body: &str) -> Option<String> {
+        let mut line = self.dial().await.ok()?;
+        line.write_all(format!("{request} HTTP/1.1\r\n{FORM}Connection: close\r\n{headers}\r\n{body}").as_bytes()).await.ok()?;
+        Some(hear(&mut line).await)
+    }
+
+    async fn status(&self, request: &str, headers: &str) -> Option<u16> {
+        self.ask(request, headers, "").await.as_deref().and_then(status)
+    }
+
+    /// As many half-sent forms as this process may open, up to `count`, of which `sent` bytes have come.
+    async fn attack(&self, count: u64, sent: usize) -> Vec<TcpStream> {
+        let files = rustix::process::getrlimit(rustix::process::Resource::Nofile).current.unwrap_or(count);
+        let request = format!("POST /sign-in HTTP/1.1\r\n{FORM}Content-Length: 16384\r\n\r\n{}", "a".repeat(sent));
+        let mut lines = vec![];
+        for _ in 0..count.min(files.saturating_sub(200)) {
+            let mut line = self.dial().await.unwrap();
+            // One that is refused early does not take all of it.
+            let _ = line.write_all(request.as_bytes()).await;
+            lines.push(line);
+        }
+        lines
+    }
+}
+
+#[cfg(target_os = "linux")]
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// The answers that have come, and how many have none yet.
+#[cfg(target_os = "linux")]
+async fn answered(lines: Vec<TcpStream>) -> (Vec<String>, usize) {
+    let (mut answers, mut open) = (vec![], 0);
+    for line in lines {
+        let mut bytes = [0; 1024];
+        match line.try_read(&mut bytes) {
+            Ok(0) => answers.push(String::new()),
+            Ok(count) => answers.push(String::from_utf8_lossy(&bytes[..count]).into_owned()),
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => open += 1,
+            Err(_) => answers.push(String::new()),
+        }
+    }
+    (answers, open)
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn three_thousand_half_sent_forms_fill_no_memory_and_people_who_are_signed_in_are_served() {
+    const MIB: u64 = 1024;
+    let process = Process::start("bodies").await;
+    for _ in 0..20 {
+        assert_eq!(process.status("GET /patients", &process.cookie).await, Some(200));
+    }
+    let (before, _) = process.server.memory().unwrap();
+    // Of nearly all that a stranger may send, and of so little that it is not counted.
+    for sent in [16_000, 900] {
+        let lines = process.attack(3000, sent).await;
+        assert_eq!(process.status("GET /health/live", "").await, Some(200));
+        assert_eq!(process.status("GET /health/ready", "").await, Some(200));
+        assert_eq!(process.status("GET /patients", &process.cookie).await, Some(200), "whoever is signed in");
+        // One more of the kind gets nothing but a wait.
+        let mut one = process.attack(1, sent).await.remove(0);
+        let answer = hear(&mut one).await.to_lowercase();
+        assert!(matches!(status(&answer.to_uppercase()), Some(429 | 503)), "{answer}");
+        assert!(answer.contains("\r\nretry-after: 10\r\n"), "{answer}");
+
+        let all = lines.len();
+        let (answers, open) = answered(lines).await;
+        assert!(open <= 200, "{open} of {all} are waited for");
+        // Being cut off is an answer too, but not the usual one.
+        let told = answers.iter().filter(|answer| matches!(status(answer), Some(429 | 503))).count();
+        assert!(told * 2 > all, "{told} of {all} were told to come again");
+        let (_, peak) = process.server.memory().unwrap();
+        assert!(peak < before + 100 * MIB, "{peak} KiB, {before} before {all} of {sent} bytes");
+    }
+    let begun = Instant::now();
+    while process.server.memory().unwrap().0 > before + 40 * MIB {
+        let now = process.server.memory().unwrap().0;
+        assert!(begun.elapsed() < Duration::from_secs(60), "{now} KiB long after, {before} before");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(process.status("GET /sign-in", "").await, Some(200), "and the next stranger is served");
 }
 
 async fn ask(app: &Router, session: Option<&str>, method: &str, path: &str, kind: &str, body: Vec<u8>) -> u16 {

@@ -8,10 +8,7 @@ use sea_orm::FromQueryResult;
 use serde_json::Value;
 use tokio::sync::mpsc::Sender;
 
-use crate::{
-    StoreError, Tx,
-    audit::{Deed, Subject},
-};
+use crate::{StoreError, Tx};
 
 /// A table of the export.
 #[derive(Debug)]
@@ -178,13 +175,26 @@ pub static TABLES: &[Table] = &[
     },
 ];
 
-/// Reads a patient's record and hands it on piece by piece. When nobody takes the pieces any more, it stops.
+/// How long the server waits for the next statement of a file that its client takes slowly, before it ends the transaction, in
+/// milliseconds. Between two statements lie 500 rows on their way to the client, and the connection of one that takes nothing ends after half a
+/// minute.
+const PAUSE_MS: u32 = 600_000;
+
+/// Lets this transaction stand still for as long as a slow client takes for what was read.
+///
+/// # Errors
+/// The store's own.
+pub async fn allow_pauses(tx: &Tx) -> Result<(), StoreError> {
+    tx.run(&format!("select set_config('idle_in_transaction_session_timeout', '{PAUSE_MS}', true)"), []).await?;
+    Ok(())
+}
+
+/// Reads a patient's record and hands it on piece by piece; that it is taken away is for the caller to note. When nobody takes the pieces any more, it stops.
 ///
 /// # Errors
 /// [`StoreError::NotFound`] for a patient outside the scope; the store's own.
 pub async fn read(tx: &Tx, patient: PatientId, to: &Sender<Piece>) -> Result<(), StoreError> {
     crate::patient::find(tx, patient).await?;
-    tx.note(Deed::Exported, Subject::Record, Some(patient));
     for table in TABLES {
         if to.send(Piece::Table(table)).await.is_err() || !rows(tx, table, patient, to).await? {
             return Err(StoreError::Other("the export was given up".to_owned()));

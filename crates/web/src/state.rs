@@ -17,6 +17,7 @@ use secrecy::{ExposeSecret, SecretSlice};
 use store::Store;
 
 use crate::{
+    account::download::Downloads,
     assets,
     auth::{address::Network, password::Passwords, throttle::Throttle, totp::Keys},
     body_budget::BodyBudget,
@@ -104,6 +105,7 @@ pub struct AppState {
     pub(crate) limits: Limits,
     pub(crate) body_budget: BodyBudget,
     pub(crate) client_requests: Counts<IpAddr>,
+    pub(crate) downloads: Downloads,
     pub(crate) stopping: Stopping,
     /// The clock. Handlers take [`Now`](crate::extract::Now) instead, which is read once per request.
     pub clock: Clock,
@@ -130,6 +132,7 @@ impl AppState {
             limits: Limits::default(),
             body_budget: BodyBudget::default(),
             client_requests: Counts::default(),
+            downloads: Downloads::default(),
             stopping: Stopping::default(),
             clock,
         })

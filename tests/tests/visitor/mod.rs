@@ -103,6 +103,13 @@ impl Site {
         Browser { app: web::app(state), ..self.browser() }
     }
 
+    /// A browser of a server that gives each page this long.
+    pub fn browser_within(&self, patience: std::time::Duration) -> Browser {
+        let config = web::Config { url: self.url.clone(), secret: SECRET.to_vec().into(), demo: false, trusted_proxies: vec![] };
+        let state = web::AppState::new(self.db.store.clone(), config, self.clock.reader()).unwrap();
+        Browser { app: web::app_within(state, web::map::Map::new(), patience), ..self.browser() }
+    }
+
     /// A browser behind this address.
     pub fn browser_at(&self, address: &str) -> Browser {
         Browser { address: Some(SocketAddr::new(address.parse().unwrap(), 50_000)), ..self.browser() }
@@ -215,6 +222,18 @@ impl Browser {
     /// A file as it came, byte for byte.
     pub async fn download(&mut self, path: &str) -> (Answer, Vec<u8>) {
         self.exchange(Method::GET, path, None, &[("sec-fetch-site", "same-origin")]).await
+    }
+
+    /// The beginning of an answer: what is not taken of it waits in the server.
+    pub async fn begin(&self, path: &str) -> axum::response::Response {
+        let pairs: Vec<String> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let request = Request::builder().uri(path).header(header::HOST, "localhost:8080").header(header::COOKIE, pairs.join("; "));
+        self.app.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap()
+    }
+
+    /// The same cookies in another browser.
+    pub fn with_cookies_of(self, other: &Self) -> Self {
+        Self { cookies: other.cookies.clone(), ..self }
     }
 
     /// Exactly this request, with the cookies of this browser.

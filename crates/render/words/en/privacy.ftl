@@ -6,7 +6,7 @@ privacy-lead = What you log belongs to your care. You can see who reads it, take
 privacy-opened = Who opened my record
 privacy-consent = What I agreed to
 privacy-export = Take my data with me
-privacy-export-hint = A zip file with what you were given to do and what you logged, for spreadsheets and to read.
+privacy-export-hint = A zip file with what you were given to do and what you logged, for spreadsheets and to read. A long record takes a minute; your browser shows how much has come.
 privacy-close = Close my account
 
 ## What one agreed to

@@ -17,7 +17,7 @@ use store::export::{Piece, Table};
 use tokio::sync::mpsc::Receiver;
 use zip::{CompressionMethod, DateTime, ZipArchive, ZipWriter, result::ZipError, write::SimpleFileOptions};
 
-use super::bundle;
+use super::{bundle, download::Whole};
 use crate::csv;
 
 /// What the README says besides the tables.
@@ -46,18 +46,20 @@ pub(crate) enum ArchiveError {
     Json(#[from] serde_json::Error),
 }
 
-/// Writes the pieces down as they come, until no more do, then the parts. Blocks: run it where that is allowed. Only compressed bytes pile up.
+/// Writes the pieces down as they come, until no more do, then the parts. Blocks: run it where that is allowed. All that piles up is the
+/// JSON, compressed.
 ///
 /// # Errors
 /// [`ArchiveError`]; none of it is the patient's fault.
 pub(crate) fn build(
-    mut pieces: Receiver<Piece>,
-    parts: Receiver<Part>,
+    to: impl Write,
+    (mut pieces, parts): (Receiver<Piece>, Receiver<Part>),
+    whole: Whole,
     about: &About,
     sender: fhir::About,
-) -> Result<Vec<u8>, ArchiveError> {
+) -> Result<(), ArchiveError> {
     let options = options(about);
-    let mut tables = ZipWriter::new(Cursor::new(Vec::new()));
+    let mut tables = ZipWriter::new_stream(to);
     // Two entries of one archive cannot be written side by side, so the JSON grows in one of its own and is moved over at the end.
     let mut json = ZipWriter::new(Cursor::new(Vec::new()));
     json.start_file("data.json", options)?;
@@ -98,7 +100,10 @@ pub(crate) fn build(
     bundle::write(&mut tables, parts, sender)?;
     tables.start_file("README.txt", options)?;
     tables.write_all(readme(about, &counts).as_bytes())?;
-    Ok(tables.finish()?.into_inner())
+    // Without its directory it is no archive.
+    whole.check()?;
+    tables.finish()?.into_inner().flush()?;
+    Ok(())
 }
 
 fn options(about: &About) -> SimpleFileOptions {

@@ -1,20 +1,16 @@
-//! A patient's record as a FHIR Bundle: packed while it is made, and sent so or unpacked while it is sent, so that a record of any size
-//! needs the memory of its packed bytes.
+//! A patient's record as a FHIR Bundle, written and packed while it is sent.
 
-use std::io::{BufWriter, Cursor, IntoInnerError, Read, Write};
+use std::io::{BufWriter, IntoInnerError, Write};
 
-use axum::{
-    body::{Body, Bytes},
-    http::{HeaderMap, header},
-    response::{IntoResponse as _, Response},
-};
+use axum::http::{HeaderMap, HeaderName, header};
 use domain::record::Part;
-use flate2::{Compression, read::GzDecoder, write::GzEncoder};
-use futures_util::stream::{self, Stream, StreamExt as _};
+use flate2::{Compression, write::GzEncoder};
 use render::fhir::{About, Bundle, MEDIA_TYPE};
 use tokio::sync::mpsc::Receiver;
 
-/// How much is packed and unpacked at a time, in bytes.
+use super::download::Whole;
+
+/// How much is packed at a time, in bytes.
 const CHUNK: usize = 64 << 10;
 
 /// Writes the parts down as they come, until no more do; nothing when none do. Blocks: run it where that is allowed.
@@ -32,49 +28,41 @@ pub(super) fn write<W: Write>(to: W, mut parts: Receiver<Part>, about: About) ->
     bundle.end()?.into_inner().map_err(IntoInnerError::into_error)
 }
 
-/// As [`write()`], into packed bytes.
+/// As [`write()`], packed on the way where that is wanted.
 ///
 /// # Errors
-/// Those of writing.
-pub(super) fn pack(parts: Receiver<Part>, about: About) -> std::io::Result<Vec<u8>> {
-    // Mostly ids: twice the time would make it a fifth smaller.
-    write(GzEncoder::new(Vec::new(), Compression::fast()), parts, about)?.finish()
+/// Those of writing; when not all was read.
+pub(super) fn make(to: impl Write, parts: Receiver<Part>, whole: Whole, about: About, packed: bool) -> std::io::Result<()> {
+    if packed {
+        // Mostly ids: twice the time would make it a fifth smaller.
+        let packer = write(GzEncoder::new(to, Compression::fast()), parts, about)?;
+        whole.check()?;
+        packer.finish()?.flush()
+    } else {
+        let mut to = write(to, parts, about)?;
+        whole.check()?;
+        to.flush()
+    }
 }
 
-/// The answer: packed as it is for whoever can unpack it, else unpacked piece by piece as it is sent.
-pub(super) fn answer(packed: Vec<u8>, asked: &HeaderMap) -> Response {
-    let (encoding, body) =
-        if takes_gzip(asked) { ("gzip", Body::from(packed)) } else { ("identity", Body::from_stream(unpacked(packed))) };
-    // With its encoding named, nobody packs it once more on the way.
-    let headers = [
+/// The headers of its answer.
+pub(super) fn headers(packed: bool) -> [(HeaderName, &'static str); 3] {
+    [
         (header::CONTENT_TYPE, MEDIA_TYPE),
-        (header::CONTENT_ENCODING, encoding),
+        // With its encoding named, nobody packs it once more on the way.
+        (header::CONTENT_ENCODING, if packed { "gzip" } else { "identity" }),
         (header::VARY, header::ACCEPT_ENCODING.as_str()),
-    ];
-    (headers, body).into_response()
+    ]
 }
 
-fn takes_gzip(asked: &HeaderMap) -> bool {
+/// Whether the client can unpack it.
+pub(super) fn takes_gzip(asked: &HeaderMap) -> bool {
     let offers =
         asked.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok()).flat_map(|all| all.split(','));
     offers.map(|offer| offer.split_once(';').unwrap_or((offer, ""))).any(|(name, quality)| {
         let quality = quality.trim().strip_prefix("q=").unwrap_or("1");
         name.trim().eq_ignore_ascii_case("gzip") && quality.parse::<f32>().is_ok_and(|quality| quality > 0.0)
     })
-}
-
-fn unpacked(packed: Vec<u8>) -> impl Stream<Item = std::io::Result<Bytes>> {
-    let pieces = stream::unfold(Some(GzDecoder::new(Cursor::new(packed))), |rest| async move {
-        let mut rest = rest?;
-        let mut chunk = Vec::with_capacity(CHUNK);
-        match Read::by_ref(&mut rest).take(CHUNK as u64).read_to_end(&mut chunk) {
-            Ok(0) => None,
-            Ok(_) => Some((Ok(Bytes::from(chunk)), Some(rest))),
-            Err(error) => Some((Err(error), None)),
-        }
-    });
-    // Whoever sends it may ask once more after the end.
-    pieces.fuse()
 }
 
 #[cfg(test)]

@@ -2,12 +2,11 @@
 //! who asks. `GET /patients/{id}/fhir.json`: what was prescribed and logged, for another clinic's program.
 
 use axum::{
-    body::Body,
     extract::State,
     http::{HeaderMap, header},
     response::{IntoResponse as _, Response},
 };
-use domain::ids::PatientId;
+use domain::ids::{AccountId, PatientId};
 use jiff::Timestamp;
 use render::fhir;
 use store::{
@@ -16,26 +15,31 @@ use store::{
     exchange, export,
     session::ClinicCard,
 };
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 
 use super::{
     archive::{self, About},
     bundle,
+    download::{self, Turn},
 };
 use crate::{
     AppState, PageError,
     extract::{CaseloadPatient, Lately, Now, Patient},
+    visit::Visit,
 };
 
-/// How many are made at a time: each holds a connection to the database and its own compressed bytes.
-static TURNS: Semaphore = Semaphore::const_new(2);
-
 /// The patient's own.
-pub(crate) async fn own(State(app): State<AppState>, me: Patient, lately: Lately, Now(now): Now) -> Result<Response, PageError> {
+pub(crate) async fn own(
+    State(app): State<AppState>,
+    me: Patient,
+    lately: Lately,
+    Now(now): Now,
+    visit: Visit,
+) -> Result<Response, PageError> {
     lately.or_back_to("/account")?;
     let about = About { clinic: me.clinic.name.clone(), name: me.name.clone(), language: me.language, zone: me.zone.clone(), now };
     let sender = sender(&me.clinic, now);
-    file(&app, me.scope, me.id, (about, sender), "my-record.zip".to_owned()).await
+    file(app, (me.scope, me.account, visit), me.id, (about, sender), "my-record.zip".to_owned()).await
 }
 
 /// A patient's, made by the clinic.
@@ -44,6 +48,7 @@ pub(crate) async fn of_patient(
     at: CaseloadPatient,
     lately: Lately,
     Now(now): Now,
+    visit: Visit,
 ) -> Result<Response, PageError> {
     let CaseloadPatient { staff, patient, .. } = at;
     lately.or_back_to(format!("/patients/{}/record", patient.id))?;
@@ -57,7 +62,7 @@ pub(crate) async fn of_patient(
         now,
     };
     let sender = sender(&staff.clinic, now);
-    file(&app, staff.scope, patient.id, (about, sender), name).await
+    file(app, (staff.scope, staff.account, visit), patient.id, (about, sender), name).await
 }
 
 /// A patient's, for another clinic's program.
@@ -66,58 +71,66 @@ pub(crate) async fn bundle_of_patient(
     at: CaseloadPatient,
     lately: Lately,
     Now(now): Now,
+    visit: Visit,
     asked: HeaderMap,
 ) -> Result<Response, PageError> {
     let CaseloadPatient { staff, patient, .. } = at;
     lately.or_back_to(format!("/patients/{}/record", patient.id))?;
     let name = format!("patient-record-{}.fhir.json", staff.clinic.zone.date(now));
     let (id, sender) = (patient.id, sender(&staff.clinic, now));
-    // Nobody waits for a turn while holding a connection.
-    app.store.settle(&staff.scope).await?;
-    let _turn = TURNS.acquire().await.map_err(PageError::internal)?;
-    let (to, parts) = mpsc::channel(4);
-    let made = tokio::task::spawn_blocking(move || bundle::pack(parts, sender));
-    let work = move |tx: store::Tx| async move {
-        tx.note(Deed::Exported, Subject::Record, Some(id));
+    let turn = begin(&app, &staff.scope, staff.account, id).await?;
+    let (to, parts) = mpsc::channel(2);
+    let read = move |tx: store::Tx| async move {
+        export::allow_pauses(&tx).await?;
         exchange::read(&tx, id, &to).await
     };
-    // Nothing of it is sent before it is written down who took it.
-    app.store.tenant(staff.scope, work).await?;
-    let packed = made.await.map_err(PageError::internal)?.map_err(PageError::internal)?;
+    let packed = bundle::takes_gzip(&asked);
+    let body = download::stream(app.store, staff.scope, (turn, visit.id()), read, move |to, whole| {
+        bundle::make(to, parts, whole, sender, packed)
+    });
     let name = [(header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\""))];
-    Ok((name, bundle::answer(packed, &asked)).into_response())
+    Ok((name, bundle::headers(packed), body).into_response())
 }
 
 fn sender(clinic: &ClinicCard, now: Timestamp) -> fhir::About {
     fhir::About { clinic: clinic.id, clinic_name: clinic.name.clone(), phone: clinic.phone.clone(), now }
 }
 
+/// A turn, and the entry of the audit: nothing of a record is sent before it is written down who takes it.
+async fn begin(app: &AppState, scope: &Scope, account: AccountId, patient: PatientId) -> Result<Turn, PageError> {
+    // Nobody waits for a turn while holding a connection.
+    app.store.settle(scope).await?;
+    let turn = app.downloads.turn(account).await?;
+    scope.note(Deed::Exported, Subject::Record, Some(patient));
+    app.store.settle(scope).await?;
+    Ok(turn)
+}
+
 async fn file(
-    app: &AppState,
-    scope: Scope,
+    app: AppState,
+    (scope, account, visit): (Scope, AccountId, Visit),
     patient: PatientId,
     (about, sender): (About, fhir::About),
     name: String,
 ) -> Result<Response, PageError> {
-    // Nobody waits for a turn while holding a connection.
-    app.store.settle(&scope).await?;
-    let _turn = TURNS.acquire().await.map_err(PageError::internal)?;
-    let (to, pieces) = mpsc::channel(4);
-    let (to_bundle, parts) = mpsc::channel(4);
-    let made = tokio::task::spawn_blocking(move || archive::build(pieces, parts, &about, sender));
-    let work = move |tx: store::Tx| async move {
+    let turn = begin(&app, &scope, account, patient).await?;
+    let (to, pieces) = mpsc::channel(2);
+    let (to_bundle, parts) = mpsc::channel(2);
+    let read = move |tx: store::Tx| async move {
+        export::allow_pauses(&tx).await?;
         export::read(&tx, patient, &to).await?;
         // The tables are whole; the bundle comes after them.
         drop(to);
         exchange::read(&tx, patient, &to_bundle).await
     };
-    app.store.tenant(scope, work).await?;
-    let bytes = made.await.map_err(PageError::internal)?.map_err(PageError::internal)?;
+    let body = download::stream(app.store, scope, (turn, visit.id()), read, move |to, whole| {
+        archive::build(to, (pieces, parts), whole, &about, sender)
+    });
     let headers = [
         (header::CONTENT_TYPE, "application/zip".to_owned()),
         (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\"")),
         // It is compressed already.
         (header::CONTENT_ENCODING, "identity".to_owned()),
     ];
-    Ok((headers, Body::from(bytes)).into_response())
+    Ok((headers, body).into_response())
 }

@@ -25,7 +25,9 @@ use super::{
     words,
 };
 use crate::{
-    AppState, PageError, PageResult, csv,
+    AppState, PageError, PageResult,
+    account::download,
+    csv,
     extract::{Lately, Owner, Pages, Query, go},
 };
 
@@ -204,6 +206,9 @@ pub(crate) async fn file(
     let mut filter = wanted.filter(&zone)?;
     filter.before = None;
     let (member, whose) = (wanted.member()?, wanted.patient()?);
+    // Nobody waits for a turn while holding a connection.
+    app.store.settle(&owner.scope).await?;
+    let turn = app.downloads.turn(owner.account).await?;
     let text = app
         .store
         .tenant(owner.scope, move |tx| async move {
@@ -237,7 +242,7 @@ pub(crate) async fn file(
         (header::CONTENT_TYPE, "text/csv; charset=utf-8; header=present"),
         (header::CONTENT_DISPOSITION, "attachment; filename=\"audit.csv\""),
     ];
-    Ok((headers, text).into_response())
+    Ok((headers, download::text(turn, text)).into_response())
 }
 
 fn cells(entry: &Entry, zone: &Zone) -> [String; 11] {
