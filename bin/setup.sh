@@ -28,6 +28,7 @@ install_packages() { # what-for apt-packages brew-packages
 need_cargo() {
   command -v cargo >/dev/null || PATH="$HOME/.cargo/bin:$PATH"
   command -v cargo >/dev/null || give_up "Homestretch is built with Rust 1.94 or newer, and there is no cargo here. Install Rust from https://rustup.rs, then run this again."
+  command -v make >/dev/null || install_packages "make" "make" "make"
   command -v cc >/dev/null || install_packages "a C compiler" "gcc libc6-dev" "gcc"
 }
 

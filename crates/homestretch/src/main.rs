@@ -11,6 +11,11 @@ use homestretch::{
 };
 use tracing_subscriber::EnvFilter;
 
+/// Gives memory back to the system ten seconds after it was last used, by a thread of its own. The system's allocator keeps it: see
+/// docs/decisions/0017.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     // The demo's own lines tell what matters; its log speaks up only when something is wrong.

@@ -4,18 +4,19 @@
 //! `README.txt`, `fhir.json`, `NAME.csv` for each table of [`store::export::TABLES`], `data.json`: `{"format": "homestretch record", "version": 1,
 //! "clinic", "made_at", "NAME": [{"column": value, …}, …], …}`. Names of files, columns and keys stay; new ones are added.
 
-use std::io::{Cursor, Write};
+use std::io::Write;
 
 use domain::{
     person::{Language, Zone},
     record::Part,
 };
+use flate2::{Compression, read::GzDecoder, write::GzEncoder};
 use jiff::Timestamp;
 use render::{fhir, formats, words::say};
 use serde_json::Value;
 use store::export::{Piece, Table};
 use tokio::sync::mpsc::Receiver;
-use zip::{CompressionMethod, DateTime, ZipArchive, ZipWriter, result::ZipError, write::SimpleFileOptions};
+use zip::{CompressionMethod, DateTime, ZipWriter, result::ZipError, write::SimpleFileOptions};
 
 use super::{bundle, download::Whole};
 use crate::csv;
@@ -60,9 +61,8 @@ pub(crate) fn build(
 ) -> Result<(), ArchiveError> {
     let options = options(about);
     let mut tables = ZipWriter::new_stream(to);
-    // Two entries of one archive cannot be written side by side, so the JSON grows in one of its own and is moved over at the end.
-    let mut json = ZipWriter::new(Cursor::new(Vec::new()));
-    json.start_file("data.json", options)?;
+    // Two entries of one archive cannot be written side by side, so the JSON is packed beside it and moved over at the end.
+    let mut json = GzEncoder::new(Vec::new(), Compression::fast());
     let head = [("clinic", about.clinic.clone()), ("made_at", about.now.to_string())];
     write!(json, "{{\"format\":\"homestretch record\",\"version\":1")?;
     for (key, value) in head {
@@ -93,8 +93,8 @@ pub(crate) fn build(
         }
     }
     writeln!(json, "{}}}", if counts.is_empty() { "" } else { "]" })?;
-    let mut json = ZipArchive::new(json.finish()?)?;
-    tables.raw_copy_file(json.by_index(0)?)?;
+    tables.start_file("data.json", options)?;
+    std::io::copy(&mut GzDecoder::new(json.finish()?.as_slice()), &mut tables)?;
     // Mostly ids: twice the time would make it a fifth smaller.
     tables.start_file("fhir.json", options.compression_level(Some(1)))?;
     bundle::write(&mut tables, parts, sender)?;
