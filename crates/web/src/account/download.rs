@@ -7,7 +7,7 @@ use std::{
     io::{self, BufWriter, Write},
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -97,7 +97,8 @@ where
     let (done, whole) = oneshot::channel();
     let sent = Arc::new(AtomicU64::new(0));
     let begun = Instant::now();
-    let writer = Pieces { to: to.clone(), sent: sent.clone(), request, said: begun };
+    let broken = Arc::new(AtomicBool::new(false));
+    let writer = Pieces { to: to.clone(), sent: sent.clone(), broken: broken.clone(), request, said: begun };
     tokio::spawn(async move {
         let made = tokio::task::spawn_blocking(move || {
             make(BufWriter::with_capacity(PIECE, writer), Whole(whole)).map_err(|error| error.to_string())
@@ -106,6 +107,8 @@ where
         if read.is_ok() {
             let _ = done.send(());
         } else {
+            // An archive that is dropped writes its directory down all the same.
+            broken.store(true, Ordering::Relaxed);
             drop(done);
         }
         let made = made.await.unwrap_or_else(|error| Err(error.to_string()));
@@ -148,12 +151,17 @@ impl Whole {
 pub(crate) struct Pieces {
     to: mpsc::Sender<io::Result<Bytes>>,
     sent: Arc<AtomicU64>,
+    /// Reading failed: nothing more is sent.
+    broken: Arc<AtomicBool>,
     request: Uuid,
     said: Instant,
 }
 
 impl Write for Pieces {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.broken.load(Ordering::Relaxed) {
+            return Err(io::Error::other("it was not read to its end"));
+        }
         let gone = |_| io::Error::from(io::ErrorKind::BrokenPipe);
         self.to.blocking_send(Ok(Bytes::copy_from_slice(bytes))).map_err(gone)?;
         let sent = self.sent.fetch_add(bytes.len() as u64, Ordering::Relaxed) + bytes.len() as u64;
