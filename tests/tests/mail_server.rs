@@ -17,7 +17,7 @@ use testkit::{
 use worker::{Composer, Engine, Mailer, Target, TickReport, smtp::Patience};
 
 /// Long enough for a busy machine; rows wait beside each other, so it costs little.
-const PATIENCE: Duration = Duration::from_secs(3);
+const PATIENCE: Duration = Duration::from_secs(2);
 
 fn seven() -> Timestamp {
     at("2026-03-02T07:00:00+08:00")
