@@ -203,7 +203,9 @@ mod tests {
     }
 
     fn request(budget: &BodyBudget, client: &str) -> BodyCharge {
-        BodyCharge { uncounted: 0, ..budget.request(Some(client.parse().unwrap())) }
+        let mut charge = budget.request(Some(client.parse().unwrap()));
+        charge.uncounted = 0;
+        charge
     }
 
     #[test]

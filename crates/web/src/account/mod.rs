@@ -8,7 +8,7 @@ pub(crate) mod close;
 pub(crate) mod code;
 pub(crate) mod confirm;
 pub(crate) mod download;
-mod enter;
+pub(crate) mod enter;
 pub(crate) mod forgot;
 pub(crate) mod mailed;
 pub(crate) mod opened;
