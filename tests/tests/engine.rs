@@ -9,10 +9,14 @@ use std::{
 };
 
 use jiff::Timestamp;
-use store::outbox::{self, Intent, Settlement};
-use story::{Story, eight, minutes, seven};
+use store::{
+    Store,
+    outbox::{self, Intent, Settlement},
+};
+use story::{Story, eight, engine_on, minutes, seven};
 use testkit::{
     clock::at,
+    proxy::{Proxy, Side},
     smtp::{Answer, Phase},
 };
 use tokio::{sync::oneshot, task::JoinHandle};
@@ -191,8 +195,9 @@ async fn results_written_together_do_not_mix() {
     let mut stale = claimed[1].clone();
     stale.token = uuid::Uuid::now_v7();
     let intents: Vec<Intent> = [&claimed[0], &stale, &claimed[2]].into_iter().map(|notice| Intent::of(notice, "<m@x>")).collect();
-    let kept = store.worker(move |tx| async move { outbox::intend(&tx, &intents, eight()).await }).await.unwrap();
-    assert_eq!(kept, [claimed[0].id, claimed[2].id].into());
+    let granted = outbox::intend(store, intents).await.unwrap();
+    let granted: Vec<_> = granted.into_iter().map(|permit| permit.map(|permit| permit.claim())).collect();
+    assert_eq!(granted, [Some(claimed[0].claim()), None, Some(claimed[2].claim())]);
     let reply = |text: &str| text.to_owned();
     let results = vec![
         (claimed[0].clone(), Settlement::Sent { reply: reply("250 ok") }),
@@ -215,4 +220,88 @@ async fn results_written_together_do_not_mix() {
     let at_five = story.db.row("select next_at from notice where state = 'pending'").await;
     assert!(at_five.starts_with("2026-03-02 00:05:00"), "{at_five}");
     assert_eq!(at("2026-03-02T08:05:00+08:00"), eight() + minutes(5));
+}
+
+/// An old claim and a new one of the same notice in one group: each is told of its own token, and not of the notice.
+#[tokio::test]
+async fn two_claims_of_one_notice_in_one_group_are_told_apart() {
+    let story = Story::begin().await;
+    story.somebody("Ada A").await;
+    worker::plan(&story.db.store, eight()).await.unwrap();
+    let store = &story.db.store;
+    let claim = async || {
+        let claimed = store.worker(|tx| async move { outbox::claim(&tx, 9, &[], eight()).await }).await.unwrap();
+        <[outbox::Claimed; 1]>::try_from(claimed).unwrap().into_iter().next().unwrap()
+    };
+    let old = claim().await;
+    story.end_leases().await;
+    store.worker(|tx| async move { outbox::reap(&tx, eight()).await }).await.unwrap();
+    let new = claim().await;
+    assert_eq!(old.id, new.id);
+
+    // In both orders, and the claim that holds asked twice.
+    for _ in 0..2 {
+        let intents = [&old, &new, &old, &new].map(|notice| Intent::of(notice, "<m@x>"));
+        let granted = outbox::intend(store, intents.to_vec()).await.unwrap();
+        let granted: Vec<_> = granted.into_iter().flatten().map(|permit| permit.claim()).collect();
+        assert_eq!(granted, [new.claim()], "one permit, for the claim that holds");
+        story.db.execute("update notice set state = 'claimed'").await;
+    }
+    story.db.execute("update notice set state = 'sending'").await;
+    let sent = |notice: &outbox::Claimed, reply: &str| (notice.clone(), Settlement::Sent { reply: reply.to_owned() });
+    let results = vec![sent(&old, "250 of the old claim"), sent(&new, "250 of the new claim")];
+    let ours = store.worker(move |tx| async move { outbox::settle(&tx, &results, eight()).await }).await.unwrap();
+    assert_eq!(ours, [new.claim()].into());
+    assert_eq!(story.db.rows("select state, reply from notice").await, ["sent|250 of the new claim"]);
+    assert_eq!(story.db.row("select count(*) from delivery_attempt").await, "1");
+}
+
+/// A worker's clock is set forward by three minutes and the database stalls: its statement with an intent does not get through. Meanwhile
+/// the claim runs out and the same worker claims the notice again, and both intents wait for the same group.
+#[tokio::test]
+async fn a_clock_step_and_a_stalled_database_send_no_mail_twice() {
+    let mut story = Story::begin().await;
+    let line = Proxy::to(story.db.url()).await;
+    story.engine = engine_on(Store::connect(line.url()).await.unwrap(), &story.server.url());
+    let somebody = async |email: &str| {
+        let who = story.clinic.patient("Some Body", email).await;
+        story.clinic.program_for(&who, jiff::civil::date(2026, 3, 2), 6).await;
+        story.clinic.remind(&who, &["08:00"], seven()).await;
+    };
+    somebody("ada@one.test").await;
+    somebody("ben@other.test").await;
+    let (stalled, waiting) =
+        (line.hold(b"set state = 'sending'", Side::Question, 1), story.server.hold_for("ada@one.test", Phase::Rcpt));
+    let round = |now| {
+        let engine = story.engine.clone();
+        tokio::spawn(async move { worker::tick(&engine, now).await.unwrap() })
+    };
+    // Ben's intent is stalled; Ada's comes after it, so it waits for the next group.
+    let first = round(eight());
+    stalled.reached().await;
+    waiting.reached(1).await;
+    waiting.open();
+    until_count(&story, Phase::Data, 2).await;
+    // The lease is over, by the database's clock as by the worker's, and the notice is claimed again.
+    story.db.execute("update notice set lease_until = now() - interval '1 second' where recipient = 'ada@one.test'").await;
+    let second = round(eight() + minutes(3));
+    until_count(&story, Phase::Data, 3).await;
+    // The last 354 is on its way to the worker. Whether its intent makes it into the group does not change what has to hold.
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    stalled.release();
+    first.await.unwrap();
+    second.await.unwrap();
+    let accepted: Vec<u32> = story.server.accepted().into_values().collect();
+    assert!(accepted.iter().all(|times| *times == 1), "accepted {accepted:?}");
+    assert_eq!(story.notices().await, ["session_reminder sent", "session_reminder sent"]);
+}
+
+async fn until_count(story: &Story, phase: Phase, count: u32) {
+    for _ in 0..2000 {
+        if story.server.count(phase) >= count {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    panic!("{phase:?} was reached {} times instead of {count}", story.server.count(phase));
 }

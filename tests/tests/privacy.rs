@@ -251,8 +251,8 @@ async fn a_claimed_mail_does_not_leave_once_the_record_is_closed() {
     close(&story, farah.id, seven()).await;
 
     let intent = outbox::Intent::of(notice, "<x@clinic.test>");
-    let kept = story.db.store.queue(move |tx| async move { outbox::intend(&tx, &[intent], seven()).await }).await.unwrap();
-    assert!(kept.is_empty(), "without a kept intent the final dot is not sent");
+    let granted = outbox::intend(&story.db.store, vec![intent]).await.unwrap();
+    assert!(matches!(granted.as_slice(), [None]), "without a permit the final dot is not sent");
     assert_eq!(story.tick(eight()).await, TickReport::default());
     assert_eq!(story.db.rows("select state, reason from notice").await, ["skipped|closed"]);
     assert!(story.server.to("farah@example.test").is_empty());

@@ -12,7 +12,7 @@ use render::{Templates, links::Links};
 use secrecy::ExposeSecret as _;
 use store::{
     Actor, Scope, Store, StoreError,
-    outbox::hold::{self, Released},
+    outbox::hold::{self, Held, Released},
     second_factor,
 };
 use worker::Mailer;
@@ -279,8 +279,11 @@ async fn reminders(settings: &Settings, command: RemindersCommand) -> Result<()>
     let now = clock::now();
     match command {
         RemindersCommand::Hold => {
-            let since = store.worker(move |tx| async move { hold::hold(&tx, now).await }).await?;
+            let Held { since, on_their_way } = store.worker(move |tx| async move { hold::hold(&tx, now).await }).await?;
             println!("Reminders are held back since {since:.0}. Other mail goes out. `homestretch reminders release` ends it.");
+            if on_their_way > 0 {
+                println!("{on_their_way} are on their way already and may still arrive.");
+            }
         }
         RemindersCommand::Release => match store.worker(move |tx| async move { hold::release(&tx, now).await }).await? {
             None => println!("Reminders were not held back; nothing is changed."),

@@ -13,8 +13,8 @@ use crate::{
     StoreError, Tx,
     audit::{Deed, Subject},
     convert::from_instant,
-    outbox::{self, Owed},
-    patient,
+    outbox::{self, Owed, recall},
+    patient, reminder,
 };
 
 /// What [`close`] did.
@@ -29,8 +29,9 @@ pub struct Closing {
 /// Closes a record: its sessions end, the account is let go, reminders end, mail that waits is not sent. Whoever is at work closes it: the patient
 /// themselves or somebody of the staff. A record that is closed already stays as it is.
 ///
-/// After the commit no mail of the patient leaves any more. A notice that a worker has claimed is taken back here; one that is queued
-/// meanwhile waits for this transaction (its foreign key does) and is then found to be a closed record's.
+/// After the commit no mail of the patient begins to leave. A notice that a worker has claimed is taken back here; one that is queued
+/// meanwhile waits for this transaction (its foreign key does) and is then found to be a closed record's. What is on its way already may
+/// still arrive ([`outbox::on_their_way`]).
 ///
 /// # Errors
 /// [`StoreError::NotFound`] outside the scope; the store's own.
@@ -44,9 +45,10 @@ pub async fn close(tx: &Tx, id: PatientId, now: Timestamp) -> Result<Closing, St
     // Sessions are locked before records: a write in progress in one of them is committed before the record is closed, or refused.
     tx.run("select end_sessions_of($1)", [id.0.into()]).await?;
     // Rules before the record, as planning takes its locks.
-    tx.run("select from reminder_rule where clinic_id = $1 and patient_id = $2 order by id for update", key()).await?;
+    reminder::hold(tx, id).await?;
+    recall(tx, id).await?;
     let row: Row = tx
-        .one("select account_id, closed_at is not null as closed from patient where clinic_id = $1 and id = $2 for update", key())
+        .one("select account_id, closed_at is not null as closed from patient where clinic_id = $1 and id = $2", key())
         .await?
         .ok_or(StoreError::NotFound)?;
     if row.closed {
@@ -61,8 +63,8 @@ pub async fn close(tx: &Tx, id: PatientId, now: Timestamp) -> Result<Closing, St
     )
     .await?;
     tx.run(
-        "update notice set state = 'skipped', reason = 'closed', settled_at = $3, token = null, lease_until = null
-         where clinic_id = $1 and patient_id = $2 and state in ('pending', 'claimed')",
+        "update notice set state = 'skipped', reason = 'closed', settled_at = $3
+         where clinic_id = $1 and patient_id = $2 and state = 'pending'",
         [tx.clinic().0.into(), id.0.into(), from_instant(now).into()],
     )
     .await?;

@@ -1,8 +1,15 @@
 //! The queue of emails we owe. A notice is queued in the transaction of what it tells about, and handed over later by the worker.
 //!
 //! pending → claimed → sending → sent | dead | unknown; pending → skipped. A notice is claimed with a fresh token and a lease; every
-//! later step names the token, so a worker whose lease was taken over changes nothing. `sending` is committed before the mail's
-//! final dot: what dies after it may have been sent (unknown), what dies before it certainly was not.
+//! later step names the token and is told of the token, so a worker whose lease was taken over changes nothing and sends nothing.
+//! `sending` is committed before the mail's final dot: what dies after it may have been sent (unknown), what dies before it certainly was
+//! not.
+//!
+//! Two clocks: what is *due* goes by the engine's, told as `now`; how long a *claim* lives goes by the database's, the one clock that all
+//! workers share.
+//!
+//! Whatever can end a mail or send it elsewhere takes the claims back in its own transaction (`recall`), so a claim that still
+//! holds proves that nothing has changed since it was made.
 //!
 //! Intents and settlements are written many at a time, each group in one statement: what is promised is that a mail's own intent is
 //! committed before its dot, not that it is committed alone.
@@ -12,9 +19,10 @@
 mod claim;
 pub mod facts;
 pub mod hold;
+mod recall;
 mod settle;
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use domain::{
     ids::{AccountId, ClinicId, MembershipId, NoticeId, PatientId, ProgramId, ReplyId},
@@ -23,11 +31,13 @@ use domain::{
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{StoreError, Tx, convert::from_instant};
-pub use claim::{Claimed, claim};
-pub use settle::{Intent, Queue, Reaped, Settlement, intend, note_pause, queue, reap, settle};
+pub use claim::{Claim, Claimed, claim};
+pub use recall::{Mails, on_their_way};
+pub(crate) use recall::{recall, recall_clinic};
+pub use settle::{Intent, Queue, Reaped, SendPermit, Settlement, intend, note_pause, queue, reap, settle};
 
-/// For how long a claimed notice is left to the worker that claimed it.
-pub const LEASE: SignedDuration = SignedDuration::from_mins(2);
+/// For how long a claimed notice is left to the worker that claimed it, by the database's clock.
+pub const LEASE: Duration = Duration::from_secs(2 * 60);
 
 /// A second request for the same mail within this time is taken for a second click.
 const ONE_CLICK: SignedDuration = SignedDuration::from_mins(1);

@@ -13,6 +13,7 @@ use crate::{
     StoreError, Tx,
     audit::{Deed, Subject},
     convert::{At, from_instant, to_instant},
+    outbox::recall,
     reminder,
 };
 
@@ -238,8 +239,9 @@ pub async fn rename(tx: &Tx, id: PatientId, name: &PersonName) -> Result<(), Sto
 
 /// Corrects a record's name, address, language, region and zone to what `wanted` has; its other fields are left out of account.
 ///
-/// With another address, what waits to be sent goes there, and the links of reminders that went to the old one open nothing any more. That the patient wants no reminders is about the clinic and holds for the new
-/// address too; that mail to the old one came back is not. Without an address nothing can be sent, and what waits says so.
+/// With another address, what is not on its way yet goes there, what a worker has claimed included, and the links of reminders that went to
+/// the old one open nothing any more. That the patient wants no reminders is about the clinic and holds for the new address too; that
+/// mail to the old one came back is not. Without an address nothing can be sent, and what waits says so.
 ///
 /// # Errors
 /// [`StoreError::NotFound`] outside the scope; [`StoreError::Conflict`] when somebody of the clinic has the address.
@@ -251,6 +253,9 @@ pub async fn correct(tx: &Tx, before: &Patient, wanted: &Patient, now: Timestamp
         // Sessions are locked before records. A session that is opened between the two has the old address and is invalid after this.
         tx.run("select end_mailed_sessions_of($1)", [id.into()]).await?;
     }
+    if before.zone != wanted.zone {
+        reminder::hold(tx, before.id).await?;
+    }
     #[derive(FromQueryResult)]
     struct Held {
         email: Option<String>,
@@ -261,6 +266,9 @@ pub async fn correct(tx: &Tx, before: &Patient, wanted: &Patient, now: Timestamp
         .await?
         .ok_or(StoreError::NotFound)?;
     let (old, new) = (held.email, address(&wanted.email));
+    if old != new {
+        recall(tx, before.id).await?;
+    }
     let found = tx
         .run(
             "update patient set name = $3, email = $4, language = $5, region = $6 where clinic_id = $1 and id = $2",
@@ -326,6 +334,7 @@ pub async fn correct(tx: &Tx, before: &Patient, wanted: &Patient, now: Timestamp
 /// [`StoreError::NotFound`] outside the scope; the store's own.
 pub async fn set_zone(tx: &Tx, id: PatientId, zone: &Zone, now: Timestamp) -> Result<(), StoreError> {
     tx.note(Deed::Wrote, Subject::Record, Some(id));
+    reminder::hold(tx, id).await?;
     let found = tx
         .run(
             "update patient set zone = $3 where clinic_id = $1 and id = $2",

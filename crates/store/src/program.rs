@@ -15,6 +15,7 @@ use crate::{
     StoreError, Tx,
     audit::{Deed, Subject},
     convert::{At, from_date, from_instant, to_date, to_instant},
+    outbox::recall,
 };
 
 /// All programs of some patients, each patient's by start. Four statements, whatever the number of patients.
@@ -119,12 +120,19 @@ pub async fn made(tx: &Tx, id: ProgramId) -> Result<Vec<Made>, StoreError> {
         .collect()
 }
 
-/// As [`find`], holding the program's row until the transaction ends, so that two people cannot change it at once.
+/// As [`find`], holding the program's row until the transaction ends, so that two people cannot change it at once. The patient's row is
+/// held before it: what changes a program takes back mail ([`crate::outbox`]) and may change the patient's other programs too.
 ///
 /// # Errors
 /// As [`find`].
 pub async fn find_for_update(tx: &Tx, id: ProgramId) -> Result<Program, StoreError> {
-    tx.run("select 1 from program where clinic_id = $1 and id = $2 for update", [tx.clinic().0.into(), id.0.into()]).await?;
+    let key = || [tx.clinic().0.into(), id.0.into()];
+    tx.run(
+        "select from patient where clinic_id = $1 and id = (select patient_id from program where clinic_id = $1 and id = $2) for update",
+        key(),
+    )
+    .await?;
+    tx.run("select 1 from program where clinic_id = $1 and id = $2 for update", key()).await?;
     find(tx, id).await
 }
 
@@ -155,7 +163,7 @@ pub async fn insert(tx: &Tx, program: &Program, now: Timestamp) -> Result<(), St
     )
     .await?;
     for version in versions {
-        add_version(tx, program, version, now).await?;
+        insert_version(tx, program, version, now).await?;
     }
     for pause in pauses {
         insert_pause(tx, program, pause, now).await?;
@@ -163,12 +171,17 @@ pub async fn insert(tx: &Tx, program: &Program, now: Timestamp) -> Result<(), St
     Ok(())
 }
 
-/// Saves a version that revising made.
+/// Saves a version that revising made. A reminder that a worker has claimed is taken back: today may be free now.
 ///
 /// # Errors
 /// [`StoreError::Conflict`] when somebody else made a version of that number meanwhile.
 pub async fn add_version(tx: &Tx, program: &Program, version: &Version, now: Timestamp) -> Result<(), StoreError> {
+    recall(tx, program.patient).await?;
     tx.note(Deed::Wrote, Subject::Program, Some(program.patient));
+    insert_version(tx, program, version, now).await
+}
+
+async fn insert_version(tx: &Tx, program: &Program, version: &Version, now: Timestamp) -> Result<(), StoreError> {
     let Version { number, from, weekdays, times_a_day, prescriptions } = version;
     let version_id = Uuid::now_v7();
     tx.run(
@@ -215,11 +228,13 @@ pub async fn add_version(tx: &Tx, program: &Program, version: &Version, now: Tim
     Ok(())
 }
 
-/// Saves the program's pauses and its end as they stand now: a new pause is added, an ended one gets its last day.
+/// Saves the program's pauses and its end as they stand now: a new pause is added, an ended one gets its last day. A reminder that a worker
+/// has claimed is taken back: nothing may be due any more.
 ///
 /// # Errors
 /// The store's own.
 pub async fn save_state(tx: &Tx, program: &Program, now: Timestamp) -> Result<(), StoreError> {
+    recall(tx, program.patient).await?;
     tx.note(Deed::Wrote, Subject::Program, Some(program.patient));
     tx.run(
         "update program set finished_on = $3, ends_on = $4 where clinic_id = $1 and id = $2",

@@ -23,6 +23,7 @@ use crate::{
     StoreError, Tx,
     audit::{Deed, Subject},
     convert::{from_date, from_instant, from_time, to_date, to_time},
+    outbox::recall,
 };
 pub(crate) use planning::requiet;
 use planning::{Dues, carry, of_patient, queue};
@@ -93,11 +94,17 @@ pub async fn rules_for(tx: &Tx, patient: PatientId) -> Result<Reminders, StoreEr
     Ok(Reminders { rule: rule_of(patient, &rows, zone, quiet)?, unsubscribed })
 }
 
+/// Holds a patient's rules until the transaction ends. Whatever needs them and the patient's row takes the rules first, as planning does.
+pub(crate) async fn hold(tx: &Tx, patient: PatientId) -> Result<(), StoreError> {
+    of_patient(tx, patient).await.map(|_| ())
+}
+
 /// Replaces a patient's rule by what [`ReminderRule::new`] accepted, and works out each time's next instant. No times, or no weekdays,
 /// end the reminders.
 ///
 /// What fell due before this and was not yet queued is queued first, so that no edit makes a reminder disappear. A due that was still
-/// ahead and now lies behind (the patient's zone moved east) is caught up with while it is fresh enough to be sent.
+/// ahead and now lies behind (the patient's zone moved east) is caught up with while it is fresh enough to be sent. What a worker has
+/// claimed is taken back and judged by the new rule.
 ///
 /// # Errors
 /// The store's own.
@@ -106,6 +113,7 @@ pub async fn save_rules(tx: &Tx, patient: PatientId, rule: &ReminderRule, now: T
     let ReminderRule { times, weekdays, zone, quiet, paused_until } = rule;
     let times = if weekdays.is_empty() { &[][..] } else { times };
     let before = of_patient(tx, patient).await?;
+    recall(tx, patient).await?;
     let mut owed = Vec::new();
     let mut dues = Dues::default();
     for time in times {
@@ -170,7 +178,8 @@ pub async fn replan(tx: &Tx, patient: PatientId, now: Timestamp) -> Result<(), S
     save_rules(tx, patient, &rule, now).await
 }
 
-/// Sends a patient's address no more reminders from this clinic; other mail still comes. Asking twice changes nothing.
+/// Sends a patient's address no more reminders from this clinic; other mail still comes. Asking twice changes nothing. A reminder that a
+/// worker has claimed does not leave any more; one that is on its way may ([`crate::outbox::on_their_way`]).
 ///
 /// # Errors
 /// [`StoreError::NotFound`] for a patient that is not within the scope; the store's own.
@@ -199,6 +208,7 @@ pub async fn unsubscribe_earlier(tx: &Tx, patient: PatientId, address: &Email, n
 
 async fn stop(tx: &Tx, patient: PatientId, address: &Email, reason: &str, now: Timestamp) -> Result<(), StoreError> {
     tx.note(Deed::Wrote, Subject::Reminders, Some(patient));
+    recall(tx, patient).await?;
     tx.run(
         "insert into suppression (clinic_id, email, scope, reason, created_at) values ($1, $2, 'reminders', $3, $4)
          on conflict do nothing",

@@ -17,6 +17,7 @@ use crate::{
     StoreError, Tx,
     audit::{Deed, Subject},
     convert::{At, from_date, from_instant, to_date, to_instant},
+    outbox::recall,
     patient, program,
 };
 
@@ -29,13 +30,15 @@ pub enum Saved {
     Known,
 }
 
-/// Saves a log that [`SessionLog::check`] has accepted, with its entries, in one statement. With stop signs in it, the patient's programs
-/// are stopped in the same transaction, from the day the log was received.
+/// Saves a log that [`SessionLog::check`] has accepted, with its entries, in one statement. A reminder that a worker has claimed is taken
+/// back before: the session may be what it asks for. With stop signs in it, the patient's programs are stopped in the same transaction,
+/// from the day the log was received.
 ///
 /// # Errors
 /// [`StoreError::Refused`] when no version of the program is in effect on the log's date.
 pub async fn insert(tx: &Tx, program: &Program, log: &SessionLog) -> Result<Saved, StoreError> {
     let version = version(program, log)?;
+    recall(tx, program.patient).await?;
     let mut values = log_values(tx, program, version, log);
     values.extend(entry_values(version, &log.entries));
     #[derive(FromQueryResult)]
@@ -99,6 +102,7 @@ pub async fn heed_stop_signs(
 pub async fn correct(tx: &Tx, program: &Program, log: &SessionLog, now: Timestamp) -> Result<(), StoreError> {
     tx.note(Deed::Wrote, Subject::Log, Some(program.patient));
     let version = version(program, log)?;
+    recall(tx, program.patient).await?;
     #[derive(FromQueryResult)]
     struct Earlier {
         red_flags: Vec<String>,

@@ -258,7 +258,7 @@ pub async fn enable(tx: &Tx, member: MembershipId) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Takes back an invitation that nobody accepted: its links end, and a mail that still waits is not sent. Twice is once.
+/// Takes back an invitation that nobody accepted: its links end, and a mail that is not on its way yet is not sent. Twice is once.
 ///
 /// # Errors
 /// [`StoreError::NotFound`] when there is no such invitation, or whoever asks is no owner any more.
@@ -269,8 +269,8 @@ pub async fn withdraw(tx: &Tx, member: MembershipId, now: Timestamp) -> Result<(
     }
     close(tx, member, now).await?;
     tx.run(
-        "update notice set state = 'dead', reply = 'the invitation was withdrawn', settled_at = $3
-         where clinic_id = $1 and membership_id = $2 and state = 'pending'",
+        "update notice set state = 'dead', reply = 'the invitation was withdrawn', settled_at = $3, token = null, lease_until = null
+         where clinic_id = $1 and membership_id = $2 and state in ('pending', 'claimed')",
         [tx.clinic().0.into(), member.0.into(), from_instant(now).into()],
     )
     .await?;

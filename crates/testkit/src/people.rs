@@ -23,7 +23,9 @@ use domain::{
 };
 use jiff::{Timestamp, civil::Date};
 use store::{
-    Actor, Scope, Store, StoreError, Tx, account, clinic as clinics, exercise, patient, program, reminder, session_log, template,
+    Actor, Scope, Store, StoreError, Tx, account, clinic as clinics, exercise,
+    outbox::{self, Claim, Intent, Owed, SendPermit},
+    patient, program, reminder, session_log, template,
 };
 
 use crate::Db;
@@ -210,6 +212,17 @@ impl Clinic {
         let (id, program) = (log.id, program.clone());
         self.tenant(move |tx| async move { session_log::insert(&tx, &program, &log).await }).await;
         id
+    }
+
+    /// A claimed notice and the permit to send its mail, as the worker comes by them.
+    pub async fn permit(&self, who: &Somebody) -> (Claim, SendPermit) {
+        let (clinic, id, email, now) = (self.id, who.id, who.email.clone(), self.now);
+        self.tenant(move |tx| async move { outbox::enqueue(&tx, clinic, Owed::PatientInvitation(id), &email, now).await }).await;
+        let claimed = done(self.store.queue(move |tx| async move { outbox::claim(&tx, 1, &[], now).await }).await);
+        let [notice] = claimed.as_slice() else { panic!("no notice could be claimed") };
+        let granted = done(outbox::intend(&self.store, vec![Intent::of(notice, "<permit@clinic.test>")]).await);
+        let permit = granted.into_iter().flatten().next().unwrap_or_else(|| panic!("no permit was granted"));
+        (notice.claim(), permit)
     }
 
     /// The patient wants to be reminded every day at these times ("08:00"), counted from `now`.

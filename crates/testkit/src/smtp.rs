@@ -24,7 +24,7 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use tokio::{net::TcpListener, sync::Notify, task::JoinHandle};
 
-pub use answer::{Answer, Phase};
+pub use answer::{Answer, Gate, Phase};
 use answer::{Greylist, Order, Whom};
 pub use mail::Mail;
 use temper::Mood;
@@ -227,6 +227,20 @@ impl Server {
     /// From now on, give this answer at this phase when a recipient of this domain is concerned ([`Phase::Rcpt`] and later).
     pub fn answer_for_domain(&self, domain: &str, phase: Phase, answer: Answer) {
         self.order(phase, Whom::Domain(domain.to_lowercase()), None, answer);
+    }
+
+    /// From now on every conversation waits here until the gate is opened.
+    pub fn hold(&self, phase: Phase) -> Gate {
+        let gate = Gate::default();
+        self.answer(phase, Answer::Held(gate.clone()));
+        gate
+    }
+
+    /// As [`Server::hold`], when this recipient is concerned.
+    pub fn hold_for(&self, recipient: &str, phase: Phase) -> Gate {
+        let gate = Gate::default();
+        self.answer_for(recipient, phase, Answer::Held(gate.clone()));
+        gate
     }
 
     /// Ask every recipient to come again (450 4.7.1) the first `times` times.

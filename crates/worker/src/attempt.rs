@@ -1,8 +1,8 @@
 //! One attempt at one notice: look again whether it is still wanted, write the mail, hand it over, and say how that ended.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    sync::{Arc, OnceLock},
+    time::{Duration, Instant},
 };
 
 use domain::reminder::{Decision, Due, NoticeSkip, decide};
@@ -21,20 +21,21 @@ use crate::{
 
 /// An account notice that could not be sent for so long is given up.
 const GIVE_UP: SignedDuration = SignedDuration::from_hours(72);
-/// What is known about a notice must not be older than this when its mail goes out.
-const FRESH: SignedDuration = SignedDuration::from_secs(5);
-/// A claim with less time left is given back: another worker may be about to take it over.
-const MARGIN: SignedDuration = SignedDuration::from_secs(20);
+/// What is known about a notice must not be older than this when its mail is written. Whether the mail is still wanted does not hang on
+/// this (the claim does not outlive a change), but what it says does.
+const FRESH: Duration = Duration::from_secs(5);
+/// A claim with less time left is given back: it may run out before its mail has left.
+const MARGIN: Duration = Duration::from_secs(20);
 
 /// A claimed notice with what is known about it.
 #[derive(Debug, Clone)]
 pub(crate) struct Ready {
     pub(crate) notice: Claimed,
     pub(crate) facts: Arc<Facts>,
-    /// When that was read.
-    pub(crate) read_at: Timestamp,
-    /// When the claim was made.
-    pub(crate) claimed_at: Timestamp,
+    /// Since when that is known.
+    pub(crate) read_at: Instant,
+    /// The claim was made no earlier than this. How long it lives does not go by a clock that can be set.
+    pub(crate) claimed_at: Instant,
 }
 
 /// What is to be done with a notice: look further, or write down an end without sending.
@@ -42,11 +43,11 @@ pub(crate) type Prepared = Result<Ready, (Claimed, Settlement)>;
 
 /// Reads what is to be known about claimed notices, and decides which are still wanted. A row that cannot be read takes down its own
 /// notice only.
-pub(crate) async fn prepare(engine: &Engine, notices: Vec<Claimed>, claimed_at: Timestamp, clock: &Clock) -> Vec<Prepared> {
-    let now = clock.now();
+pub(crate) async fn prepare(engine: &Engine, notices: Vec<Claimed>, claimed_at: Instant, clock: &Clock) -> Vec<Prepared> {
+    let (now, read_at) = (clock.now(), Instant::now());
     let ready = |notice: Claimed, facts: &Arc<Facts>| match unwanted(&notice, facts, now) {
         Some(settlement) => Err((notice, settlement)),
-        None => Ok(Ready { notice, facts: facts.clone(), read_at: now, claimed_at }),
+        None => Ok(Ready { notice, facts: facts.clone(), read_at, claimed_at }),
     };
     match read(engine, notices.clone()).await {
         Ok(facts) => notices.into_iter().map(|notice| ready(notice, &facts)).collect(),
@@ -80,13 +81,25 @@ fn later(error: &StoreError, now: Timestamp) -> Settlement {
     Settlement::Returned { at: now + SignedDuration::from_mins(1) }
 }
 
-/// Why a notice is not sent now, if it is not.
+/// Why a notice is not sent now, if it is not. Asked when the notice was claimed and again just before its intent: what is known about it
+/// has not changed while the claim holds, but time has passed.
 fn unwanted(notice: &Claimed, facts: &Facts, now: Timestamp) -> Option<Settlement> {
     let dead = |why: &str| Some(Settlement::Dead { phase: "compose", reply: why.to_owned(), suppress: false });
     let skip = |why| Some(Settlement::Skipped(why));
-    // Whatever kind it is. Closing a record also takes its claimed notices back, so one that is past this point is not sent either.
-    if facts.patient(notice).is_some_and(|patient| patient.closed) {
-        return skip(NoticeSkip::Closed);
+    // Whatever kind it is.
+    if let Some(patient) = facts.patient(notice) {
+        if patient.closed {
+            return skip(NoticeSkip::Closed);
+        }
+        // A notice about a patient goes to the patient; one to their account is not about the record.
+        if notice.patient.is_some() {
+            match patient.email.as_deref() {
+                None => return dead("the patient has no email address any more"),
+                // It changed while the claim was being made: the next claim has the new one.
+                Some(email) if email != notice.recipient.as_str() => return Some(Settlement::Returned { at: now }),
+                Some(_) => {}
+            }
+        }
     }
     if notice.kind != Kind::SessionReminder {
         if let Some(reason) = facts.refused(notice) {
@@ -124,11 +137,11 @@ pub(crate) async fn attempt(engine: &Arc<Engine>, ready: Ready, clock: &Clock) -
     if let Some(pause) = engine.pause.until(now) {
         return (notice, Settlement::Returned { at: pause.until });
     }
-    if now > claimed_at + LEASE - MARGIN || now < claimed_at {
+    if claimed_at.elapsed() + MARGIN > LEASE {
         return (notice, Settlement::Returned { at: now });
     }
-    if now > read_at + FRESH {
-        // It waited for a slow domain, and things may have changed.
+    if read_at.elapsed() > FRESH {
+        // It waited for a slow domain.
         return match prepare(engine, vec![notice.clone()], claimed_at, clock).await.pop() {
             Some(Ok(Ready { notice, facts, .. })) => {
                 let settlement = send(engine, &notice, &facts, clock).await;
@@ -140,6 +153,16 @@ pub(crate) async fn attempt(engine: &Arc<Engine>, ready: Ready, clock: &Clock) -
     }
     let settlement = send(engine, &notice, &facts, clock).await;
     (notice, settlement)
+}
+
+/// How an intent came out.
+enum Intended {
+    /// The mail may go; it counts as being on its way.
+    Granted,
+    /// The time in which it is wanted has passed.
+    Ended(Settlement),
+    /// The claim does not hold any more, or the database could not be asked.
+    Refused,
 }
 
 /// Writes the mail, hands it over, and says how that ended.
@@ -156,20 +179,27 @@ async fn send(engine: &Arc<Engine>, notice: &Claimed, facts: &Facts, clock: &Clo
         Err(error) => return Settlement::Dead { phase: "compose", reply: error.to_string(), suppress: false },
     };
     // Without a committed intent the mail certainly did not go out.
-    let intended = AtomicBool::new(false);
+    let intended = OnceLock::new();
     let intent = async {
-        let kept = engine.ledger.intend(Intent::of(notice, &mail.message_id), clock).await;
-        intended.store(kept, Ordering::Relaxed);
-        kept
+        let permit = match unwanted(notice, facts, clock.now()) {
+            Some(ended) => {
+                let _ = intended.set(Intended::Ended(ended));
+                return None;
+            }
+            None => engine.ledger.intend(Intent::of(notice, &mail.message_id)).await,
+        };
+        let _ = intended.set(if permit.is_some() { Intended::Granted } else { Intended::Refused });
+        permit
     };
-    let handed_over = engine.mailer.deliver(notice.id.0, &mail.envelope, &mail.content, clock.now(), intent);
+    let handed_over = engine.mailer.deliver(notice.claim(), &mail.envelope, &mail.content, clock.now(), intent);
     let outcome = tokio::select! {
         outcome = handed_over => outcome,
         () = engine.out_of_time() => {
-            return if intended.load(Ordering::Relaxed) {
-                unanswered(notice, "the worker was stopped before the mail server's reply".to_owned(), clock)
-            } else {
-                Settlement::Returned { at: clock.now() }
+            return match intended.get() {
+                Some(Intended::Granted) => {
+                    unanswered(notice, "the worker was stopped before the mail server's reply".to_owned(), clock)
+                }
+                Some(Intended::Ended(_) | Intended::Refused) | None => Settlement::Returned { at: clock.now() },
             };
         }
     };
@@ -180,8 +210,11 @@ async fn send(engine: &Arc<Engine>, notice: &Claimed, facts: &Facts, clock: &Clo
             }
             Settlement::Sent { reply }
         }
-        // Either the notice is another worker's by now, and this changes nothing; or the intent could not be recorded.
-        Outcome::Withheld => Settlement::Returned { at: clock.now() + SignedDuration::from_secs(30) },
+        Outcome::Withheld => match intended.into_inner() {
+            Some(Intended::Ended(settlement)) => settlement,
+            // Either the claim was taken back or over, and this changes nothing; or the intent could not be recorded in time.
+            _ => Settlement::Returned { at: clock.now() + SignedDuration::from_secs(30) },
+        },
         Outcome::Postponed { phase, reply } => retry(notice, phase, reply, clock),
         Outcome::Rejected { phase, reply, address } => Settlement::Dead { phase: phase.as_str(), reply, suppress: address },
         Outcome::Refused { phase, reply } => {

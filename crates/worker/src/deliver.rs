@@ -171,12 +171,13 @@ impl Delivery {
         }
         let (engine, clock, want, busy) = (self.engine.clone(), self.clock.clone(), self.want, self.lanes.busy(now));
         self.filling.spawn(async move {
-            let at = clock.now();
+            // Before the claim is made, so that it lives no shorter than is counted from here.
+            let (at, claimed_at) = (clock.now(), Instant::now());
             let claimed = engine.store.queue(move |tx| async move { outbox::claim(&tx, want, &busy, at).await }).await?;
             if claimed.is_empty() {
                 return Ok(Vec::new());
             }
-            Ok(prepare(&engine, claimed, at, &clock).await)
+            Ok(prepare(&engine, claimed, claimed_at, &clock).await)
         });
     }
 

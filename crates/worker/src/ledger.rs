@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use store::{
     Store, StoreError,
-    outbox::{self, Claimed, Intent, Settlement},
+    outbox::{self, Claimed, Intent, SendPermit, Settlement},
 };
 
 use crate::{clock::Clock, group::Group};
@@ -22,7 +22,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(3);
 /// Writes intents and settlements in groups.
 pub(crate) struct Ledger {
     store: Store,
-    intents: Group<Intent, bool>,
+    intents: Group<Intent, Option<SendPermit>>,
     settlements: Group<Arc<(Claimed, Settlement)>, Recorded>,
 }
 
@@ -45,23 +45,20 @@ impl Ledger {
         Self { store, intents: Group::new(1, INTENTS.0, INTENTS.1), settlements: Group::new(1, SETTLEMENTS.0, SETTLEMENTS.1) }
     }
 
-    /// Commits the intent to send a mail; only when this says `true` may its dot be sent.
-    pub(crate) async fn intend(&self, intent: Intent, clock: &Clock) -> bool {
+    /// Commits the intent to send a mail, and gives the permit to do so if the claim still holds.
+    pub(crate) async fn intend(&self, intent: Intent) -> Option<SendPermit> {
         let write = async |intents: Vec<Intent>| {
-            let (asked, now) = (intents.clone(), clock.now());
-            match self.store.queue(move |tx| async move { outbox::intend(&tx, &asked, now).await }).await {
-                Ok(kept) => intents.iter().map(|intent| kept.contains(&intent.notice)).collect(),
-                Err(error) if error.is_away() => {
+            let count = intents.len();
+            outbox::intend(&self.store, intents).await.unwrap_or_else(|error| {
+                if error.is_away() {
                     tracing::warn!(%error, "intents to send could not be recorded, so nothing is sent");
-                    vec![false; intents.len()]
-                }
-                Err(error) => {
+                } else {
                     tracing::error!(%error, "intents to send could not be recorded, so nothing is sent");
-                    vec![false; intents.len()]
                 }
-            }
+                std::iter::repeat_with(|| None).take(count).collect()
+            })
         };
-        self.intents.commit(intent, write).await.unwrap_or(false)
+        self.intents.commit(intent, write).await.flatten()
     }
 
     /// Records how an attempt ended, however long the database is away (within reason). Says whether the notice was still ours.
@@ -120,6 +117,6 @@ impl Ledger {
         let asked = settled.clone();
         let ours = self.store.queue(move |tx| async move { outbox::settle(&tx, &asked, now).await }).await?;
         let recorded = |ours: bool| if ours { Recorded::Yes } else { Recorded::NotOurs };
-        Ok(settled.iter().map(|(notice, _)| recorded(ours.contains(&notice.id))).collect())
+        Ok(settled.iter().map(|(notice, _)| recorded(ours.contains(&notice.claim()))).collect())
     }
 }

@@ -1,7 +1,8 @@
 //! Handing a mail over: to a mail server, or into a folder.
 //!
 //! A [`Mailer`] keeps the conversations of a tick open, so that the second mail needs no new connection, and reports what became of
-//! each attempt as an [`Outcome`]. It knows nothing of notices; what to do about an outcome is decided in `deliver`.
+//! each attempt as an [`Outcome`]. Of notices it knows the claim and the permit alone; what to do about an outcome is decided in
+//! `deliver`.
 
 mod connection;
 mod folder;
@@ -16,8 +17,8 @@ use std::{
 
 use jiff::Timestamp;
 use lettre::address::Envelope;
+use store::outbox::{Claim, SendPermit};
 use tokio::task::JoinSet;
-use uuid::Uuid;
 
 use connection::Connection;
 pub use connection::Patience;
@@ -66,22 +67,22 @@ impl Mailer {
         }
     }
 
-    /// Hands over one mail. `id` and `now` name the file when the target is a folder. `intent` is run at the last moment at which the
-    /// mail can still be kept back (after the server's 354); only when it says `true` does the content go out.
+    /// Hands over the mail of one claim. The notice and `now` name the file when the target is a folder. `intent` is run at the last
+    /// moment at which the mail can still be kept back (after the server's 354); the content goes out only with the permit it gives, and
+    /// only when that is for this very claim and no older than it may be.
     pub async fn deliver(
         &self,
-        id: Uuid,
+        claim: Claim,
         envelope: &Envelope,
         content: &[u8],
         now: Timestamp,
-        intent: impl Future<Output = bool> + Send,
+        intent: impl Future<Output = Option<SendPermit>> + Send,
     ) -> Outcome {
+        let intent = async { intent.await.filter(|permit| permit.allows(claim)) };
         match &self.target {
             Target::Folder(folder) => {
-                if !intent.await {
-                    return Outcome::Withheld;
-                }
-                match folder::write(folder, id, now, content).await {
+                let Some(permit) = intent.await else { return Outcome::Withheld };
+                match folder::write(folder, permit, now, content).await {
                     Ok(name) => Outcome::Accepted { reply: format!("written to {name}") },
                     Err(error) => Outcome::Refused {
                         phase: Phase::Dot,
@@ -98,7 +99,7 @@ impl Mailer {
         server: &MailServer,
         envelope: &Envelope,
         content: &[u8],
-        intent: impl Future<Output = bool>,
+        intent: impl Future<Output = Option<SendPermit>>,
     ) -> Outcome {
         // A conversation from before may have been ended by the server meanwhile. As long as nothing was sent, a fresh one may try.
         let mut announced = None;

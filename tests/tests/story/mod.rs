@@ -6,7 +6,10 @@ use std::sync::Arc;
 use domain::person::Email;
 use jiff::{SignedDuration, Timestamp, civil::date};
 use render::{Templates, links::Links};
-use store::outbox::{self, Owed};
+use store::{
+    Store,
+    outbox::{self, Owed},
+};
 use testkit::{
     Db,
     clock::at,
@@ -43,8 +46,13 @@ pub fn links() -> Links {
 }
 
 pub fn engine(db: &Db, url: &str) -> Arc<Engine> {
+    engine_on(db.store.clone(), url)
+}
+
+/// A worker that reaches its database by a way of its own.
+pub fn engine_on(store: Store, url: &str) -> Arc<Engine> {
     let composer = Composer::new(Templates::load().unwrap(), links(), "reminders@clinic.test").unwrap();
-    Arc::new(Engine::new(db.store.clone(), Mailer::new(Target::parse(url).unwrap()), composer))
+    Arc::new(Engine::new(store, Mailer::new(Target::parse(url).unwrap()), composer))
 }
 
 impl Story {
@@ -72,6 +80,11 @@ impl Story {
     pub async fn owe(&self, owed: Owed, to: &Email, now: Timestamp) -> bool {
         let (clinic, to) = (self.clinic.id, to.clone());
         self.clinic.tenant(move |tx| async move { outbox::enqueue(&tx, clinic, owed, &to, now).await }).await
+    }
+
+    /// The leases of what is claimed or sending end, by the database's clock.
+    pub async fn end_leases(&self) {
+        self.db.execute("update notice set lease_until = now() - interval '1 second' where lease_until is not null").await;
     }
 
     /// Every notice as `kind state reason`, in the order they were due.

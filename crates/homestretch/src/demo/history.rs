@@ -48,7 +48,7 @@ pub async fn live(store: &Store, now: Timestamp) -> Result<()> {
             })
             .await?;
         let may = !silent && at > start + SignedDuration::from_hours(24) && now.duration_since(at) > SignedDuration::from_hours(20);
-        silent |= store.worker(move |tx| async move { record(&tx, settled, may, at).await }).await?;
+        silent |= record(store, settled, may, at).await?;
     }
     Ok(())
 }
@@ -110,7 +110,7 @@ fn queued_as(notice: NoticeId, who: PatientId) -> String {
 }
 
 /// Records it all. Where the mail server may go silent it does so on the first mail; whether it did.
-async fn record(tx: &Tx, mut settled: Vec<(Claimed, Settlement)>, may: bool, at: Timestamp) -> Result<bool, StoreError> {
+async fn record(store: &Store, mut settled: Vec<(Claimed, Settlement)>, may: bool, at: Timestamp) -> Result<bool, StoreError> {
     let sent = |settlement: &Settlement| matches!(settlement, Settlement::Sent { .. });
     let mut silent = false;
     if may && let Some((_, settlement)) = settled.iter_mut().find(|(_, settlement)| sent(settlement)) {
@@ -123,7 +123,7 @@ async fn record(tx: &Tx, mut settled: Vec<(Claimed, Settlement)>, may: bool, at:
         .filter(|(_, settlement)| handed_over(settlement))
         .map(|(notice, _)| Intent::of(notice, format!("<{}@homestretch.example>", notice.id)))
         .collect();
-    outbox::intend(tx, &intents, at).await?;
-    outbox::settle(tx, &settled, at + SignedDuration::from_secs(1)).await?;
+    outbox::intend(store, intents).await?;
+    store.worker(move |tx| async move { outbox::settle(&tx, &settled, at + SignedDuration::from_secs(1)).await }).await?;
     Ok(silent)
 }

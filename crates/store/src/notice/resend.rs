@@ -63,6 +63,12 @@ pub async fn resend(
     now: Timestamp,
 ) -> Result<Resend, StoreError> {
     let by = tx.staff().ok_or_else(|| StoreError::Refused("Only the clinic's staff can send mail again.".to_owned()))?;
+    // The address that is about to be read holds: whoever changes it waits for this, or this for them.
+    tx.run(
+        "select from patient where clinic_id = $1 and id = (select patient_id from notice where clinic_id = $1 and id = $2) for key share",
+        [tx.clinic().0.into(), id.0.into()],
+    )
+    .await?;
     // The second of two waits here until the first has committed, and then reads what the first wrote.
     tx.run("select 1 from notice where clinic_id = $1 and id = $2 for update", [tx.clinic().0.into(), id.0.into()]).await?;
     let notice = find(tx, id).await?;

@@ -17,6 +17,32 @@ use crate::{
     convert::{At, from_instant, to_date, to_instant, to_time},
 };
 
+/// One claim of one notice. A notice may be claimed again when a lease ended; only the token tells those claims apart, so what is asked
+/// and answered about a claim always names all three.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Claim {
+    /// The clinic that owes the notice.
+    pub clinic: ClinicId,
+    /// The notice.
+    pub notice: NoticeId,
+    /// Made anew by each claim.
+    pub token: Uuid,
+}
+
+/// A claim as the statements that compare it return it.
+#[derive(FromQueryResult)]
+pub(super) struct ClaimRow {
+    clinic_id: Uuid,
+    id: Uuid,
+    token: Uuid,
+}
+
+impl From<ClaimRow> for Claim {
+    fn from(ClaimRow { clinic_id, id, token }: ClaimRow) -> Self {
+        Self { clinic: ClinicId(clinic_id), notice: NoticeId(id), token }
+    }
+}
+
 /// A notice that a worker holds until its lease ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claimed {
@@ -70,6 +96,11 @@ struct Row {
 }
 
 impl Claimed {
+    /// The claim by which it is held.
+    pub fn claim(&self) -> Claim {
+        Claim { clinic: self.clinic, notice: self.id, token: self.token }
+    }
+
     /// The mail domain it goes to, lower-case.
     pub fn domain(&self) -> &str {
         self.recipient.as_str().rsplit('@').next().unwrap_or_default()
@@ -121,23 +152,27 @@ impl TryFrom<Row> for Claimed {
     }
 }
 
-/// Claims up to `limit` notices whose time has come, oldest first, leaving alone what other workers are claiming and what would go to
-/// one of the `busy` mail domains. After a restore reminders are left alone too, until the operator releases them. The claim holds when
-/// the transaction is committed.
+/// Claims up to `limit` notices whose time has come by `now`, oldest first, leaving alone what other workers are claiming and what would
+/// go to one of the `busy` mail domains. After a restore reminders are left alone too, until the operator releases them. The claim holds
+/// when the transaction is committed, for [`LEASE`] by the database's clock.
+///
+/// A patient's mail goes to the address that the record has now, whichever it had when the notice was queued.
 ///
 /// # Errors
 /// The store's own. A row that cannot be read is set aside as dead, so that it stops nobody else's mail.
 pub async fn claim(tx: &Tx, limit: u32, busy: &[String], now: Timestamp) -> Result<Vec<Claimed>, StoreError> {
     let rows: Vec<Row> = tx
         .all(
-            "update notice n set state = 'claimed', token = gen_random_uuid(), lease_until = $2, attempts = attempts + 1
+            "update notice n set state = 'claimed', token = gen_random_uuid(), attempts = attempts + 1,
+               lease_until = clock_timestamp() + make_interval(secs => $2),
+               recipient = coalesce((select p.email from patient p where p.clinic_id = n.clinic_id and p.id = n.patient_id), n.recipient)
              from (select clinic_id, id from notice where state = 'pending' and next_at <= $1 and domain <> all ($4)
                      and (kind <> 'session_reminder' or not exists (select from mail_sender where held_since is not null))
                    order by next_at, id limit $3 for update skip locked) as due
              where n.clinic_id = due.clinic_id and n.id = due.id
              returning n.clinic_id, n.id, n.token, n.kind, n.patient_id, n.membership_id, n.account_id, n.program_id, n.recipient,
                n.civil_date, n.civil_time, n.due_at, n.created_at, n.resent_at, n.attempts",
-            [from_instant(now).into(), from_instant(now + LEASE).into(), i64::from(limit).into(), busy.to_vec().into()],
+            [from_instant(now).into(), LEASE.as_secs_f64().into(), i64::from(limit).into(), busy.to_vec().into()],
         )
         .await?;
     let mut claimed = Vec::with_capacity(rows.len());

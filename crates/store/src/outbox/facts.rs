@@ -41,6 +41,8 @@ pub struct ClinicFacts {
 pub struct PatientFacts {
     /// The name.
     pub name: PersonName,
+    /// The address that mail goes to now, if there is one.
+    pub email: Option<String>,
     /// The language of mail.
     pub language: Language,
     /// Whether the patient has accepted the invitation and can sign in.
@@ -60,17 +62,10 @@ pub struct PatientFacts {
 }
 
 impl PatientFacts {
-    /// How things stand for a reminder of this date. A session in which everything was skipped counts as logged: the patient has
-    /// answered.
+    /// How things stand for a reminder of this date.
     pub fn standing(&self, date: Date, unsubscribed: bool) -> Standing {
-        let mut standing = Standing { slots: 0, logged: 0, unsubscribed };
-        for program in &self.programs {
-            let slots = u32::from(program.slots_on(date));
-            standing.slots += slots;
-            // More sessions of one program than were due say nothing about another program's.
-            standing.logged += self.logged.get(&(program.id, date)).copied().unwrap_or_default().min(slots);
-        }
-        standing
+        let logged = |program| self.logged.get(&(program, date)).copied().unwrap_or_default();
+        Standing::on(date, &self.programs, logged, unsubscribed)
     }
 }
 
@@ -161,6 +156,7 @@ struct PatientRow {
     id: Uuid,
     account_id: Option<Uuid>,
     name: String,
+    email: Option<String>,
     language: String,
     zone: String,
     closed: bool,
@@ -214,7 +210,7 @@ pub async fn read(tx: &Tx, notices: &[Claimed]) -> Result<Facts, StoreError> {
                union
                select p.clinic_id, p.id from patient p
                join unnest($3::uuid[], $4::uuid[]) as w (clinic_id, id) on p.clinic_id = w.clinic_id and p.account_id = w.id)
-             select p.clinic_id, p.id, p.account_id, p.name, p.language, p.zone, p.closed_at is not null as closed,
+             select p.clinic_id, p.id, p.account_id, p.name, p.email, p.language, p.zone, p.closed_at is not null as closed,
                m.name as physiotherapist
              from wanted join patient p on p.clinic_id = wanted.clinic_id and p.id = wanted.id
              left join membership m on m.clinic_id = p.clinic_id and m.id = p.physiotherapist_id",
@@ -226,7 +222,7 @@ pub async fn read(tx: &Tx, notices: &[Claimed]) -> Result<Facts, StoreError> {
     let mut rules = rules_of(tx, &wanted).await?;
     let mut logged = logged_of(tx, notices).await?;
     let mut patients = HashMap::with_capacity(rows.len());
-    for PatientRow { clinic_id, id, account_id, name, language, zone, closed, physiotherapist } in rows {
+    for PatientRow { clinic_id, id, account_id, name, email, language, zone, closed, physiotherapist } in rows {
         let (clinic, patient) = (ClinicId(clinic_id), PatientId(id));
         let language = language.parse().unwrap_or(Language::En);
         if let Some(account) = account_id {
@@ -236,6 +232,7 @@ pub async fn read(tx: &Tx, notices: &[Claimed]) -> Result<Facts, StoreError> {
         let zone = Zone::parse(&zone).map_err(|why| StoreError::corrupt("patient", "zone", id, why))?;
         let facts = PatientFacts {
             name: PersonName::parse(&name).map_err(|why| StoreError::corrupt("patient", "name", id, why))?,
+            email,
             language,
             joined: account_id.is_some(),
             closed,

@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 use sea_orm::FromQueryResult;
 
-use super::reap;
+use super::{reap, recall::recall_all};
 use crate::{
     StoreError, Tx,
     convert::{At, from_instant, to_instant},
@@ -14,13 +14,32 @@ use crate::{
 /// Rules planned at a time while releasing.
 const AT_A_TIME: u32 = 500;
 
-/// Holds reminders back from now on; other mail goes on. Asking again changes nothing. Says since when they are held.
+/// What holding did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Held {
+    /// Since when reminders are held.
+    pub since: Timestamp,
+    /// Reminders that are on their way in this moment and may still arrive.
+    pub on_their_way: u64,
+}
+
+/// Holds reminders back from now on, those that a worker has claimed included; other mail goes on. Asking again changes nothing.
 ///
 /// # Errors
 /// The store's own.
-pub async fn hold(tx: &Tx, now: Timestamp) -> Result<Timestamp, StoreError> {
+pub async fn hold(tx: &Tx, now: Timestamp) -> Result<Held, StoreError> {
+    // Waits for every claim that is being made and keeps others from beginning: none may miss that reminders are held.
+    tx.run("lock table notice in share row exclusive mode", []).await?;
     tx.run("update mail_sender set held_since = $1 where held_since is null", [from_instant(now).into()]).await?;
-    Ok(held(tx).await?.unwrap_or(now))
+    recall_all(tx).await?;
+    #[derive(FromQueryResult)]
+    struct Row {
+        count: i64,
+    }
+    let row: Option<Row> =
+        tx.one("select count(*) as count from notice where state = 'sending' and kind = 'session_reminder'", []).await?;
+    let on_their_way = row.and_then(|row| u64::try_from(row.count).ok()).unwrap_or_default();
+    Ok(Held { since: held(tx).await?.unwrap_or(now), on_their_way })
 }
 
 /// Since when reminders are held back, if they are.

@@ -1,36 +1,23 @@
 //! What a worker writes down about the notices it holds: that one is about to go out, and how each ended.
 
-use std::collections::HashSet;
-
-use domain::{
-    ids::{ClinicId, NoticeId},
-    reminder::NoticeSkip,
+use std::{
+    collections::HashSet,
+    time::{Duration, Instant},
 };
+
+use domain::reminder::NoticeSkip;
 use jiff::Timestamp;
 use sea_orm::FromQueryResult;
 use uuid::Uuid;
 
-use super::{Claimed, LEASE};
-use crate::{StoreError, Tx, convert::from_instant};
-
-#[derive(FromQueryResult)]
-struct Id {
-    id: Uuid,
-}
-
-fn ids(rows: Vec<Id>) -> HashSet<NoticeId> {
-    rows.into_iter().map(|row| NoticeId(row.id)).collect()
-}
+use super::{Claim, Claimed, LEASE, claim::ClaimRow};
+use crate::{Store, StoreError, Tx, convert::from_instant};
 
 /// That the mail of a claimed notice is about to go out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Intent {
-    /// The clinic that owes it.
-    pub clinic: ClinicId,
-    /// The notice.
-    pub notice: NoticeId,
-    /// Proves that it is still this worker's.
-    pub token: Uuid,
+    /// The claim by which the notice is held.
+    pub claim: Claim,
     /// The mail's Message-ID.
     pub message_id: String,
 }
@@ -38,35 +25,75 @@ pub struct Intent {
 impl Intent {
     /// The intent to send a claimed notice's mail.
     pub fn of(notice: &Claimed, message_id: impl Into<String>) -> Self {
-        Self { clinic: notice.clinic, notice: notice.id, token: notice.token, message_id: message_id.into() }
+        Self { claim: notice.claim(), message_id: message_id.into() }
     }
 }
 
-/// Notes that mails are about to go out. Only when this is committed, and only for the notices it returns, may the final dot be sent; the
-/// others are no longer this worker's.
+/// For how long a permit may wait before it is used, from the moment at which it was asked for. A database that answers later has most
+/// likely called the notice unknown by then, and told people so. Together with the longest time that content may take this is less than
+/// [`LEASE`].
+const PERMIT: Duration = Duration::from_secs(30);
+
+/// Permission to send the mail of one claim, once. [`intend`] alone makes it, after the intent of exactly that claim was committed; it
+/// cannot be copied, and the worker's mailer takes it away when it sends content.
+#[derive(Debug)]
+pub struct SendPermit {
+    claim: Claim,
+    asked: Instant,
+}
+
+impl SendPermit {
+    /// The claim whose mail may be sent.
+    pub fn claim(&self) -> Claim {
+        self.claim
+    }
+
+    /// Whether it is for this claim, and not too old.
+    pub fn allows(&self, claim: Claim) -> bool {
+        self.claim == claim && self.asked.elapsed() < PERMIT
+    }
+}
+
+/// Notes that mails are about to go out, in one statement that is committed when this returns: a permit for each intent that was
+/// granted, in the order of the intents. An intent is granted when its claim still holds: the token is the notice's own and the lease has
+/// not ended by the database's clock. Without a permit the mail may not be sent.
+///
+/// That the claim holds says more: whatever was read about the notice after it was claimed is still so. A change that can end the mail,
+/// or send it elsewhere, takes the claim back in its own transaction ([`super::recall`]), so the recipient, the wish and what is due are
+/// asked again by comparing the token.
 ///
 /// # Errors
 /// The store's own; none of the mails may go out then.
-pub async fn intend(tx: &Tx, intents: &[Intent], now: Timestamp) -> Result<HashSet<NoticeId>, StoreError> {
+pub async fn intend(store: &Store, intents: Vec<Intent>) -> Result<Vec<Option<SendPermit>>, StoreError> {
+    let asked = Instant::now();
+    let claims: Vec<Claim> = intents.iter().map(|intent| intent.claim).collect();
+    let mut granted = store.queue(move |tx| async move { sending(&tx, intents).await }).await?;
+    // Taken out of the set: the same claim asked twice is granted once.
+    Ok(claims.into_iter().map(|claim| granted.take(&claim).map(|claim| SendPermit { claim, asked })).collect())
+}
+
+async fn sending(tx: &Tx, mut intents: Vec<Intent>) -> Result<HashSet<Claim>, StoreError> {
+    // As every statement that holds several notices takes them, so that two of them cannot wait for each other.
+    intents.sort_unstable_by_key(|intent| intent.claim);
     let rows = tx
-        .all::<Id>(
-            "update notice n set state = 'sending', message_id = i.message_id, lease_until = $6
+        .all::<ClaimRow>(
+            "update notice n set state = 'sending', message_id = i.message_id,
+               lease_until = clock_timestamp() + make_interval(secs => $5)
              from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[]) as i (clinic_id, id, token, message_id)
              where n.clinic_id = i.clinic_id and n.id = i.id and n.token = i.token
                -- As a case, so that nobody thinks of reading the index of leases for it, which is full of leases that are over.
-               and case when n.state = 'claimed' then n.lease_until > $5 else false end
-             returning n.id",
+               and case when n.state = 'claimed' then n.lease_until > clock_timestamp() else false end
+             returning n.clinic_id, n.id, n.token",
             [
-                intents.iter().map(|intent| intent.clinic.0).collect::<Vec<_>>().into(),
-                intents.iter().map(|intent| intent.notice.0).collect::<Vec<_>>().into(),
-                intents.iter().map(|intent| intent.token).collect::<Vec<_>>().into(),
+                intents.iter().map(|intent| intent.claim.clinic.0).collect::<Vec<_>>().into(),
+                intents.iter().map(|intent| intent.claim.notice.0).collect::<Vec<_>>().into(),
+                intents.iter().map(|intent| intent.claim.token).collect::<Vec<_>>().into(),
                 intents.iter().map(|intent| intent.message_id.clone()).collect::<Vec<_>>().into(),
-                from_instant(now).into(),
-                from_instant(now + LEASE).into(),
+                LEASE.as_secs_f64().into(),
             ],
         )
         .await?;
-    Ok(ids(rows))
+    Ok(rows.into_iter().map(Claim::from).collect())
 }
 
 /// How an attempt ended.
@@ -149,19 +176,21 @@ impl Columns {
     }
 }
 
-/// Records how attempts ended, with their attempt rows, in one statement. Returns the notices that were still this worker's; about the
-/// others nothing is recorded. An `unknown` that its own worker can answer after all becomes what the server said.
+/// Records how attempts ended, with their attempt rows, in one statement. Returns the claims that still held; about the others nothing
+/// is recorded. An `unknown` that its own worker can answer after all becomes what the server said.
 ///
 /// # Errors
 /// The store's own.
-pub async fn settle(tx: &Tx, settled: &[(Claimed, Settlement)], now: Timestamp) -> Result<HashSet<NoticeId>, StoreError> {
+pub async fn settle(tx: &Tx, settled: &[(Claimed, Settlement)], now: Timestamp) -> Result<HashSet<Claim>, StoreError> {
     let mut columns = Columns::default();
+    let mut settled: Vec<&(Claimed, Settlement)> = settled.iter().collect();
+    settled.sort_by_key(|(notice, _)| notice.claim());
     for (notice, settlement) in settled {
         columns.push(notice, settlement);
     }
     let Columns { clinic, notice, token, state, reason, phase, reply, next_at, returned, suppress, attempt } = columns;
     let rows = tx
-        .all::<Id>(
+        .all::<ClaimRow>(
             "with given as (
                select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
                  $9::int[], $10::bool[], $11::uuid[])
@@ -173,7 +202,7 @@ pub async fn settle(tx: &Tx, settled: &[(Claimed, Settlement)], now: Timestamp) 
                  token = case when g.state = 'unknown' then n.token end, lease_until = null
                from given g
                where n.clinic_id = g.clinic_id and n.id = g.id and n.token = g.token and n.state in ('claimed', 'sending', 'unknown')
-               returning n.clinic_id, n.id, n.recipient, g.state, g.phase, g.reply, g.suppress, g.attempt_id),
+               returning n.clinic_id, n.id, g.token, n.recipient, g.state, g.phase, g.reply, g.suppress, g.attempt_id),
              attempt as (
                insert into delivery_attempt (clinic_id, id, notice_id, at, phase, outcome, reply)
                select clinic_id, attempt_id, id, $12, phase, case when state = 'pending' then 'retry' else state end, nullif(reply, '')
@@ -183,7 +212,7 @@ pub async fn settle(tx: &Tx, settled: &[(Claimed, Settlement)], now: Timestamp) 
                select distinct on (clinic_id, recipient) clinic_id, recipient, 'all', left(reply, 500), $12::timestamptz
                from settled where suppress
                on conflict (clinic_id, email, scope) do nothing)
-             select id from settled",
+             select clinic_id, id, token from settled",
             [
                 clinic.into(),
                 notice.into(),
@@ -200,7 +229,7 @@ pub async fn settle(tx: &Tx, settled: &[(Claimed, Settlement)], now: Timestamp) 
             ],
         )
         .await?;
-    Ok(ids(rows))
+    Ok(rows.into_iter().map(Claim::from).collect())
 }
 
 /// What [`reap`] found.
@@ -212,8 +241,9 @@ pub struct Reaped {
     pub unknown: u64,
 }
 
-/// Takes up what workers left behind: an expired claim is pending again, an expired `sending` becomes unknown, or pending for the
-/// kinds that may be repeated. What another worker is writing down at this moment is left to it.
+/// Takes up what workers left behind: a claim whose lease ended by the database's clock is pending again, such a `sending` becomes
+/// unknown, or pending for the kinds that may be repeated. What another worker is writing down at this moment is left to it. `now` is only
+/// noted.
 ///
 /// # Errors
 /// The store's own.
@@ -222,10 +252,11 @@ pub async fn reap(tx: &Tx, now: Timestamp) -> Result<Reaped, StoreError> {
         .run(
             "update notice n set state = 'pending', token = null, lease_until = null
              from (select clinic_id, id from notice
-                   where lease_until <= $1 and (state = 'claimed' or (state = 'sending' and kind not in ('session_reminder', 'answer')))
+                   where lease_until <= statement_timestamp()
+                     and (state = 'claimed' or (state = 'sending' and kind not in ('session_reminder', 'answer')))
                    for update skip locked) as left_behind
              where n.clinic_id = left_behind.clinic_id and n.id = left_behind.id",
-            [from_instant(now).into()],
+            [],
         )
         .await?;
     let unknown = tx
@@ -233,7 +264,8 @@ pub async fn reap(tx: &Tx, now: Timestamp) -> Result<Reaped, StoreError> {
             "with lost as (
                update notice n set state = 'unknown', lease_until = null, settled_at = $1,
                  reply = 'the worker went away before the mail server''s reply'
-               from (select clinic_id, id from notice where lease_until <= $1 and state = 'sending' for update skip locked) as left_behind
+               from (select clinic_id, id from notice
+                     where lease_until <= statement_timestamp() and state = 'sending' for update skip locked) as left_behind
                where n.clinic_id = left_behind.clinic_id and n.id = left_behind.id
                returning n.clinic_id, n.id, n.reply)
              insert into delivery_attempt (clinic_id, id, notice_id, at, phase, outcome, reply)

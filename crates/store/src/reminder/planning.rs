@@ -16,6 +16,7 @@ use uuid::Uuid;
 use crate::{
     StoreError, Tx,
     convert::{At, from_date, from_instant, from_time, to_date, to_instant, to_time},
+    outbox::recall_clinic,
 };
 
 /// After an outage each missed time still becomes a visible, expired notice; but not further back than this.
@@ -265,8 +266,8 @@ async fn advance(tx: &Tx, limit: u32, state: &'static str, now: Timestamp) -> Re
     Ok(Planned { rules: rows.len(), queued })
 }
 
-/// Gives all rules of the clinic new quiet hours, and works out their next instants; three statements, however many there are. What
-/// fell due before this and was not yet queued is queued first.
+/// Gives all rules of the clinic new quiet hours, and works out their next instants; four statements, however many there are. What
+/// fell due before this and was not yet queued is queued first; what a worker has claimed is taken back and judged by the new hours.
 pub(crate) async fn requiet(tx: &Tx, quiet: QuietHours, now: Timestamp) -> Result<(), StoreError> {
     let (clinic, from, to) = (tx.clinic(), from_time(quiet.from), from_time(quiet.to));
     let rows: Vec<Row> = tx
@@ -281,6 +282,7 @@ pub(crate) async fn requiet(tx: &Tx, quiet: QuietHours, now: Timestamp) -> Resul
     if rows.is_empty() {
         return Ok(());
     }
+    recall_clinic(tx).await?;
     let mut zones = Zones::default();
     let (mut owed, mut dues) = (Vec::new(), Dues::default());
     for row in &rows {

@@ -2,8 +2,11 @@
 
 use std::{
     collections::HashMap,
+    sync::Arc,
     time::{Duration, Instant},
 };
+
+use tokio::sync::watch;
 
 /// The points of an SMTP conversation at which the server can be told what to answer, in the order they come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -53,6 +56,56 @@ pub enum Answer {
     Lines(u32),
     /// Wait this long, then go on as usual.
     Late(Duration),
+    /// Wait until the gate is opened, then go on as usual.
+    Held(Gate),
+}
+
+/// Where conversations wait until a test lets them go on. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Gate(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    waiting: watch::Sender<usize>,
+    open: watch::Sender<bool>,
+}
+
+impl Default for Gate {
+    fn default() -> Self {
+        Self(Arc::new(Inner { waiting: watch::channel(0).0, open: watch::channel(false).0 }))
+    }
+}
+
+/// One gate is itself and no other.
+impl PartialEq for Gate {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Gate {}
+
+impl Gate {
+    /// Ready when as many conversations have come to the gate.
+    ///
+    /// # Panics
+    /// When they do not come within twenty seconds.
+    pub async fn reached(&self, count: usize) {
+        let mut waiting = self.0.waiting.subscribe();
+        let reached = tokio::time::timeout(Duration::from_secs(20), waiting.wait_for(|waiting| *waiting >= count)).await;
+        assert!(matches!(reached, Ok(Ok(_))), "only {} of {count} conversations came to the gate", *self.0.waiting.borrow());
+    }
+
+    /// Lets them go on, and all that come later.
+    pub fn open(&self) {
+        self.0.open.send_replace(true);
+    }
+
+    pub(super) async fn pass(&self) {
+        self.0.waiting.send_modify(|waiting| *waiting += 1);
+        // The sender lives as long as the gate does.
+        let _ = self.0.open.subscribe().wait_for(|open| *open).await;
+    }
 }
 
 impl Answer {

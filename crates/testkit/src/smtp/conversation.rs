@@ -224,12 +224,14 @@ impl Conversation {
             Some(Answer::Keep(then)) => (Some(*then), Some(self.keep())),
             answer => (answer, None),
         };
-        if let Some(Answer::Late(wait)) = answer {
-            tokio::time::sleep(wait).await;
+        match &answer {
+            Some(Answer::Late(wait)) => tokio::time::sleep(*wait).await,
+            Some(Answer::Held(gate)) => gate.pass().await,
+            _ => {}
         }
         let usual = "250 2.0.0 kept";
         let step = match answer {
-            None | Some(Answer::Late(_) | Answer::Lines(_)) => {
+            None | Some(Answer::Late(_) | Answer::Held(_) | Answer::Lines(_)) => {
                 let kept = kept.unwrap_or_else(|| self.keep());
                 let lines = if let Some(Answer::Lines(lines)) = answer { lines } else { 1 };
                 self.put(&repeated(usual, lines));
@@ -269,6 +271,8 @@ impl Conversation {
             {
                 if let Answer::Late(wait) = answer {
                     tokio::time::sleep(wait).await;
+                } else if let Answer::Held(gate) = answer {
+                    gate.pass().await;
                 } else {
                     _ = self.obey(answer, "").await?;
                     self.flush().await?;
@@ -330,6 +334,11 @@ impl Conversation {
                 self.silence(None).await
             }
             Answer::Lines(lines) => Ok(self.tell(&repeated(usual, lines))),
+            Answer::Held(gate) => {
+                self.flush().await?;
+                gate.pass().await;
+                Ok(self.tell(usual))
+            }
             Answer::Late(wait) => {
                 self.flush().await?;
                 tokio::time::sleep(wait).await;

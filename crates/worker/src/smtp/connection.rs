@@ -21,6 +21,7 @@ use lettre::{
     },
 };
 use secrecy::ExposeSecret as _;
+use store::outbox::SendPermit;
 use tokio::time::timeout;
 
 use super::{
@@ -135,12 +136,17 @@ impl Connection {
     }
 
     /// Sends the announced mail. `intent` runs after the server's 354 and before the first byte of content; the content goes out only
-    /// when it says `true`. Says whether the conversation can be used again.
-    pub(super) async fn transmit(&mut self, content: &[u8], intent: impl Future<Output = bool>) -> (Outcome, bool) {
-        if !intent.await {
+    /// with the permit it gives. Says whether the conversation can be used again.
+    pub(super) async fn transmit(&mut self, content: &[u8], intent: impl Future<Output = Option<SendPermit>>) -> (Outcome, bool) {
+        match intent.await {
+            Some(permit) => self.send(content, permit).await,
             // The server waits for content now; only closing the connection tells it that none will come.
-            return (Outcome::Withheld, false);
+            None => (Outcome::Withheld, false),
         }
+    }
+
+    /// The only place at which content goes out. It uses the permit up.
+    async fn send(&mut self, content: &[u8], _permit: SendPermit) -> (Outcome, bool) {
         // lettre puts a line end before the final dot; one of the mail's own would leave an empty line at its end.
         let content = content.strip_suffix(b"\r\n").unwrap_or(content);
         match within(self.patience.content, Phase::Dot, self.smtp.message(content)).await {
