@@ -78,6 +78,11 @@ impl Cluster {
         format!("postgres://{user}@127.0.0.1:{}/{database}", self.port)
     }
 
+    /// The port on 127.0.0.1.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// Where to connect, as the superuser.
     pub fn url(&self, database: &str) -> String {
         self.url_as("postgres", database)

@@ -603,3 +603,66 @@ async fn mail_that_came_back_leads_to_the_address_that_can_be_changed() {
     physio.post(&format!("/patients/{}/edit", farah.id), &details("Farah Aziz", "")).await;
     has(&physio.get(&hers).await, &["Add an address", &link]);
 }
+
+/// Each page that acknowledges the end of a mail says so when one is on its way in that moment, and only then.
+#[tokio::test]
+async fn pages_say_when_a_mail_on_its_way_may_still_arrive() {
+    const SENTENCE: &str = "A mail that is already on its way may still arrive.";
+    let house = House::open().await;
+    let mut people = Vec::new();
+    for name in ["Ada One", "Ben Two", "Chi Three", "Dev Four", "Eve Five", "Fay Six", "Gus Seven"] {
+        let email = format!("{0}@{0}.test", name.split(' ').next().unwrap().to_lowercase());
+        let who = house.site.clinic.patient(name, &email).await;
+        let program = house.site.clinic.program_for(&who, date(2026, 3, 2), 6).await;
+        house.site.clinic.remind(&who, &["08:00"], house.now()).await;
+        people.push((who, program));
+    }
+    let [ada, ben, chi, dev, eve, fay, gus] = &people[..] else { panic!() };
+    let (mut ben_at, mut dev_at, mut eve_at) =
+        (house.signed_in(&ben.0).await, house.signed_in(&dev.0).await, house.signed_in(&eve.0).await);
+    let mut physio = house.physio().await;
+    house.site.clock.set("2026-03-02T08:00:00+08:00");
+    let gate = house.server.hold(Phase::Dot);
+    let (engine, now) = (house.engine.clone(), house.now());
+    let round = tokio::spawn(async move { worker::tick(&engine, now).await.unwrap() });
+    gate.reached(people.len()).await;
+
+    // Unsubscribing, by a mail program's click, and by the patient's own page.
+    let click = house.site.unsubscribe(ada.0.id);
+    let mut mail_program = house.site.browser();
+    let stop = async |browser: &mut Browser| browser.post(&click, &[("List-Unsubscribe", "One-Click")]).await;
+    has(&stop(&mut mail_program).await, &["No more reminders", SENTENCE]);
+    assert_eq!(ben_at.post("/reminders", &[("reminders", "off")]).await.status, 303);
+    has(&ben_at.get("/reminders").await, &["Your reminders are saved.", SENTENCE]);
+    // An address corrected.
+    let page = format!("/patients/{}", chi.0.id);
+    assert_eq!(physio.post(&format!("{page}/edit"), &details("Chi Three", "other@chi.test")).await.status, 303);
+    has(&physio.get(&page).await, &["Saved.", SENTENCE]);
+    // Another name ends no mail.
+    assert_eq!(physio.post(&format!("/patients/{}/edit", dev.0.id), &details("Dev Fourth", "dev@dev.test")).await.status, 303);
+    lacks(&physio.get(&format!("/patients/{}", dev.0.id)).await, &[SENTENCE]);
+    // A session logged.
+    let path = format!("/session/{}", dev.1.id);
+    let log = dev_at.get(&path).await.hidden("log_id");
+    let mut fields = vec![("log_id", log), ("date", "2026-03-02".to_owned()), ("note", "Done.".to_owned())];
+    let answers: Vec<(String, String)> =
+        dev.1.versions[0].prescriptions.iter().map(|row| (format!("outcome-{}", row.id), "done".to_owned())).collect();
+    fields.extend(answers.iter().map(|(name, value)| (name.as_str(), value.clone())));
+    let saved = dev_at.post_owned(&path, fields).await;
+    assert_eq!(saved.status, 303, "{}", words(&saved.text));
+    has(&dev_at.get(saved.location()).await, &[SENTENCE]);
+    // An account closed by its patient, a record by the clinic.
+    assert_eq!(eve_at.post("/account/close", &[("current", PASSWORD)]).await.status, 303);
+    has(&eve_at.get("/sign-in").await, &["Your account is closed.", SENTENCE]);
+    assert_eq!(physio.post(&format!("/patients/{}/close", fay.0.id), &[("sure", "yes")]).await.status, 303);
+    has(&physio.get(&format!("/patients/{}/record", fay.0.id)).await, &["The record is closed.", SENTENCE]);
+    // A program finished.
+    let program = format!("/programs/{}", gus.1.id);
+    assert_eq!(physio.post(&format!("{program}/finish"), &[]).await.status, 303);
+    has(&physio.get(&program).await, &["Finished.", SENTENCE]);
+
+    gate.open();
+    assert_eq!(round.await.unwrap().sent, 7);
+    // With nothing on its way there is nothing to say.
+    lacks(&stop(&mut mail_program).await, &[SENTENCE]);
+}

@@ -1,6 +1,6 @@
 //! What stands around every page: whose clinic, who is signed in, where in the product, a notice.
 
-use crate::words::Language;
+use crate::words::{Language, say};
 use serde::Serialize;
 
 /// The frame of a page, the same for every template: `{{ chrome.clinic }}`, `{{ chrome.person.name }}`, …
@@ -142,6 +142,14 @@ impl Flash {
     /// It needs a look.
     pub fn warn(text: impl Into<String>) -> Self {
         Self { tone: Tone::Warn, text: text.into() }
+    }
+
+    /// As it is; with mail on its way, followed by the sentence that it may still arrive.
+    pub fn with_mail_on_its_way(self, language: Language, on_its_way: bool) -> Self {
+        if !on_its_way {
+            return self;
+        }
+        Self { text: format!("{} {}", self.text, say(language, "mail-on-its-way", &[])), ..self }
     }
 }
 

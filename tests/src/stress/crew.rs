@@ -11,12 +11,13 @@ use std::{
 
 use anyhow::{Result, bail};
 use jiff::{SignedDuration, Timestamp};
+use store::Store;
 use tokio::{
-    sync::{Mutex, OwnedMutexGuard},
+    sync::{Mutex, OnceCell, OwnedMutexGuard},
     task::JoinHandle,
 };
 
-use super::{DATABASE, Settings, seed::BEGIN};
+use super::{DATABASE, Settings, line::Line, seed::BEGIN};
 use crate::{
     cluster::Cluster,
     process::{Clock, Setup, Worker},
@@ -51,6 +52,10 @@ pub(super) struct Crew {
     pub(super) slots: Vec<Arc<Mutex<Slot>>>,
     setup: Setup,
     clocks: Vec<Clock>,
+    /// Each worker's way to the database.
+    lines: Vec<Line>,
+    /// For what people do.
+    store: OnceCell<Store>,
     /// By how many seconds each clock is wrong.
     wrong: Arc<Vec<AtomicI64>>,
     begun: Instant,
@@ -75,6 +80,10 @@ impl Crew {
             let name = role(slot);
             cluster.rows(DATABASE, &format!("create role {name} superuser login")).await?;
         }
+        let mut lines = Vec::with_capacity(count);
+        for _ in 0..count {
+            lines.push(Line::to(cluster.port()).await?);
+        }
         let slots = (0..count)
             .map(|_| Arc::new(Mutex::new(Slot { worker: None, since: String::new(), started: Instant::now() })))
             .collect();
@@ -83,6 +92,8 @@ impl Crew {
             slots,
             setup,
             clocks,
+            lines,
+            store: OnceCell::new(),
             wrong: Arc::new((0..count).map(|_| AtomicI64::new(0)).collect()),
             begun: Instant::now(),
             speed: settings.speed,
@@ -98,7 +109,7 @@ impl Crew {
     pub(super) async fn start_in(&self, slot: usize, place: &mut Slot) -> Result<()> {
         place.since = self.cluster.rows(DATABASE, "select clock_timestamp()").await?.concat().concat();
         place.started = Instant::now();
-        place.worker = Some(self.setup.worker(&role(slot), &self.cluster.url_as(&role(slot), DATABASE), &self.clocks[slot])?);
+        place.worker = Some(self.setup.worker(&role(slot), &self.line_of(slot), &self.clocks[slot])?);
         Ok(())
     }
 
@@ -115,6 +126,26 @@ impl Crew {
                 tokio::time::sleep(BEAT).await;
             }
         })
+    }
+
+    fn line_of(&self, slot: usize) -> String {
+        format!("postgres://{}@127.0.0.1:{}/{DATABASE}", role(slot), self.lines[slot].port())
+    }
+
+    /// Lets a worker's connections to the database fall silent, or speak again.
+    pub(super) fn silence(&self, slot: usize, silent: bool) {
+        self.lines[slot].silence(silent);
+    }
+
+    /// What the right clock shows.
+    pub(super) fn now(&self) -> Timestamp {
+        now(self.begun, self.speed)
+    }
+
+    /// The store, as the pages use it.
+    pub(super) async fn store(&self) -> Result<&Store> {
+        let url = self.cluster.url(DATABASE);
+        self.store.get_or_try_init(async || Ok(Store::connect_with(&url, 2).await?)).await
     }
 
     /// Makes one worker's clock wrong by so many seconds.
@@ -206,6 +237,7 @@ impl Crew {
     pub(super) async fn calm(&self) -> Result<()> {
         for slot in 0..self.slots.len() {
             self.turn(slot, 0);
+            self.silence(slot, false);
             let mut place = self.slots[slot].lock().await;
             if !place.worker.as_mut().is_some_and(Worker::is_alive) {
                 self.start_in(slot, &mut place).await?;

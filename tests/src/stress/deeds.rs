@@ -1,6 +1,7 @@
-//! What is done to the workers, their clocks and the database while they work.
+//! What is done to the workers, their clocks and the database while they work, and what people change meanwhile.
 
 use std::{
+    collections::BTreeMap,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -14,9 +15,10 @@ use tokio::{
 
 use super::{
     Settings,
+    change::{self, Change},
     crew::{Crew, Slot},
 };
-use crate::cluster::Stop;
+use crate::{cluster::Stop, process::Worker};
 
 /// How long is waited for the moment at which a worker is to be killed.
 const AMBUSH: Duration = Duration::from_millis(2000);
@@ -48,6 +50,11 @@ enum Deed {
     Restart(Stop),
     /// One worker's clock, by so many seconds.
     Turn(i64),
+    /// One worker's connections to the database fall silent for longer than a lease, and its clock steps by so many seconds; then
+    /// everything arrives at once.
+    Stall(i64),
+    /// A person ends a reminder that is in this state, or has it sent elsewhere.
+    Change(Change, &'static str),
 }
 
 /// What was done, and what was found.
@@ -65,6 +72,10 @@ pub(super) struct Tally {
     pub(super) longest_drain: Duration,
     pub(super) restarts: [u32; 2],
     pub(super) turns: u32,
+    pub(super) stalls: u32,
+    pub(super) stalls_holding: u32,
+    /// By what was done and what the reminder was doing.
+    pub(super) changes: BTreeMap<(Change, String), u32>,
     /// What a worker did not do as it should.
     pub(super) faults: Vec<String>,
 }
@@ -109,6 +120,15 @@ impl Deeds {
             // Most by minutes, some by the better part of an hour, half of them back.
             let by = if at % 5 == 0 { 2400 } else { 600 };
             plan.push(Deed::Turn(dice.random_range(-by..=by)));
+        }
+        for at in 0..(kills / 6).max(3) {
+            // Two minutes and more, most of them forward: that is what lets a lease seem over.
+            let by = dice.random_range(130..=600);
+            plan.push(Deed::Stall(if at % 4 == 3 { -by } else { by }));
+        }
+        for at in 0..(kills / 2).max(9) {
+            let change = Change::ALL[at as usize % Change::ALL.len()];
+            plan.push(Deed::Change(change, if dice.random_range(0..4) == 0 { "sending" } else { "claimed" }));
         }
         for at in (1..plan.len()).rev() {
             plan.swap(at, dice.random_range(0..=at));
@@ -182,6 +202,29 @@ impl Deeds {
                 Deed::Turn(by) => {
                     crew.turn(first, by);
                     self.tally.lock().await.turns += 1;
+                }
+                Deed::Stall(by) => {
+                    let (slot, place) = ambush(crew, Some("claimed"), first).await?;
+                    let wait = Duration::from_millis(self.dice.random_range(4000..14000)) * 20 / crew.speed();
+                    let (crew, tally) = (crew.clone(), self.tally.clone());
+                    aside.spawn(async move { stall(&crew, slot, place, by, wait, &tally).await });
+                }
+                Deed::Change(kind, state) => {
+                    let nth = self.dice.random_range(0..20);
+                    let begun = Instant::now();
+                    let whom = loop {
+                        let found = change::whom(&crew.cluster, state, nth).await?;
+                        if found.is_some() || begun.elapsed() > AMBUSH {
+                            break found;
+                        }
+                        tokio::time::sleep(Duration::from_millis(4)).await;
+                    };
+                    if let Some(whom) = whom
+                        && let Ok(store) = crew.store().await
+                        && change::make(&crew.cluster, store, kind, &whom, crew.now()).await?
+                    {
+                        *self.tally.lock().await.changes.entry((kind, whom.state)).or_default() += 1;
+                    }
                 }
             }
             while let Some(done) = aside.try_join_next() {
@@ -259,6 +302,30 @@ async fn freeze(crew: &Crew, slot: usize, mut place: OwnedMutexGuard<Slot>, wait
     tally.frozen += 1;
     tally.frozen_holding += u32::from(holding);
     Ok(())
+}
+
+/// Nobody else hurts this worker meanwhile: one that has to end while its database is silent could not write down what it did.
+async fn stall(
+    crew: &Crew,
+    slot: usize,
+    mut place: OwnedMutexGuard<Slot>,
+    by: i64,
+    wait: Duration,
+    tally: &Mutex<Tally>,
+) -> Result<()> {
+    let known = crew.known();
+    let holding = crew.tokens(slot).await?.iter().any(|(token, _)| !known.contains(token));
+    crew.silence(slot, true);
+    crew.turn(slot, by);
+    tokio::time::sleep(wait).await;
+    crew.silence(slot, false);
+    {
+        let mut tally = tally.lock().await;
+        tally.stalls += 1;
+        tally.stalls_holding += u32::from(holding);
+    }
+    // One that was just starting finds no database, and does well to end.
+    if place.worker.as_mut().is_some_and(Worker::is_alive) { Ok(()) } else { crew.start_in(slot, &mut place).await }
 }
 
 async fn drain(crew: &Crew, slot: usize, mut place: OwnedMutexGuard<Slot>, tally: &Mutex<Tally>) -> Result<()> {

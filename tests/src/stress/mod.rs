@@ -1,8 +1,10 @@
 //! The stress run: real workers, a real Postgres and a hostile mail server, and everything done to them that could make the engine
 //! break its promise, chosen by a seed. In the end the mail server's own count is held against what the database says.
 
+mod change;
 mod crew;
 mod deeds;
+mod line;
 pub mod seed;
 mod verdict;
 
@@ -32,7 +34,7 @@ const DATABASE: &str = "stress";
 #[derive(Debug, Clone, Parser)]
 #[command(
     name = "stress",
-    about = "Acts out the reminder engine's promise: kills, stops, restarts, wrong clocks, a hostile mail server"
+    about = "Acts out the reminder engine's promise: kills, stops, restarts, clock steps, silent databases, changes during sending, a hostile mail server"
 )]
 pub struct Settings {
     /// What is done, to whom and when is drawn from this number; so is what the mail server does
@@ -76,7 +78,7 @@ pub async fn run(settings: &Settings) -> Result<Verdict> {
     let crew = Arc::new(Crew::new(settings, cluster, setup).await?);
     // For as long as anybody is killed, something should be coming due: a kill takes about two seconds.
     let minutes = (settings.kills * 2 * settings.speed / 60).clamp(10, 90);
-    seed::sow(&crew.cluster, DATABASE, settings.due, minutes).await?;
+    seed::sow(&crew.cluster, DATABASE, settings.due, minutes, settings.speed).await?;
     for slot in 0..crew.slots.len() {
         crew.start(slot).await?;
     }

@@ -11,12 +11,16 @@ const CLINICS: u32 = 3;
 /// Mail domains the addresses are spread over.
 const DOMAINS: u32 = 12;
 
-/// Fills a migrated database; the reminders come due within `minutes` of [`BEGIN`]. What is expected stands in `stress_due`; every change of a notice's state is noted in `stress_note`, with
-/// the database user of the worker that made it.
+/// Fills a migrated database; the reminders come due within `minutes` of [`BEGIN`]. What is expected stands in `stress_due`; every change
+/// of a notice's state is noted in `stress_note`, with the database user of the worker that made it; what people changed stands in
+/// `stress_change`.
+///
+/// Leases go by the database's clock, which is the only one here that runs at its usual pace: they are cut so that they are to the
+/// workers' days what they are to ours.
 ///
 /// # Errors
 /// What the database refuses.
-pub async fn sow(cluster: &Cluster, database: &str, due: u32, minutes: u32) -> Result<()> {
+pub async fn sow(cluster: &Cluster, database: &str, due: u32, minutes: u32, speed: u32) -> Result<()> {
     // Two patients in three have one reminder, the third has two.
     let patients = (due * 3).div_ceil(4).max(1);
     let notices = (due / 20).max(3);
@@ -57,17 +61,25 @@ pub async fn sow(cluster: &Cluster, database: &str, due: u32, minutes: u32) -> R
            where s.n <= {notices};
 
          create table stress_note (at timestamptz not null default clock_timestamp(), notice_id uuid, kind text, token uuid, was text,
-           became text, worker text);
+           became text, worker text, recipient text);
          create index on stress_note (token);
          create index on stress_note (worker, at);
          create function stress_note() returns trigger language plpgsql security definer as $$
          begin
-           insert into public.stress_note (notice_id, kind, token, was, became, worker)
-             values (new.id, new.kind, coalesce(new.token, old.token), old.state, new.state, session_user);
+           insert into public.stress_note (notice_id, kind, token, was, became, worker, recipient)
+             values (new.id, new.kind, coalesce(new.token, old.token), old.state, new.state, session_user, new.recipient);
            return null;
          end $$;
          create trigger stress_note after update of state on notice for each row when (old.state <> new.state)
            execute function stress_note();
+         create table stress_change (patient_id uuid, kind text, old_address text, acknowledged_at timestamptz);
+         create function stress_lease() returns trigger language plpgsql as $$
+         begin
+           new.lease_until := clock_timestamp() + (new.lease_until - clock_timestamp()) / {speed};
+           return new;
+         end $$;
+         create trigger stress_lease before update of lease_until on notice for each row
+           when (new.lease_until > clock_timestamp()) execute function stress_lease();
          create function stress_gone() returns trigger language plpgsql as $$ begin raise exception 'a notice was deleted'; end $$;
          create trigger stress_gone before delete on notice for each row execute function stress_gone();
          analyze"

@@ -28,6 +28,12 @@ pub struct Verdict {
     pub broken: Vec<String>,
     /// Reminders that the mail server accepted more than once.
     pub twice: usize,
+    /// Mails that began to leave after the change that ended them, or sent them elsewhere, had been acknowledged.
+    pub late: u64,
+    /// Changes that were acknowledged.
+    pub changes: u32,
+    /// Times a worker's connections to the database were silent.
+    pub stalls: u32,
     /// Due reminders that are not there exactly once, in exactly one end state.
     pub lost: u64,
     /// Kills that hit a worker.
@@ -125,6 +131,21 @@ pub(super) async fn judge(cluster: &Cluster, settings: &Settings, outcome: Outco
     if risen > 0 {
         broken.push(format!("{risen} notices came back from an end"));
     }
+    let late = count(
+        cluster,
+        "stress_change c join notice n on n.patient_id = c.patient_id
+         join stress_note s on s.notice_id = n.id and s.became = 'sending' and s.at > c.acknowledged_at
+         where case when c.kind = 'moved' then s.recipient = c.old_address else n.kind = 'session_reminder' end",
+    )
+    .await?;
+    if late > 0 {
+        broken.push(format!("{late} mails left after the change that ended them was acknowledged"));
+    }
+    // Whether the mail server agrees that nothing leaves without an intent.
+    let intended = cluster.rows(DATABASE, "select distinct notice_id from stress_note where became = 'sending'").await?.concat();
+    for id in outcome.accepted.keys().filter(|id| !intended.contains(id)) {
+        broken.push(format!("{id} was accepted without an intent"));
+    }
     broken.extend(outcome.tally.faults.iter().cloned());
     broken.extend(outcome.left_over.iter().cloned());
     let reaped = count(cluster, "stress_note where was = 'claimed' and became = 'pending'").await?;
@@ -133,6 +154,8 @@ pub(super) async fn judge(cluster: &Cluster, settings: &Settings, outcome: Outco
     let list = |counts: &BTreeMap<String, usize>| {
         counts.iter().map(|(name, count)| format!("{count} {name}")).collect::<Vec<_>>().join(", ")
     };
+    let changes: Vec<String> =
+        tally.changes.iter().map(|((change, state), times)| format!("{times} {} while {state}", change.name())).collect();
     let misbehaved: u32 = outcome.misbehaved.values().sum();
     let mut phases: BTreeMap<&str, u32> = BTreeMap::new();
     for (what, times) in &outcome.misbehaved {
@@ -156,6 +179,9 @@ pub(super) async fn judge(cluster: &Cluster, settings: &Settings, outcome: Outco
         ("SIGTERM", format!("{}, the longest {:.1} s", tally.drained, tally.longest_drain.as_secs_f64())),
         ("database restarts", format!("{} immediate, {} fast", tally.restarts[0], tally.restarts[1])),
         ("clocks moved", tally.turns.to_string()),
+        ("silent databases", format!("{}, {} of them to a worker holding notices", tally.stalls, tally.stalls_holding)),
+        ("changes during sending", changes.join(", ")),
+        ("left after that", late.to_string()),
         ("mail server misbehaved", format!("{misbehaved}: {}", phases.join(", "))),
         ("claims that came back", reaped.to_string()),
         ("reminders ended as", list(&states)),
@@ -169,7 +195,7 @@ pub(super) async fn judge(cluster: &Cluster, settings: &Settings, outcome: Outco
         ),
         ("promise", if broken.is_empty() { "kept".to_owned() } else { format!("BROKEN in {} ways", broken.len()) }),
     ];
-    Ok(Verdict { broken, twice, lost, kills, states, table })
+    Ok(Verdict { broken, twice, late, changes: tally.changes.values().sum(), stalls: tally.stalls, lost, kills, states, table })
 }
 
 async fn count(cluster: &Cluster, what: &str) -> Result<u64> {

@@ -158,3 +158,6 @@ daybyday-not-given = not given
 daybyday-legend-before = pain before
 daybyday-legend-after = pain after
 daybyday-change = program changed
+
+# Said after what ends a mail was saved, when one is being handed over in that moment.
+mail-on-its-way = A mail that is already on its way may still arrive.

@@ -12,6 +12,7 @@ use store::{
     StoreError, account,
     closure::{self, Closing},
     consent,
+    outbox::{self, Mails},
     session::{Seat, SeatId, SignedIn},
 };
 
@@ -62,17 +63,19 @@ pub(crate) async fn submit(
         return pages.clone().at(Nav::Account).refuse(&shown(&me, withdraw, Some(say(language, "close-wrong", &[]))));
     }
     let (now, clinic) = (visit.now(), me.clinic.id);
-    let Closing { account, .. } = app
+    let (Closing { account, .. }, on_its_way) = app
         .store
         .tenant(me.scope.clone().ending(SeatId::Patient(id)), move |tx| async move {
             if withdraw {
                 consent::withdraw(&tx, id, now).await?;
             }
-            closure::close(&tx, id, now).await
+            let closing = closure::close(&tx, id, now).await?;
+            Ok::<_, StoreError>((closing, outbox::on_their_way(&tx, id, Mails::All).await?))
         })
         .await?;
     app.store.signin(move |tx| async move { closure::tidy(&tx, (clinic, id), account, now).await }).await.map_err(from_store)?;
-    Ok(gone(&app, pages.go_saying("/", &Flash::good(say(language, "close-done", &[])))))
+    let said = Flash::good(say(language, "close-done", &[])).with_mail_on_its_way(language, on_its_way);
+    Ok(gone(&app, pages.go_saying("/", &said)))
 }
 
 fn from_store(error: StoreError) -> PageError {

@@ -16,7 +16,9 @@ use render::{
     words::say,
 };
 use store::{
-    Actor, Scope, StoreError, Tx, account, clinic, patient,
+    Actor, Scope, StoreError, Tx, account, clinic,
+    outbox::{self, Mails},
+    patient,
     reminder::{self, Addresses},
     session::{Opening, Reach, Seat, SeatId, SignedIn},
 };
@@ -187,7 +189,7 @@ async fn unsubscribe(app: &AppState, pages: &Pages, token: &str, now: jiff::Time
     let (links, stops) = (app.links.clone(), click == Click::Stop);
     let scope = Scope::new(clinic, Actor::Patient(patient));
     // Resolving the address and stopping it are one transaction, so that a concurrent correction cannot put another address in its place.
-    let about = app
+    let (about, on_its_way) = app
         .store
         .tenant(scope, move |tx| async move {
             let about = About::find(&tx, &links, &signed).await?;
@@ -198,7 +200,8 @@ async fn unsubscribe(app: &AppState, pages: &Pages, token: &str, now: jiff::Time
                 // No reminder of this patient goes there.
                 About::Unknown => {}
             }
-            Ok::<_, StoreError>(about)
+            let on_its_way = stops && outbox::on_their_way(&tx, patient, Mails::Reminders).await?;
+            Ok::<_, StoreError>((about, on_its_way))
         })
         .await?;
     let earlier = match about {
@@ -206,7 +209,7 @@ async fn unsubscribe(app: &AppState, pages: &Pages, token: &str, now: jiff::Time
         About::Earlier(address) => Some(address.masked()),
         About::Unknown => Some(say(chrome.language, "unsubscribe-that-address", &[])),
     };
-    let page = |done| Unsubscribe { done, clinic: chrome.clinic.clone(), earlier: earlier.clone() };
+    let page = |done| Unsubscribe { done, on_its_way, clinic: chrome.clinic.clone(), earlier: earlier.clone() };
     match click {
         Click::None => pages.show_in(&chrome, &page(false)),
         Click::Unclear => pages.show_as(StatusCode::UNPROCESSABLE_ENTITY, &chrome, &page(false)),

@@ -22,7 +22,7 @@ use serde::Deserialize;
 use store::{
     StoreError, Tx, calendar,
     notice::{self, Asked, Notice},
-    outbox::{self, Kind, Owed},
+    outbox::{self, Kind, Mails, Owed},
     patient, reminder,
 };
 
@@ -124,16 +124,19 @@ pub async fn save(
                 Choosing::Off => reminder::unsubscribe(&tx, patient.id, now).await?,
                 Choosing::Refused => {}
             }
-            Ok::<_, StoreError>(Ok(moved))
+            Ok::<_, StoreError>(Ok((moved, outbox::on_their_way(&tx, patient.id, Mails::Reminders).await?)))
         })
         .await?;
     let pages = pages.at(Nav::Reminders);
-    let said = match saved {
+    let (moved, on_its_way) = match saved {
         Err(page) => return pages.refuse(&*page),
-        Ok(None) => words(language, "reminders-saved"),
-        Ok(Some(zone)) => say(language, "reminders-saved-zone", &[("zone", zones::place(zone.name()).into())]),
+        Ok(saved) => saved,
     };
-    Ok(pages.go_saying("/reminders", &Flash::good(said)))
+    let said = match moved {
+        None => words(language, "reminders-saved"),
+        Some(zone) => say(language, "reminders-saved-zone", &[("zone", zones::place(zone.name()).into())]),
+    };
+    Ok(pages.go_saying("/reminders", &Flash::good(said).with_mail_on_its_way(language, on_its_way)))
 }
 
 /// `POST /reminders/test`: one mail as a reminder would look.

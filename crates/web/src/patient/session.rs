@@ -7,9 +7,15 @@ use domain::{
     session_log::SessionLog,
 };
 use jiff::civil::Date;
-use render::{Nav, formats, pages::patient::Session};
+use render::{Flash, Nav, formats, pages::patient::Session};
 use serde::Deserialize;
-use store::{StoreError, Tx, program, session::Reach, session_log};
+use store::{
+    StoreError, Tx,
+    outbox::{self, Mails},
+    program,
+    session::Reach,
+    session_log,
+};
 
 use super::{
     answers::{self, Given},
@@ -112,11 +118,14 @@ pub async fn save(
     pages: Pages,
     Form(given): Form<Vec<(String, String)>>,
 ) -> PageResult {
-    let given = Given(given);
+    let (given, language) = (Given(given), patient.language);
     let outcome =
         app.store.tenant(patient.scope.clone(), move |tx| async move { take(&tx, &patient, id, &given, now).await }).await?;
     match outcome {
-        Taken::Saved(log) => Ok(go(&format!("/today?saved={log}"))),
+        Taken::Saved(log, false) => Ok(go(&format!("/today?saved={log}"))),
+        Taken::Saved(log, true) => {
+            Ok(pages.go_saying(&format!("/today?saved={log}"), &Flash::good(words(language, "mail-on-its-way"))))
+        }
         Taken::Refused(session) => pages.at(Nav::Today).refuse(&*session),
         Taken::Not(why) => Err(PageError::Refused(Some(why))),
     }
@@ -124,7 +133,8 @@ pub async fn save(
 
 /// What became of a posted log.
 enum Taken {
-    Saved(LogId),
+    /// With whether a reminder is on its way in this moment.
+    Saved(LogId, bool),
     Refused(Box<Session>),
     /// There is no form to show it on.
     Not(String),
@@ -136,7 +146,7 @@ async fn take(tx: &Tx, patient: &Patient, id: ProgramId, given: &Given, now: jif
     if let Some(log) = given.log_id()
         && known_log(tx, log, &program).await?
     {
-        return Ok(Taken::Saved(log));
+        return Ok(Taken::Saved(log, false));
     }
     let date = given.date(today);
     let log_id = given.log_id().unwrap_or_else(LogId::new);
@@ -175,7 +185,7 @@ async fn take(tx: &Tx, patient: &Patient, id: ProgramId, given: &Given, now: jif
     if problem.is_none() {
         session_log::insert(tx, &program, &log).await?;
         if known_log(tx, log.id, &program).await? {
-            return Ok(Taken::Saved(log.id));
+            return Ok(Taken::Saved(log.id, outbox::on_their_way(tx, patient.id, Mails::Reminders).await?));
         }
         // Another patient's log has this id: the form is sent again with a new one.
         problem = Some(words(language, "error-changed"));

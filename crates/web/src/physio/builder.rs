@@ -155,10 +155,11 @@ async fn assign(
     let assigned = app
         .store
         .tenant(at.staff.scope.clone(), move |tx| async move {
-            program::insert(&tx, &program, now).await?;
+            // Rules first: they and the patient's row are held before anything refers to it.
             if let Some(rule) = &rule {
                 reminder::save_rules(&tx, patient.id, rule, now).await?;
             }
+            program::insert(&tx, &program, now).await?;
             if let Some(email) = &patient.email {
                 outbox::enqueue(&tx, tx.clinic(), Owed::ProgramAssigned(patient.id, program.id), email, now).await?;
             }

@@ -1,8 +1,13 @@
 //! `/patients/{id}/edit`: a patient's name, address, language and zone, corrected. The form is the invitation's.
 
 use axum::extract::State;
+use domain::person::Language;
 use render::{Crumb, Flash, Nav};
-use store::patient::{self, Patient};
+use store::{
+    StoreError,
+    outbox::{self, Mails},
+    patient::{self, Patient},
+};
 
 use super::invite::{ADDRESS_TAKEN, Faults, Frame, Typed};
 use crate::{
@@ -77,8 +82,14 @@ pub async fn save(
     };
     let (to, email) = (format!("/patients/{}", before.id), wanted.email.clone());
     let old = before.clone();
-    match app.store.tenant(staff.scope.clone(), move |tx| async move { patient::correct(&tx, &old, &wanted, now).await }).await {
-        Ok(()) => Ok(pages.go_saying(&to, &Flash::good("Saved."))),
+    let corrected = app.store.tenant(staff.scope.clone(), move |tx| async move {
+        patient::correct(&tx, &old, &wanted, now).await?;
+        // Only what goes elsewhere now, or at another hour, is worth a word.
+        let elsewhere = old.email != wanted.email || old.zone != wanted.zone;
+        Ok::<_, StoreError>(elsewhere && outbox::on_their_way(&tx, old.id, Mails::All).await?)
+    });
+    match corrected.await {
+        Ok(on_its_way) => Ok(pages.go_saying(&to, &Flash::good("Saved.").with_mail_on_its_way(Language::En, on_its_way))),
         Err(error) if error.conflicts_with(ADDRESS_TAKEN) && email.is_some() => {
             let by = app
                 .store

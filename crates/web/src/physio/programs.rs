@@ -21,6 +21,7 @@ use serde::Deserialize;
 use store::{
     StoreError,
     exercise::{self, Exercise},
+    outbox::{self, Mails},
     program::{self, Made},
 };
 
@@ -230,14 +231,15 @@ pub async fn pause(
         let (today, reason) = (at.today, typed.reason.clone());
         let verb = move |program: &mut Program| program.pause(from, until, &reason, today).map(|_| ());
         match change(&app, &at, now, verb).await? {
-            Ok(()) => {
+            Ok(on_its_way) => {
                 let said = match until {
                     Some(until) => {
                         format!("Paused until {}. Paused days are never counted as missed.", day_medium(Language::En, until))
                     }
                     None => "Paused until you resume it. Paused days are never counted as missed.".to_owned(),
                 };
-                return Ok(pages.go_saying(&format!("/programs/{}", at.program.id), &Flash::good(said)));
+                let said = Flash::good(said).with_mail_on_its_way(Language::En, on_its_way);
+                return Ok(pages.go_saying(&format!("/programs/{}", at.program.id), &said));
             }
             Err(error) => refused.place(error),
         }
@@ -258,7 +260,7 @@ pub async fn resume(
     if refused.reason.is_none() {
         let (today, role, reason) = (at.today, at.staff.role, typed.reason.clone());
         match change(&app, &at, now, move |program: &mut Program| program.resume(today, role, &reason)).await? {
-            Ok(()) => {
+            Ok(_) => {
                 let to = format!("/programs/{}", at.program.id);
                 return Ok(pages.go_saying(&to, &Flash::good("The program goes on from today.")));
             }
@@ -274,7 +276,10 @@ pub async fn finish(State(app): State<AppState>, at: CaseloadProgram, Now(now): 
     let today = at.today;
     let to = format!("/programs/{}", at.program.id);
     Ok(match change(&app, &at, now, move |program: &mut Program| program.finish(today)).await? {
-        Ok(()) => pages.go_saying(&to, &Flash::good("Finished. Its figures stay as they are.")),
+        Ok(on_its_way) => {
+            let said = Flash::good("Finished. Its figures stay as they are.").with_mail_on_its_way(Language::En, on_its_way);
+            pages.go_saying(&to, &said)
+        }
         Err(error) => pages.go_saying(&to, &Flash::warn(error.to_string())),
     })
 }
@@ -283,13 +288,14 @@ fn reason_wrong(reason: &str) -> Option<String> {
     (reason.trim().chars().count() > MAX_REASON).then(|| format!("That is too long: {MAX_REASON} characters at most."))
 }
 
-/// Does one verb of the domain on the program as it stands, held against others meanwhile, and saves it.
+/// Does one verb of the domain on the program as it stands, held against others meanwhile, and saves it. Says whether a reminder is on its
+/// way in this moment.
 async fn change(
     app: &AppState,
     at: &CaseloadProgram,
     now: jiff::Timestamp,
     verb: impl FnOnce(&mut Program) -> Result<(), ProgramError> + Send + 'static,
-) -> Result<Result<(), ProgramError>, PageError> {
+) -> Result<Result<bool, ProgramError>, PageError> {
     let id: ProgramId = at.program.id;
     let done = app
         .store
@@ -298,7 +304,7 @@ async fn change(
             Ok::<_, StoreError>(match verb(&mut program) {
                 Ok(()) => {
                     program::save_state(&tx, &program, now).await?;
-                    Ok(())
+                    Ok(outbox::on_their_way(&tx, program.patient, Mails::Reminders).await?)
                 }
                 Err(error) => Err(error),
             })
@@ -360,13 +366,15 @@ pub async fn save_revision(
                             Err(error) => return Ok(Err(error)),
                         };
                         program::add_version(&tx, &program, &version, now).await?;
-                        Ok::<_, StoreError>(Ok(version.from))
+                        let on_its_way = outbox::on_their_way(&tx, program.patient, Mails::Reminders).await?;
+                        Ok::<_, StoreError>(Ok((version.from, on_its_way)))
                     })
                     .await?;
                 match revised {
-                    Ok(from) => {
+                    Ok((from, on_its_way)) => {
                         let said = format!("Changed from {} on. Figures for earlier days stay.", day_medium(Language::En, from));
-                        return Ok(pages.go_saying(&format!("/programs/{id}"), &Flash::good(said)));
+                        let said = Flash::good(said).with_mail_on_its_way(Language::En, on_its_way && from <= today);
+                        return Ok(pages.go_saying(&format!("/programs/{id}"), &said));
                     }
                     Err(error) => faults.place(error, false),
                 }

@@ -10,8 +10,9 @@ use render::{
 };
 use serde::Deserialize;
 use store::{
-    closure,
+    StoreError, closure,
     consent::{self, Agreed, Standing},
+    outbox::{self, Mails},
     patient::Closed,
     session::SeatId,
 };
@@ -109,14 +110,18 @@ pub async fn close(
     }
     let CaseloadPatient { staff, patient, .. } = at;
     let (clinic, id) = (staff.clinic.id, patient.id);
-    let scope = staff.scope.ending(SeatId::Patient(id));
-    let closing = app.store.tenant(scope, move |tx| async move { closure::close(&tx, id, now).await }).await?;
+    let closed = app.store.tenant(staff.scope.ending(SeatId::Patient(id)), move |tx| async move {
+        let closing = closure::close(&tx, id, now).await?;
+        Ok::<_, StoreError>((closing, outbox::on_their_way(&tx, id, Mails::All).await?))
+    });
+    let (closing, on_its_way) = closed.await?;
     app.store.signin(move |tx| async move { closure::tidy(&tx, (clinic, id), closing.account, now).await }).await?;
     let first = patient.name.called();
     let said = match closing.was_open {
         true => Flash::good(format!("The record is closed. {first} cannot sign in any more and gets no mail.")),
         false => Flash::warn("The record was closed already."),
     };
+    let said = said.with_mail_on_its_way(EN, closing.was_open && on_its_way);
     Ok(pages.go_saying(&format!("/patients/{id}/record"), &said))
 }
 

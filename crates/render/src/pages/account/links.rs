@@ -169,6 +169,8 @@ impl Page for OneTap {
 pub struct Unsubscribe {
     /// Whether it is done.
     pub done: bool,
+    /// Whether a reminder is on its way in this moment.
+    pub on_its_way: bool,
     /// The clinic whose reminders these are.
     pub clinic: String,
     /// For a link that came to an address that is not the patient's any more: that address, masked.
@@ -180,8 +182,20 @@ impl Page for Unsubscribe {
 
     fn samples() -> Vec<Self> {
         let clinic = "Riverside Physio".to_owned();
-        let page = |done, earlier: Option<&str>| Self { done, clinic: clinic.clone(), earlier: earlier.map(str::to_owned) };
+        let page = |done, on_its_way, earlier: Option<&str>| Self {
+            done,
+            on_its_way,
+            clinic: clinic.clone(),
+            earlier: earlier.map(str::to_owned),
+        };
         let earlier = Some("w***@old.test");
-        vec![page(false, None), page(true, None), page(false, earlier), page(true, earlier)]
+        vec![
+            page(false, false, None),
+            page(true, false, None),
+            page(true, true, None),
+            page(false, false, earlier),
+            page(true, false, earlier),
+            page(true, true, earlier),
+        ]
     }
 }
