@@ -620,8 +620,8 @@ async fn pages_say_when_a_mail_on_its_way_may_still_arrive() {
     let [ada, ben, chi, dev, eve, fay, gus] = &people[..] else { panic!() };
     let (mut ben_at, mut dev_at, mut eve_at) =
         (house.signed_in(&ben.0).await, house.signed_in(&dev.0).await, house.signed_in(&eve.0).await);
-    let mut physio = house.physio().await;
     house.site.clock.set("2026-03-02T08:00:00+08:00");
+    let mut physio = house.physio().await;
     let gate = house.server.hold(Phase::Dot);
     let (engine, now) = (house.engine.clone(), house.now());
     let round = tokio::spawn(async move { worker::tick(&engine, now).await.unwrap() });
