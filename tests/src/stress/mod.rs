@@ -76,8 +76,8 @@ pub async fn run(settings: &Settings) -> Result<Verdict> {
     server.temper(Temper::hostile(settings.seed));
     let setup = Setup::new(&logs, server.url()).await?;
     let crew = Arc::new(Crew::new(settings, cluster, setup).await?);
-    // For as long as anybody is killed, something should be coming due: a kill takes about two seconds.
-    let minutes = (settings.kills * 2 * settings.speed / 60).clamp(10, 90);
+    // For as long as anybody is killed, something should be coming due: a kill and what is done beside it take about four seconds.
+    let minutes = (settings.kills * 4 * settings.speed / 60).clamp(10, 90);
     seed::sow(&crew.cluster, DATABASE, settings.due, minutes, settings.speed).await?;
     for slot in 0..crew.slots.len() {
         crew.start(slot).await?;
