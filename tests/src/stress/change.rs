@@ -45,13 +45,14 @@ pub(super) struct Whom {
     pub(super) state: String,
 }
 
-/// Somebody whose reminder a worker holds in this state, the one at `nth` place.
+/// Somebody whose reminder a worker holds in this state, counted from the one that came to it last: what was known of it then is about to be
+/// acted on.
 pub(super) async fn whom(cluster: &Cluster, state: &str, nth: u32) -> Result<Option<Whom>> {
     let sql = format!(
         "select n.clinic_id, n.patient_id, p.email from notice n join patient p on p.clinic_id = n.clinic_id and p.id = n.patient_id
          where n.state = '{state}' and n.kind = 'session_reminder' and p.email is not null
            and not exists (select from stress_change c where c.patient_id = n.patient_id)
-         order by n.id offset {nth} % greatest(1, (select count(*) from notice where state = '{state}')) limit 1"
+         order by (select max(s.at) from stress_note s where s.token = n.token and s.notice_id = n.id) desc nulls last offset {nth} limit 1"
     );
     let Some(row) = cluster.rows(DATABASE, &sql).await?.into_iter().next() else { return Ok(None) };
     let [clinic, patient, email] = <[String; 3]>::try_from(row).ok().context("three columns")?;

@@ -126,7 +126,7 @@ impl Deeds {
             let by = dice.random_range(130..=600);
             plan.push(Deed::Stall(if at % 4 == 3 { -by } else { by }));
         }
-        for at in 0..(kills / 2).max(9) {
+        for at in 0..(kills / 2).max(15) {
             let change = Change::ALL[at as usize % Change::ALL.len()];
             plan.push(Deed::Change(change, if dice.random_range(0..4) == 0 { "sending" } else { "claimed" }));
         }
@@ -210,7 +210,7 @@ impl Deeds {
                     aside.spawn(async move { stall(&crew, slot, place, by, wait, &tally).await });
                 }
                 Deed::Change(kind, state) => {
-                    let nth = self.dice.random_range(0..20);
+                    let nth = self.dice.random_range(0..4);
                     let begun = Instant::now();
                     let whom = loop {
                         let found = change::whom(&crew.cluster, state, nth).await?;

@@ -265,7 +265,8 @@ pub async fn reap(tx: &Tx, now: Timestamp) -> Result<Reaped, StoreError> {
                update notice n set state = 'unknown', lease_until = null, settled_at = $1,
                  reply = 'the worker went away before the mail server''s reply'
                from (select clinic_id, id from notice
-                     where lease_until <= statement_timestamp() and state = 'sending' for update skip locked) as left_behind
+                     where lease_until <= statement_timestamp() and state = 'sending' and kind in ('session_reminder', 'answer')
+                     for update skip locked) as left_behind
                where n.clinic_id = left_behind.clinic_id and n.id = left_behind.id
                returning n.clinic_id, n.id, n.reply)
              insert into delivery_attempt (clinic_id, id, notice_id, at, phase, outcome, reply)
