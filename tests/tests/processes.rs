@@ -277,7 +277,7 @@ async fn a_worker_takes_up_its_work_by_itself_when_the_database_comes_back() {
     let clock = setup.clock("worker", begin).unwrap();
     let url = cluster.url("clinic");
     assert!(setup.run(&["migrate"], &url, &clock).await.unwrap().status.success());
-    seed::sow(&cluster, "clinic", 30, 45).await.unwrap();
+    seed::sow(&cluster, "clinic", 30, 45, 1).await.unwrap();
 
     let mut worker = setup.worker("worker", &url, &clock).unwrap();
     let open = |until: &'static str| {
