@@ -1,5 +1,6 @@
 //! Stories with real `homestretch worker` processes: what becomes of a reminder when its worker is killed, frozen or told to end at the
-//! worst moment. Each worker has a clock of its own, so that leases and hours pass when the story says so.
+//! worst moment. Each worker has a clock of its own, so that hours pass when the story says so; leases go by the
+//! database's clock and are ended there.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod story;
@@ -114,12 +115,12 @@ async fn a_worker_killed_before_the_intent_loses_nothing_and_repeats_nothing() {
     worker.kill().await.unwrap();
 
     stage.story.server.behave();
-    let (second, clock) = stage.worker("second", "2026-03-02T08:01:30+08:00");
-    // Its lease holds as long as it may live.
-    let (code, said) = stage.once("2026-03-02T08:01:40+08:00").await;
+    let (second, _) = stage.worker("second", "2026-03-02T08:11:30+08:00");
+    // Its lease holds as long as it may live, whatever a worker's own clock shows.
+    let (code, said) = stage.once("2026-03-02T08:11:40+08:00").await;
     assert_eq!(code, Some(0), "{said}");
     stage.all("claimed", 1).await;
-    clock.set(at("2026-03-02T08:02:10+08:00")).unwrap();
+    stage.story.end_leases().await;
     stage.all("sent", 1).await;
     end(second).await;
     assert_eq!(stage.accepted(), [1]);
@@ -136,6 +137,7 @@ async fn a_worker_killed_between_the_intent_and_the_reply_leaves_an_unknown_that
 
     stage.story.server.behave();
     let dots = stage.story.server.count(Phase::Dot);
+    stage.story.end_leases().await;
     let (second, _) = stage.worker("second", "2026-03-02T08:02:30+08:00");
     stage.all("unknown", 1).await;
     for later in ["2026-03-02T08:03:00+08:00", "2026-03-02T09:30:00+08:00", "2026-03-02T20:00:00+08:00"] {
@@ -157,6 +159,7 @@ async fn a_worker_frozen_past_its_lease_finds_that_another_has_sent_and_keeps_st
     let (first, clock) = stage.worker("first", EIGHT);
     stage.all("claimed", 1).await;
     first.freeze().unwrap();
+    stage.story.end_leases().await;
     let (second, _) = stage.worker("second", "2026-03-02T08:02:30+08:00");
     stage.all("sent", 1).await;
     clock.set(at("2026-03-02T08:02:40+08:00")).unwrap();
@@ -177,6 +180,7 @@ async fn a_worker_frozen_past_its_lease_does_not_send_even_when_nobody_took_over
     stage.all("claimed", 1).await;
     worker.freeze().unwrap();
     clock.set(at("2026-03-02T08:03:00+08:00")).unwrap();
+    stage.story.end_leases().await;
     tokio::time::sleep(Duration::from_secs(3)).await;
     worker.thaw().unwrap();
     // The claim ran out, so it is given up and taken anew: one mail all the same.
