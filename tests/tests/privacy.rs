@@ -552,8 +552,8 @@ async fn a_record_that_is_not_taken_waits_and_holds_up_nobody_but_its_taker() {
     let site = Site::open().await;
     let (farah, mut browser) = farah(&site).await;
     ten_thousand(&site, &farah).await;
-    let first = browser.begin("/account/export.zip").await;
-    let second = browser.begin("/account/export.zip").await;
+    let first = browser.begin_to_download("/account/export.zip").await;
+    let second = browser.begin_to_download("/account/export.zip").await;
     assert_eq!((first.status(), second.status()), (StatusCode::OK, StatusCode::OK));
     assert_eq!(site.db.row("select count(*) from audit_entry where deed = 'exported'").await, "2", "before anything is taken");
     let third = browser.get("/account/export.zip").await;

@@ -225,7 +225,7 @@ impl Browser {
     }
 
     /// The beginning of an answer: what is not taken of it waits in the server.
-    pub async fn begin(&self, path: &str) -> axum::response::Response {
+    pub async fn begin_to_download(&self, path: &str) -> axum::response::Response {
         let pairs: Vec<String> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let request = Request::builder().uri(path).header(header::HOST, "localhost:8080").header(header::COOKIE, pairs.join("; "));
         self.app.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap()
