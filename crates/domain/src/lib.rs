@@ -18,6 +18,7 @@ pub mod person;
 pub mod program;
 pub mod questionnaire;
 pub mod record;
+pub mod refusal;
 pub mod reminder;
 pub mod reminder_story;
 pub mod session_log;

@@ -97,6 +97,10 @@ tagged! {
         Paused = "paused",
         /// The patient's record was closed.
         Closed = "closed",
+        /// The mail server refused the address before, so no reminders go to it.
+        Refused = "refused",
+        /// It waited when a backup was made, and after the restore it was decided not to send it.
+        LeftOut = "left_out",
     }
 }
 
@@ -108,7 +112,7 @@ pub struct Standing {
     pub slots: u32,
     /// Of these, how many are logged already.
     pub logged: u32,
-    /// Whether the patient has unsubscribed, or mail to the address is suppressed.
+    /// Whether the patient has unsubscribed.
     pub unsubscribed: bool,
 }
 

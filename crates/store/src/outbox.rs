@@ -21,6 +21,7 @@ pub mod facts;
 pub mod hold;
 mod recall;
 mod settle;
+pub mod suppression;
 
 use std::{fmt, time::Duration};
 

@@ -5,17 +5,18 @@ use std::{
     time::{Duration, Instant},
 };
 
-use domain::reminder::{Decision, Due, NoticeSkip, decide};
+use domain::reminder::{Decision, Due, GRACE, NoticeSkip, decide};
 use jiff::{SignedDuration, Timestamp};
 use store::{
     StoreError, link,
-    outbox::{self, Claimed, Intent, Kind, LEASE, Settlement, facts::Facts},
+    outbox::{self, Claimed, Intent, Kind, LEASE, Settlement, facts::Facts, suppression::Refusal},
 };
 
 use crate::{
     Engine,
     clock::Clock,
-    pause::backoff,
+    pause::{backoff, hide},
+    refusal,
     smtp::{Outcome, Phase},
 };
 
@@ -102,12 +103,9 @@ fn unwanted(notice: &Claimed, facts: &Facts, now: Timestamp) -> Option<Settlemen
         }
     }
     if notice.kind != Kind::SessionReminder {
-        if let Some(reason) = facts.refused(notice) {
-            return dead(&format!("nothing is sent to this address since a mail server refused it: {reason}"));
-        }
-        // Asking for another attempt starts the time anew.
-        let since = notice.resent_at.unwrap_or(notice.created_at);
-        return if now.duration_since(since) > GIVE_UP { dead("it could not be sent for three days") } else { None };
+        // Every such mail was asked for by somebody. It is tried in spite of a refusal of the address: that was a reminder's, perhaps on
+        // a bad day of the mail server, and a link to a new password must not be lost for it.
+        return if now > wanted_until(notice) { dead("it could not be sent for three days") } else { None };
     }
     let (Some((date, time)), Some(patient)) = (notice.civil, facts.patient(notice)) else {
         return dead("the patient this reminder is for is not there");
@@ -119,11 +117,25 @@ fn unwanted(notice: &Claimed, facts: &Facts, now: Timestamp) -> Option<Settlemen
     if !patient.rule.times.contains(&time) {
         return skip(NoticeSkip::Expired);
     }
-    let standing = patient.standing(date, facts.unsubscribed(notice));
+    let unsubscribed = facts.unsubscribed(notice);
+    // What the patient wishes is the reason before what a mail server said.
+    if !unsubscribed && facts.refused(notice).is_some() {
+        return skip(NoticeSkip::Refused);
+    }
+    let standing = patient.standing(date, unsubscribed);
     match decide(&patient.rule, &Due { date, time, at: notice.due_at }, &standing, now) {
         Decision::Send => None,
         Decision::Wait => Some(Settlement::Returned { at: notice.due_at }),
         Decision::Skip(why) => skip(why),
+    }
+}
+
+/// Until when a notice is worth sending.
+fn wanted_until(notice: &Claimed) -> Timestamp {
+    match notice.kind {
+        Kind::SessionReminder => notice.due_at + GRACE,
+        // Asking for another attempt starts the time anew.
+        _ => notice.resent_at.unwrap_or(notice.created_at) + GIVE_UP,
     }
 }
 
@@ -205,8 +217,11 @@ async fn send(engine: &Arc<Engine>, notice: &Claimed, facts: &Facts, clock: &Clo
     };
     match outcome {
         Outcome::Accepted { reply } => {
-            if engine.pause.end() {
+            if engine.pause.end(clock.now()) {
                 engine.tell_pause(None, clock.now()).await;
+            }
+            if facts.refused(notice).is_some() {
+                refusal::lift(engine, notice).await;
             }
             Settlement::Sent { reply }
         }
@@ -216,10 +231,18 @@ async fn send(engine: &Arc<Engine>, notice: &Claimed, facts: &Facts, clock: &Clo
             _ => Settlement::Returned { at: clock.now() + SignedDuration::from_secs(30) },
         },
         Outcome::Postponed { phase, reply } => retry(notice, phase, reply, clock),
-        Outcome::Rejected { phase, reply, address } => Settlement::Dead { phase: phase.as_str(), reply, suppress: address },
+        Outcome::Rejected { phase, reply, cause } => Settlement::Refused(Refusal {
+            phase: phase.as_str(),
+            masked: hide(&reply, &notice.recipient),
+            reply,
+            cause,
+            until: wanted_until(notice),
+        }),
         Outcome::Refused { phase, reply } => {
-            if engine.pause.begin(clock.now(), &reply) {
-                engine.tell_pause(Some(reply.clone()), clock.now()).await;
+            // Every clinic reads it, and the log.
+            let masked = hide(&reply, &notice.recipient);
+            if engine.pause.begin(clock.now(), &masked) {
+                engine.tell_pause(Some(masked), clock.now()).await;
             }
             retry(notice, phase, reply, clock)
         }

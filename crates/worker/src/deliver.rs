@@ -22,7 +22,7 @@ use crate::{
     attempt::{Prepared, Ready, attempt, prepare},
     clock::Clock,
     lanes::Lanes,
-    telemetry,
+    refusal, telemetry,
     tick::TickReport,
     working::Loop,
 };
@@ -233,7 +233,10 @@ impl Delivery {
         let (engine, clock) = (self.engine.clone(), self.clock.clone());
         self.recording.spawn(async move {
             let (kind, due_at) = (notice.kind, notice.due_at);
-            let ours = engine.ledger.settle(notice, settlement.clone(), &clock).await;
+            let (settlement, ours) = match settlement {
+                Settlement::Refused(refusal) => refusal::settle(&engine, &notice, refusal, &clock).await,
+                settlement => (settlement.clone(), engine.ledger.settle(notice, settlement, &clock).await),
+            };
             if ours {
                 count(kind, due_at, &settlement, clock.now());
             }
@@ -250,7 +253,8 @@ fn count(kind: Kind, due_at: Timestamp, settlement: &Settlement, now: Timestamp)
         Settlement::Dead { .. } => telemetry::dead(kind),
         Settlement::Unknown { .. } => telemetry::unknown(kind),
         Settlement::Skipped(why) => telemetry::skipped(*why),
-        Settlement::Returned { .. } => {}
+        // What became of a refusal is counted as that.
+        Settlement::Returned { .. } | Settlement::Refused(_) => {}
     }
 }
 
@@ -263,6 +267,10 @@ fn log(notice: &Claimed, settlement: &Settlement) {
         Settlement::Sent { reply } => tracing::info!(notice = %id, %kind, to, attempt, reply = hide(reply), "sent"),
         Settlement::Retry { at, phase, reply } => {
             tracing::warn!(notice = %id, %kind, to, attempt, phase, reply = hide(reply), %at, "not sent, to be tried again");
+        }
+        Settlement::Refused(refusal) => {
+            let (phase, cause) = (refusal.phase, refusal.cause);
+            tracing::warn!(notice = %id, %kind, to, attempt, phase, ?cause, reply = refusal.masked, "refused");
         }
         Settlement::Dead { phase, reply, .. } => {
             tracing::warn!(notice = %id, %kind, to, attempt, phase, reply = hide(reply), "never to be sent");

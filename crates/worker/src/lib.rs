@@ -14,6 +14,7 @@ mod lanes;
 mod ledger;
 mod pause;
 pub mod plan;
+mod refusal;
 pub mod run;
 pub mod smtp;
 pub mod telemetry;

@@ -42,6 +42,8 @@ struct State {
     in_a_row: u32,
     /// Whether any mail was accepted yet.
     has_sent: bool,
+    /// Whether the pause is for refusals of one recipient after another: a mail accepted meanwhile does not end it.
+    distrusts: bool,
 }
 
 /// A pause.
@@ -67,15 +69,26 @@ impl Pause {
         }
         let until = now + doubled(FIRST_PAUSE, state.in_a_row, LONGEST_PAUSE);
         state.in_a_row += 1;
+        state.distrusts = false;
         state.current = Some(Paused { until, reason: reason.to_owned() });
         tracing::error!(%until, reason, "no mail can be sent; the sender pauses, and nobody's address is blamed");
         true
     }
 
+    /// Begins a pause because one recipient after another is refused. Mails that are on their way meanwhile may still be accepted; they do
+    /// not end it before its time.
+    pub(crate) fn distrust(&self, now: Timestamp, reason: &str) {
+        self.begin(now, reason);
+        self.lock().distrusts = true;
+    }
+
     /// Ends the pause: a mail was accepted. Says whether that is news; the first mail of a worker always is, for it may be another
     /// worker that paused and went away.
-    pub(crate) fn end(&self) -> bool {
+    pub(crate) fn end(&self, now: Timestamp) -> bool {
         let mut state = self.lock();
+        if state.distrusts && state.current.as_ref().is_some_and(|pause| now < pause.until && pause.until <= now + LONGEST_PAUSE) {
+            return false;
+        }
         if state.in_a_row > 0 {
             tracing::info!("mail can be sent again");
         }
@@ -131,10 +144,14 @@ mod tests {
         assert!(pause.until(at(30)).is_none());
         pause.begin(at(30), "still away");
         assert!(pause.until(at(89)).is_some() && pause.until(at(90)).is_none());
-        pause.end();
+        pause.end(at(31));
         assert!(pause.until(at(31)).is_none());
         pause.begin(at(100), "away again");
         assert!(pause.until(at(130)).is_none());
+        // A server that is not believed is left alone for as long as was said.
+        pause.distrust(at(200), "refuses everybody");
+        assert!(!pause.end(at(201)) && pause.until(at(201)).is_some());
+        assert!(pause.end(at(260)) && pause.until(at(260)).is_none());
     }
 
     #[test]

@@ -7,6 +7,7 @@
 mod connection;
 mod folder;
 mod outcome;
+mod reading;
 mod stream;
 mod target;
 

@@ -38,7 +38,7 @@ impl TickReport {
     pub(crate) fn count(&mut self, settlement: &Settlement) {
         match settlement {
             Settlement::Sent { .. } => self.sent += 1,
-            Settlement::Retry { .. } => self.retried += 1,
+            Settlement::Retry { .. } | Settlement::Refused(_) => self.retried += 1,
             Settlement::Dead { .. } => self.dead += 1,
             Settlement::Unknown { .. } => self.unknown += 1,
             Settlement::Skipped(why) => self.skipped.push(*why),

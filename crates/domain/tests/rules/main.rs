@@ -14,6 +14,7 @@ mod person;
 mod planning;
 mod program;
 mod questionnaire;
+mod refusal;
 mod reminder;
 mod reminder_story;
 mod session_log;

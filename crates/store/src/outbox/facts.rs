@@ -91,7 +91,9 @@ pub struct Facts {
 
 #[derive(Debug, Clone, Default)]
 struct Suppressed {
-    /// Why no mail at all is sent there, if none is.
+    /// Whether the patient wants no reminders there.
+    unsubscribed: bool,
+    /// In which words a mail server refused it, if one did.
     refused: Option<String>,
 }
 
@@ -116,12 +118,12 @@ impl Facts {
         self.people.get(&(notice.clinic, notice.account?.0))
     }
 
-    /// Whether the notice's address wants no reminders, or takes no mail at all.
+    /// Whether the patient wants no reminders at the notice's address.
     pub fn unsubscribed(&self, notice: &Claimed) -> bool {
-        self.suppressed(notice).is_some()
+        self.suppressed(notice).is_some_and(|suppressed| suppressed.unsubscribed)
     }
 
-    /// Why the notice's address takes no mail at all, if it does not.
+    /// In which words a mail server refused the notice's address, if it was given up.
     pub fn refused(&self, notice: &Claimed) -> Option<&str> {
         self.suppressed(notice)?.refused.as_deref()
     }
@@ -276,8 +278,9 @@ async fn suppressed_of(tx: &Tx, notices: &[Claimed]) -> Result<HashMap<(ClinicId
     let mut suppressed: HashMap<_, Suppressed> = HashMap::new();
     for SuppressionRow { clinic_id, email, scope, reason } in rows {
         let entry = suppressed.entry((ClinicId(clinic_id), email)).or_default();
-        if scope == "all" {
-            entry.refused = Some(reason);
+        match scope.as_str() {
+            "all" => entry.refused = Some(reason),
+            _ => entry.unsubscribed = true,
         }
     }
     Ok(suppressed)

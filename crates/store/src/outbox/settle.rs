@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use sea_orm::FromQueryResult;
 use uuid::Uuid;
 
-use super::{Claim, Claimed, LEASE, claim::ClaimRow};
+use super::{Claim, Claimed, LEASE, claim::ClaimRow, suppression::Refusal};
 use crate::{Store, StoreError, Tx, convert::from_instant};
 
 /// That the mail of a claimed notice is about to go out.
@@ -122,6 +122,9 @@ pub enum Settlement {
         /// Whether nothing more may be sent to this address by this clinic.
         suppress: bool,
     },
+    /// The server refused it for good: what follows is judged with everything that was refused and accepted meanwhile
+    /// ([`super::suppression::refuse`]). Recorded here it is only tried again.
+    Refused(Refusal),
     /// It may or may not have gone out. Never resent by itself.
     Unknown {
         /// What happened instead of a reply.
@@ -158,6 +161,7 @@ impl Columns {
             Settlement::Sent { reply } => ("sent", "", "dot", reply.as_str(), None),
             Settlement::Retry { at, phase, reply } => ("pending", "", *phase, reply.as_str(), Some(*at)),
             Settlement::Dead { phase, reply, .. } => ("dead", "", *phase, reply.as_str(), None),
+            Settlement::Refused(Refusal { phase, reply, until, .. }) => ("pending", "", *phase, reply.as_str(), Some(*until)),
             Settlement::Unknown { reply } => ("unknown", "", "dot", reply.as_str(), None),
             Settlement::Skipped(why) => ("skipped", why.tag(), "", "", None),
             Settlement::Returned { at } => ("pending", "", "", "", Some(*at)),
@@ -310,7 +314,8 @@ pub async fn queue(tx: &Tx) -> Result<Queue, StoreError> {
 /// The store's own.
 pub async fn note_pause(tx: &Tx, reason: Option<&str>, now: Timestamp) -> Result<(), StoreError> {
     tx.run(
-        "update mail_sender set paused_since = case when $1 <> '' then coalesce(paused_since, $2) end, paused_reason = nullif(left($1, 500), '')
+        "update mail_sender set paused_since = case when $1 <> '' then coalesce(paused_since, $2) end, paused_reason = nullif(left($1, 500), ''),
+           refusals_since = null
          where $1 <> '' or paused_since is not null",
         [reason.unwrap_or_default().into(), from_instant(now).into()],
     )

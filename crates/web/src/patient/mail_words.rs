@@ -96,6 +96,8 @@ impl Teller<'_> {
                     (NoticeSkip::Expired, _) => self.say("fate-expired"),
                     (NoticeSkip::Paused, _) => self.say("fate-paused"),
                     (NoticeSkip::Closed, _) => self.say("fate-closed"),
+                    (NoticeSkip::Refused, _) => self.say("fate-refused"),
+                    (NoticeSkip::LeftOut, _) => self.say("fate-left-out"),
                 };
                 ("mail-not-sent", "quiet", "", text)
             }

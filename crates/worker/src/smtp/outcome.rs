@@ -2,7 +2,10 @@
 
 use std::{error::Error as _, fmt};
 
+use domain::refusal::Cause;
 use lettre::transport::smtp::{Error, response::Response};
+
+use super::reading::{Blame, blame};
 
 /// How far a conversation with the mail server had come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -65,14 +68,14 @@ pub enum Outcome {
         /// The server's words, or ours when it said nothing.
         reply: String,
     },
-    /// Never: a 5xx for this mail.
+    /// A 5xx for this mail. What follows depends on what the server says to others (`domain::refusal`).
     Rejected {
         /// Where it stopped.
         phase: Phase,
         /// The server's words.
         reply: String,
-        /// Whether the address itself is what the server will not have, so that nothing should be sent to it again.
-        address: bool,
+        /// What they are about.
+        cause: Cause,
     },
     /// Nobody's mail would get through: the server is away, or refuses the sender. Nothing is wrong with this recipient.
     Refused {
@@ -153,66 +156,19 @@ impl Failure {
             (Phase::Dot, Kind::Broken) => Outcome::Unanswered { reply },
             (_, Kind::Broken | Kind::Transient) => Outcome::Postponed { phase, reply },
             (Phase::Rcpt, Kind::Permanent(code)) => match blame(code, &reply) {
-                Blame::Address => Outcome::Rejected { phase, reply, address: true },
-                Blame::Mail => Outcome::Rejected { phase, reply, address: false },
-                Blame::Moment => Outcome::Postponed { phase, reply },
+                Blame::Mailbox => Outcome::Rejected { phase, reply, cause: Cause::Mailbox },
+                Blame::Mail => Outcome::Rejected { phase, reply, cause: Cause::Mail },
+                Blame::Policy => Outcome::Rejected { phase, reply, cause: Cause::Policy },
+                Blame::Full => Outcome::Postponed { phase, reply },
                 Blame::Us => Outcome::Refused { phase, reply },
             },
-            (Phase::Data | Phase::Dot, Kind::Permanent(code)) if blame(code, &reply) == Blame::Moment && code == 552 => {
-                Outcome::Postponed { phase, reply }
-            }
-            (Phase::Data | Phase::Dot, Kind::Permanent(_)) => Outcome::Rejected { phase, reply, address: false },
+            (Phase::Data | Phase::Dot, Kind::Permanent(code)) => match blame(code, &reply) {
+                Blame::Full => Outcome::Postponed { phase, reply },
+                Blame::Policy => Outcome::Rejected { phase, reply, cause: Cause::Policy },
+                // The recipient was taken before: whatever is said now is about the mail.
+                Blame::Mailbox | Blame::Mail | Blame::Us => Outcome::Rejected { phase, reply, cause: Cause::Mail },
+            },
         }
-    }
-}
-
-/// What a 5xx after RCPT is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Blame {
-    /// The address: gone, misspelt, disabled. Nothing should be sent to it again.
-    Address,
-    /// This mail to this address.
-    Mail,
-    /// What may be otherwise later, for this recipient only: a full mailbox, a policy that does not say whom it is about.
-    Moment,
-    /// Us: every other recipient would meet it as well.
-    Us,
-}
-
-/// The enhanced code (RFC 3463) decides; without one, RFC 5321's own codes for mailboxes do.
-///
-/// A policy (5.7.1, 554, 571) may be about one recipient, whose refusal must not hold up everybody, or about us, and then nobody's address is
-/// to blame: so neither is concluded, and that notice alone is tried again while it is wanted. That we may not relay is said in so many
-/// words.
-fn blame(code: u16, reply: &str) -> Blame {
-    let lower = reply.to_ascii_lowercase();
-    if lower.contains("relay") || lower.contains("rcpthosts") {
-        return Blame::Us;
-    }
-    let enhanced = reply.split_whitespace().nth(1).and_then(|word| word.strip_prefix("5."));
-    let enhanced = enhanced.and_then(|rest| rest.split_once('.')).and_then(|(subject, detail)| {
-        let detail = detail.trim_end_matches(|c: char| !c.is_ascii_digit());
-        Some((subject.parse::<u16>().ok()?, detail.parse::<u16>().ok()?))
-    });
-    match (enhanced, code) {
-        // The sender's address.
-        (Some((1, 7 | 8)), _) => Blame::Us,
-        (Some((1, _) | (2, 1)), _) => Blame::Address,
-        (Some((2, 2)), _) => Blame::Moment,
-        (Some((2, _)), _) => Blame::Mail,
-        // Exchange says 550 5.4.1 of a recipient that its directory does not know, and of a domain not set up yet.
-        (Some((4, _)), _) => Blame::Mail,
-        // Sign in first, wrong password, encrypt first: about the conversation.
-        (_, 530 | 535 | 538) | (Some((7, 0 | 8 | 9 | 10 | 11)), _) => Blame::Us,
-        (Some((7, _)), _) => Blame::Moment,
-        (Some(_), _) => Blame::Us,
-        // RFC 5321 4.5.3.1.10: at RCPT, 552 is 452.
-        (None, 552) => Blame::Moment,
-        (None, 550 | 551 | 553) => Blame::Address,
-        // RFC 7504: the host or the domain takes no mail.
-        (None, 521 | 556) => Blame::Mail,
-        (None, 554 | 571) => Blame::Moment,
-        (None, _) => Blame::Us,
     }
 }
 
@@ -232,38 +188,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_refused_recipient_is_told_from_a_refused_sender() {
-        let table = [
-            (550, "550 5.1.1 no such user", Blame::Address),
-            (550, "550 5.1.10 RESOLVER.ADR.RecipientNotFound", Blame::Address),
-            (556, "556 5.1.10 the domain takes no mail", Blame::Address),
-            (550, "550 5.2.1 the account is disabled", Blame::Address),
-            (550, "550 no such user here", Blame::Address),
-            (553, "553 what is that", Blame::Address),
-            (552, "552 5.2.2 mailbox full", Blame::Moment),
-            (550, "550 5.2.2 over quota", Blame::Moment),
-            (552, "552 over quota", Blame::Moment),
-            (552, "552 5.2.3 too long for this mailbox", Blame::Mail),
-            (550, "550 5.4.1 Recipient address rejected: Access denied", Blame::Mail),
-            (521, "521 this host takes no mail", Blame::Mail),
-            (550, "550 5.7.1 rejected by policy", Blame::Moment),
-            (554, "554 5.7.1 your address is blocked", Blame::Moment),
-            (571, "571 delivery not authorized", Blame::Moment),
-            (554, "554 go away", Blame::Moment),
-            (554, "554 5.7.1 <x@y.test>: Relay access denied", Blame::Us),
-            (550, "550 5.7.64 TenantAttribution; Relay Access Denied", Blame::Us),
-            (553, "553 sorry, that domain isn't in my list of allowed rcpthosts", Blame::Us),
-            (550, "550 5.1.8 sender's domain does not exist", Blame::Us),
-            (530, "530 5.7.0 sign in first", Blame::Us),
-            (530, "530 5.7.57 client not authenticated", Blame::Us),
-            (503, "503 bad sequence", Blame::Us),
-        ];
-        for (code, reply, expected) in table {
-            assert_eq!(blame(code, reply), expected, "{reply}");
-        }
-    }
-
-    #[test]
     fn who_is_hit_follows_from_the_phase() {
         let outcome = |phase, kind| Failure { phase, kind, reply: "550 5.1.1 no".to_owned() }.outcome();
         for phase in [Phase::Connect, Phase::Hello, Phase::Encrypt, Phase::Auth] {
@@ -276,8 +200,8 @@ mod tests {
             assert!(matches!(outcome(phase, Kind::Transient), Outcome::Postponed { .. }), "{phase}");
         }
         assert!(matches!(outcome(Phase::Mail, Kind::Permanent(550)), Outcome::Refused { .. }));
-        assert!(matches!(outcome(Phase::Rcpt, Kind::Permanent(550)), Outcome::Rejected { address: true, .. }));
-        assert!(matches!(outcome(Phase::Dot, Kind::Permanent(554)), Outcome::Rejected { address: false, .. }));
+        assert!(matches!(outcome(Phase::Rcpt, Kind::Permanent(550)), Outcome::Rejected { cause: Cause::Mailbox, .. }));
+        assert!(matches!(outcome(Phase::Dot, Kind::Permanent(554)), Outcome::Rejected { cause: Cause::Mail, .. }));
         assert!(matches!(outcome(Phase::Dot, Kind::Transient), Outcome::Postponed { .. }));
         assert!(matches!(outcome(Phase::Dot, Kind::Broken), Outcome::Unanswered { .. }));
     }

@@ -361,5 +361,7 @@ pub(super) fn reason(why: NoticeSkip) -> &'static str {
         NoticeSkip::Expired => "too late",
         NoticeSkip::Paused => "reminders paused",
         NoticeSkip::Closed => "record closed",
+        NoticeSkip::Refused => "address refused before",
+        NoticeSkip::LeftOut => "left out after a restore",
     }
 }

@@ -72,11 +72,13 @@ fn skipped(why: NoticeSkip) -> &'static str {
     match why {
         NoticeSkip::Logged => "The session was logged already.",
         NoticeSkip::NotActive => "No session was due that day.",
-        NoticeSkip::Unsubscribed => "The patient wants no reminders, or mail to the address came back.",
+        NoticeSkip::Unsubscribed => "The patient wants no reminders.",
         NoticeSkip::Quiet => "It would have come in the clinic’s quiet hours.",
         NoticeSkip::Expired => "Too late: its time was more than three hours ago, or a later one took its place.",
         NoticeSkip::Paused => "The patient had paused reminders.",
         NoticeSkip::Closed => "The patient’s record was closed.",
+        NoticeSkip::Refused => "The mail server refused this address before, so no reminders go to it.",
+        NoticeSkip::LeftOut => "Left out by the clinic after the data was restored: it may have gone out before.",
     }
 }
 
