@@ -151,18 +151,33 @@ async fn a_reply_is_not_lost_while_the_database_is_away() {
 }
 
 #[tokio::test]
-async fn after_a_restore_reminders_wait_and_account_mail_does_not() {
+async fn after_a_restore_everything_waits_but_what_is_asked_for_since() {
     let story = Story::begin().await;
-    let ada = story.somebody("Ada A").await;
+    let (ada, ben) = (story.somebody("Ada A").await, story.somebody("Ben B").await);
     worker::plan(&story.db.store, eight()).await.unwrap();
-    story.db.execute("update mail_sender set held_since = now()").await;
-    story.owe(outbox::Owed::PatientInvitation(ada.id), &ada.email, eight()).await;
-    let report = story.tick(eight()).await;
-    assert_eq!(report.sent, 1);
-    assert_eq!(
-        story.db.rows("select kind, state from notice order by kind").await,
-        ["invitation|sent", "session_reminder|pending"]
-    );
+    for who in [&ada, &ben] {
+        story.owe(outbox::Owed::Test(who.id), &who.email, eight()).await;
+    }
+    let store = &story.db.store;
+    store.worker(|tx| async move { outbox::hold::hold(&tx, eight() + minutes(1)).await }).await.unwrap();
+    story.owe(outbox::Owed::PatientInvitation(ada.id), &ada.email, eight() + minutes(2)).await;
+    assert_eq!(story.tick(eight() + minutes(2)).await.sent, 1);
+    let states = async || story.db.rows("select kind, state, count(*) from notice group by 1, 2 order by 1, 2").await;
+    assert_eq!(states().await, ["invitation|sent|1", "session_reminder|pending|2", "test|pending|2"]);
+    // Released reminders leave account mail waiting, until it is decided upon.
+    store.worker(|tx| async move { outbox::hold::release(&tx, eight() + minutes(3)).await }).await.unwrap();
+    assert_eq!(story.tick(eight() + minutes(3)).await.sent, 0);
+    assert_eq!(store.worker(|tx| async move { outbox::hold::waiting(&tx).await }).await.unwrap(), 2);
+    story.db.execute("update notice set state = 'dead' where kind = 'test' and recipient = 'ben@example.test'").await;
+    let send = store.worker(|tx| async move { outbox::hold::decide(&tx, outbox::hold::Choice::Send, eight() + minutes(4)).await });
+    assert_eq!(send.await.unwrap(), 1);
+    assert_eq!(story.tick(eight() + minutes(4)).await.sent, 1);
+    story.db.execute("update notice set state = 'pending' where state = 'dead'").await;
+    let drop =
+        store.worker(|tx| async move { outbox::hold::decide(&tx, outbox::hold::Choice::LeaveOut, eight() + minutes(5)).await });
+    assert_eq!(drop.await.unwrap(), 1);
+    assert_eq!(story.tick(eight() + minutes(5)).await.sent, 0);
+    assert_eq!(story.db.row("select reason from notice where kind = 'test' and state = 'skipped'").await, "left_out");
 }
 
 #[tokio::test]

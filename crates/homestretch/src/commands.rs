@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, anyhow, bail};
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
 use domain::{
     ids::ClinicId,
     person::{Email, PersonName, Role, Zone},
@@ -12,7 +12,7 @@ use render::{Templates, links::Links};
 use secrecy::ExposeSecret as _;
 use store::{
     Actor, Scope, Store, StoreError,
-    outbox::hold::{self, Held, Released},
+    outbox::hold::{self, Choice, Held, Released},
     second_factor,
 };
 use worker::Mailer;
@@ -170,11 +170,26 @@ pub enum AuditCommand {
 /// Commands about reminders.
 #[derive(Debug, Clone, Copy, Subcommand)]
 pub enum RemindersCommand {
-    /// Hold reminders back, before the first worker starts on a restored database; other mail goes on
+    /// Hold reminders back, and account mail that is queued, before the first worker starts on a restored database
     Hold,
     /// Let reminders go out again, those that fall due from now on; what fell due before is skipped, because it may have been sent after
     /// the backup was made
-    Release,
+    Release {
+        /// What becomes of account mail (invitations, new passwords, programs, answers) that was queued when the backup was made
+        #[arg(long, value_enum, default_value_t = AccountMail::Keep)]
+        account_mail: AccountMail,
+    },
+}
+
+/// What becomes of account mail that may have been sent after the backup was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum AccountMail {
+    /// It goes out, perhaps for the second time
+    Send,
+    /// It is left out
+    Drop,
+    /// It goes on waiting
+    Keep,
 }
 
 /// Does what was asked.
@@ -280,27 +295,50 @@ async fn reminders(settings: &Settings, command: RemindersCommand) -> Result<()>
     match command {
         RemindersCommand::Hold => {
             let Held { since, on_their_way } = store.worker(move |tx| async move { hold::hold(&tx, now).await }).await?;
-            println!("Reminders are held back since {since:.0}. Other mail goes out. `homestretch reminders release` ends it.");
+            println!(
+                "Reminders are held back since {since:.0}, and account mail that was queued before. `homestretch reminders release` ends it."
+            );
             if on_their_way > 0 {
                 println!("{on_their_way} are on their way already and may still arrive.");
             }
         }
-        RemindersCommand::Release => match store.worker(move |tx| async move { hold::release(&tx, now).await }).await? {
-            None => println!("Reminders were not held back; nothing is changed."),
-            Some(Released { since, expired, unknown }) => {
-                println!("Reminders were held back since {since:.0}. Those that fall due from now on go out again.");
-                println!(
-                    "{expired} that fell due before are skipped as expired: they may have been sent after the backup was made."
-                );
-                if unknown > 0 {
+        RemindersCommand::Release { account_mail } => {
+            match store.worker(move |tx| async move { hold::release(&tx, now).await }).await? {
+                None => println!("Reminders were not held back; nothing is changed."),
+                Some(Released { since, expired, unknown }) => {
+                    println!("Reminders were held back since {since:.0}. Those that fall due from now on go out again.");
                     println!(
-                        "{unknown} were being sent when the backup was made: unknown whether they arrived. /notices shows them."
+                        "{expired} that fell due before are skipped as expired: they may have been sent after the backup was made."
                     );
+                    if unknown > 0 {
+                        println!(
+                            "{unknown} were being sent when the backup was made: unknown whether they arrived. /notices shows them."
+                        );
+                    }
                 }
             }
-        },
+            decide(&store, account_mail, now).await?;
+        }
     }
     store.close().await;
+    Ok(())
+}
+
+/// Decides upon account mail that was queued when a backup was made, or says that it waits.
+async fn decide(store: &Store, account_mail: AccountMail, now: jiff::Timestamp) -> Result<()> {
+    let (choice, became) = match account_mail {
+        AccountMail::Send => (Choice::Send, "go out, perhaps for the second time"),
+        AccountMail::Drop => (Choice::LeaveOut, "are left out"),
+        AccountMail::Keep => {
+            let waiting = store.worker(|tx| async move { hold::waiting(&tx).await }).await?;
+            if waiting > 0 {
+                println!("{waiting} account mails go on waiting: `--account-mail send` or `drop` decides.");
+            }
+            return Ok(());
+        }
+    };
+    let decided = store.worker(move |tx| async move { hold::decide(&tx, choice, now).await }).await?;
+    println!("{decided} account mails {became}.");
     Ok(())
 }
 

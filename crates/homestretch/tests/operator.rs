@@ -115,18 +115,19 @@ async fn after_a_restore_nobody_is_reminded_twice() {
     assert!(first.starts_with("Reminders are held back since 20"), "{first}");
     assert_eq!(said(&restored, &mail, &["reminders", "hold"]).await, first, "a second time says since when");
 
-    // Workers may run: the invitation goes out once more, which harms nobody; reminders wait.
+    // Workers may run: nothing that was queued at the backup goes out once more, of whatever kind.
     let held = said(&restored, &mail, &["worker", "--once"]).await;
-    assert!(held.contains(" 1 sent"), "{held}");
-    assert_eq!(reminders(mail.messages()), 2);
+    assert!(held.contains(" 0 sent"), "{held}");
+    assert_eq!((reminders(mail.messages()), mail.messages().len()), (2, 3));
     // Its lease was over, so it is known to be unknown by now.
     assert_eq!(restored.row("select state from notice where recipient = 'priya@example.test'").await, "unknown");
 
     let released = said(&restored, &mail, &["reminders", "release"]).await;
     assert!(released.contains("\n2 that fell due before are skipped as expired"), "{released}");
+    assert!(released.contains("\n1 account mails go on waiting"), "{released}");
     let after = said(&restored, &mail, &["worker", "--once"]).await;
     assert!(after.contains("0 planned, 0 sent"), "{after}");
-    assert_eq!(reminders(mail.messages()), 2, "nobody twice");
+    assert_eq!(mail.messages().len(), 3, "nothing twice, of whatever kind");
     assert_eq!(
         restored.rows("select recipient, state, reason from notice where kind = 'session_reminder' order by 1").await,
         ["daniel@example.test|skipped|expired", "farah@example.test|skipped|expired", "priya@example.test|unknown|"]
@@ -135,7 +136,14 @@ async fn after_a_restore_nobody_is_reminded_twice() {
     assert_eq!(restored.row("select count(*), bool_and(due_at > now()) from reminder_rule").await, "3|t");
     assert_eq!(restored.row("select held_since is null from mail_sender").await, "t");
     let again = said(&restored, &mail, &["reminders", "release"]).await;
-    assert_eq!(again, "Reminders were not held back; nothing is changed.\n");
+    assert_eq!(
+        again,
+        "Reminders were not held back; nothing is changed.\n1 account mails go on waiting: `--account-mail send` or `drop` decides.\n"
+    );
+    let dropped = said(&restored, &mail, &["reminders", "release", "--account-mail", "drop"]).await;
+    assert!(dropped.ends_with("1 account mails are left out.\n"), "{dropped}");
+    said(&restored, &mail, &["worker", "--once"]).await;
+    assert_eq!(mail.messages().len(), 3);
 }
 
 #[tokio::test]

@@ -2,9 +2,11 @@
 //! mail, and another attempt of one that failed. The queue itself is worked by [`crate::outbox`].
 
 mod list;
+mod refused;
 mod resend;
 mod story;
 
 pub use list::{Attempt, Counts, Filter, Notice, Sender, State, attempts, counts, list, sender};
+pub use refused::{RefusedAddress, refused, write_again};
 pub use resend::{Resend, find, resend};
 pub use story::{Asked, Suppressed, of_patient, story, suppressed};

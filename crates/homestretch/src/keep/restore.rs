@@ -50,6 +50,13 @@ pub async fn restore(settings: &Settings, file: &Path, wish: Wish) -> Result<()>
         summary(&manifest)
     );
     println!("Reminders are held back. `homestretch reminders release` lets them go out again, once you have looked around.");
+    if finished.account_mail > 0 {
+        println!(
+            "{} waited when the backup was made and may have been sent since: {} too. `homestretch reminders release --account-mail send` or `drop` decides.",
+            count(u64::try_from(finished.account_mail).unwrap_or_default(), "account mail"),
+            if finished.account_mail == 1 { "it is held back" } else { "they are held back" }
+        );
+    }
     tell(&finished, &manifest);
     if manifest.contents.schema < newest_schema() {
         println!(

@@ -77,6 +77,8 @@ pub struct Finished {
     pub resets: u64,
     /// Invitations that are open (again).
     pub invitations: i64,
+    /// Account mails that were queued or on their way when the backup was made; they wait to be decided upon.
+    pub account_mail: i64,
 }
 
 /// The database that is restored into.
@@ -276,7 +278,7 @@ impl Target {
         Ok(chains)
     }
 
-    /// Makes the restored database safe to work on, all at once: reminders are held, sessions and links to a new password end (they may
+    /// Makes the restored database safe to work on, all at once: mail is held, sessions and links to a new password end (they may
     /// have been ended or used since the backup was made), what was set aside goes, and so does the mark.
     ///
     /// # Errors
@@ -288,6 +290,22 @@ impl Target {
         tx.execute(sqlx::query("update public.mail_sender set held_since = $1 where held_since is null").bind(at))
             .await
             .map_err(said)?;
+        // A backup of an earlier release has no column for this yet; the migration that adds it begins with the hold above.
+        let knows: bool = scalar(
+            &mut tx,
+            "select exists (select from pg_attribute
+               where attrelid = 'public.mail_sender'::regclass and attname = 'account_mail_held_since')",
+        )
+        .await?;
+        if knows {
+            let hold = sqlx::query("update public.mail_sender set account_mail_held_since = $1").bind(at);
+            tx.execute(hold).await.map_err(said)?;
+        }
+        let account_mail: i64 = scalar(
+            &mut tx,
+            "select count(*) from public.notice where kind <> 'session_reminder' and state in ('pending', 'claimed', 'sending')",
+        )
+        .await?;
         run(&mut tx, "set local role homestretch_signin").await?;
         // Half-way through signing in is nowhere, either.
         run(
@@ -322,7 +340,7 @@ impl Target {
         .await?;
         tx.commit().await.map_err(said)?;
         let _ = self.db.close().await;
-        Ok(Finished { sessions, resets, invitations })
+        Ok(Finished { sessions, resets, invitations, account_mail })
     }
 
     /// Puts the database back as it was before [`Target::prepare`].

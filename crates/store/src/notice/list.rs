@@ -69,6 +69,10 @@ pub struct Sender {
     pub held_since: Option<Timestamp>,
     /// Since when the mail server refuses or is away, and in which words.
     pub paused: Option<(Timestamp, String)>,
+    /// Whether that is because it refuses one recipient after another.
+    pub refuses_everybody: bool,
+    /// Whether account mail of before the restore waits to be decided upon, as far as this clinic's mail goes.
+    pub account_mail_waits: bool,
 }
 
 /// What holds all mail of the installation back.
@@ -81,11 +85,23 @@ pub async fn sender(tx: &Tx) -> Result<Sender, StoreError> {
         held_since: Option<At>,
         paused_since: Option<At>,
         paused_reason: Option<String>,
+        refuses_everybody: bool,
+        account_mail_waits: bool,
     }
-    let row: Option<Row> = tx.one("select held_since, paused_since, paused_reason from mail_sender", []).await?;
+    let row: Option<Row> = tx
+        .one(
+            "select held_since, paused_since, paused_reason, refusals_since is not null as refuses_everybody,
+               account_mail_held_since is not null and exists (select from notice n where n.kind <> 'session_reminder' and n.state in ('pending', 'claimed')
+                 and coalesce(n.resent_at, n.created_at) < account_mail_held_since) as account_mail_waits
+             from mail_sender",
+            [],
+        )
+        .await?;
     Ok(row.map_or_else(Sender::default, |row| Sender {
         held_since: row.held_since.and_then(to_instant),
         paused: row.paused_since.and_then(to_instant).map(|since| (since, row.paused_reason.unwrap_or_default())),
+        refuses_everybody: row.refuses_everybody,
+        account_mail_waits: row.account_mail_waits,
     }))
 }
 

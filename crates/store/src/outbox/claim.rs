@@ -153,8 +153,9 @@ impl TryFrom<Row> for Claimed {
 }
 
 /// Claims up to `limit` notices whose time has come by `now`, oldest first, leaving alone what other workers are claiming and what would
-/// go to one of the `busy` mail domains. After a restore reminders are left alone too, until the operator releases them. The claim holds
-/// when the transaction is committed, for [`LEASE`] by the database's clock.
+/// go to one of the `busy` mail domains. After a restore reminders are left alone until they are released, and account mail that was queued
+/// before until it is decided upon ([`super::hold`]). The claim holds when the transaction is committed, for [`LEASE`] by the database's
+/// clock.
 ///
 /// A patient's mail goes to the address that the record has now, whichever it had when the notice was queued.
 ///
@@ -167,7 +168,8 @@ pub async fn claim(tx: &Tx, limit: u32, busy: &[String], now: Timestamp) -> Resu
                lease_until = clock_timestamp() + make_interval(secs => $2),
                recipient = coalesce((select p.email from patient p where p.clinic_id = n.clinic_id and p.id = n.patient_id), n.recipient)
              from (select clinic_id, id from notice where state = 'pending' and next_at <= $1 and domain <> all ($4)
-                     and (kind <> 'session_reminder' or not exists (select from mail_sender where held_since is not null))
+                     and case when kind = 'session_reminder' then (select held_since from mail_sender) is null
+                       else coalesce(resent_at, created_at) >= coalesce((select account_mail_held_since from mail_sender), '-infinity') end
                    order by next_at, id limit $3 for update skip locked) as due
              where n.clinic_id = due.clinic_id and n.id = due.id
              returning n.clinic_id, n.id, n.token, n.kind, n.patient_id, n.membership_id, n.account_id, n.program_id, n.recipient,

@@ -1,5 +1,6 @@
-//! Holding reminders back after a restore. A backup is older than what was sent since, so a restored queue would remind people of what
-//! they were reminded of already; the operator holds reminders before the first worker starts, looks, and releases them.
+//! Holding mail back after a restore. A backup is older than what was sent since, so a restored queue would send again what people have
+//! already; the operator holds mail before the first worker starts, looks, and releases it. Reminders are released together. Account mail
+//! that was queued at the backup waits until it is decided upon; what is asked for after the restore cannot have been sent before, and goes.
 
 use jiff::Timestamp;
 use sea_orm::FromQueryResult;
@@ -17,27 +18,31 @@ const AT_A_TIME: u32 = 500;
 /// What holding did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Held {
-    /// Since when reminders are held.
+    /// Since when mail is held.
     pub since: Timestamp,
-    /// Reminders that are on their way in this moment and may still arrive.
+    /// Mails that are on their way in this moment and may still arrive.
     pub on_their_way: u64,
 }
 
-/// Holds reminders back from now on, those that a worker has claimed included; other mail goes on. Asking again changes nothing.
+/// Holds reminders back from now on, and account mail that was queued before, what a worker has claimed included. Asking again changes
+/// nothing.
 ///
 /// # Errors
 /// The store's own.
 pub async fn hold(tx: &Tx, now: Timestamp) -> Result<Held, StoreError> {
-    // Waits for every claim that is being made and keeps others from beginning: none may miss that reminders are held.
+    // Waits for every claim that is being made and keeps others from beginning: none may miss that mail is held.
     tx.run("lock table notice in share row exclusive mode", []).await?;
-    tx.run("update mail_sender set held_since = $1 where held_since is null", [from_instant(now).into()]).await?;
+    tx.run(
+        "update mail_sender set held_since = $1, account_mail_held_since = $1 where held_since is null",
+        [from_instant(now).into()],
+    )
+    .await?;
     recall_all(tx).await?;
     #[derive(FromQueryResult)]
     struct Row {
         count: i64,
     }
-    let row: Option<Row> =
-        tx.one("select count(*) as count from notice where state = 'sending' and kind = 'session_reminder'", []).await?;
+    let row: Option<Row> = tx.one("select count(*) as count from notice where state = 'sending'", []).await?;
     let on_their_way = row.and_then(|row| u64::try_from(row.count).ok()).unwrap_or_default();
     Ok(Held { since: held(tx).await?.unwrap_or(now), on_their_way })
 }
@@ -67,12 +72,14 @@ pub struct Released {
 }
 
 /// Lets reminders go out again, those that fall due from now on. Whatever fell due before is skipped as expired: the backup cannot know
-/// what was sent after it was made, and a reminder too many is what must not happen. Account notices stay queued; a repeat of one is
-/// harmless. `None`, and nothing changes, when reminders were not held.
+/// what was sent after it was made, and a reminder too many is what must not happen. Account mail that
+/// was queued before goes on waiting ([`decide`]). `None`, and nothing changes, when reminders were not held.
 ///
 /// # Errors
 /// The store's own; nothing is changed then.
 pub async fn release(tx: &Tx, now: Timestamp) -> Result<Option<Released>, StoreError> {
+    // Before any notice, as refusals are judged.
+    tx.run("select from mail_sender for update", []).await?;
     let Some(since) = held(tx).await? else { return Ok(None) };
     // Waits for planning that is under way in some worker and keeps others from beginning, or what they are planning now would be
     // queued behind this transaction's back.
@@ -89,4 +96,45 @@ pub async fn release(tx: &Tx, now: Timestamp) -> Result<Option<Released>, StoreE
         .await?;
     tx.run("update mail_sender set held_since = null", []).await?;
     Ok(Some(Released { since, expired, unknown }))
+}
+
+/// What becomes of account mail that was queued when the backup was made, and may have been sent since.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Choice {
+    /// It goes out, though it may be for the second time.
+    Send,
+    /// It is left out.
+    LeaveOut,
+}
+
+/// Account mail that waits to be decided upon.
+const WAITING: &str = "kind <> 'session_reminder' and state in ('pending', 'claimed')
+   and coalesce(resent_at, created_at) < (select account_mail_held_since from mail_sender)";
+
+/// How many account mails wait to be decided upon, of all clinics.
+///
+/// # Errors
+/// The store's own.
+pub async fn waiting(tx: &Tx) -> Result<i64, StoreError> {
+    #[derive(FromQueryResult)]
+    struct Row {
+        count: i64,
+    }
+    let row: Option<Row> = tx.one(&format!("select count(*) as count from notice where {WAITING}"), []).await?;
+    Ok(row.map_or(0, |row| row.count))
+}
+
+/// Decides upon all account mail that waits, of all clinics. Says how many there were.
+///
+/// # Errors
+/// The store's own.
+pub async fn decide(tx: &Tx, choice: Choice, now: Timestamp) -> Result<u64, StoreError> {
+    // What was on its way when the backup was made waits as well.
+    reap(tx, now).await?;
+    let change = match choice {
+        Choice::Send => "state = 'pending', resent_at = $1, next_at = $1",
+        Choice::LeaveOut => "state = 'skipped', reason = 'left_out', settled_at = $1",
+    };
+    tx.run(&format!("update notice set {change}, token = null, lease_until = null where {WAITING}"), [from_instant(now).into()])
+        .await
 }

@@ -47,12 +47,12 @@ pub(crate) async fn recall_clinic(tx: &Tx) -> Result<(), StoreError> {
     take_back(tx, "n.clinic_id = $1 and n.kind = 'session_reminder'", vec![tx.clinic().0.into()]).await
 }
 
-/// Takes back the claims of every reminder there is.
+/// Takes back the claims of every mail there is.
 ///
 /// # Errors
 /// The store's own.
 pub(super) async fn recall_all(tx: &Tx) -> Result<(), StoreError> {
-    take_back(tx, "n.kind = 'session_reminder'", Vec::new()).await
+    take_back(tx, "true", Vec::new()).await
 }
 
 /// Which mails are asked about.

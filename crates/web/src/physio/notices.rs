@@ -1,5 +1,5 @@
 //! `GET /notices`: the mail of the clinic or of one patient, and why a mail did or did not come. `POST /notices/{id}/resend`: another
-//! attempt of one that failed or that nobody knows about.
+//! attempt of one that failed or that nobody knows about. `POST /notices/refused`: addresses that were given up are written to again.
 
 mod view;
 mod words;
@@ -15,7 +15,7 @@ use serde::Deserialize;
 use store::{
     Scope, StoreError, account,
     audit::{Deed, Subject},
-    notice::{self, Asked, Attempt, Counts, Filter, Notice, Resend, Sender},
+    notice::{self, Asked, Attempt, Counts, Filter, Notice, RefusedAddress, Resend, Sender},
     patient::{self, Patient},
 };
 
@@ -78,13 +78,14 @@ pub async fn page(
                     None => Ok(None),
                 }
             };
-            let (found, mut notices, counts, sender, asked) =
-                tokio::try_join!(found, notice::list(&tx, &filter, PAGE + 1), counts, notice::sender(&tx), asked)?;
+            let refused = async { if who.is_none() { notice::refused(&tx).await } else { Ok(Vec::new()) } };
+            let (found, mut notices, counts, sender, asked, refused) =
+                tokio::try_join!(found, notice::list(&tx, &filter, PAGE + 1), counts, notice::sender(&tx), asked, refused)?;
             let more = notices.len() > usize::from(PAGE);
             notices.truncate(usize::from(PAGE));
             let ids: Vec<NoticeId> = notices.iter().map(|notice| notice.id).collect();
             let attempts = tx.last(notice::attempts(&tx, &ids)).await?;
-            Ok::<_, StoreError>(Read { found, attempts, notices, more, asked, counts, sender })
+            Ok::<_, StoreError>(Read { found, attempts, notices, more, asked, counts, sender, refused })
         })
         .await?;
     if let [one] = read.found.as_slice() {
@@ -105,6 +106,7 @@ struct Read {
     asked: Option<Asked>,
     counts: Option<Counts>,
     sender: Sender,
+    refused: Vec<RefusedAddress>,
 }
 
 fn since(now: Timestamp) -> Timestamp {
@@ -188,6 +190,46 @@ pub async fn resend(
     Ok(pages.go_saying(&back, &flash))
 }
 
+/// The addresses that are to be written to again.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Again {
+    /// The ticked ones.
+    address: Vec<String>,
+    /// The one whose button was pressed, and nothing else.
+    one: String,
+    /// The day whose button was pressed: all that were given up on it.
+    day: String,
+}
+
+/// Writes to addresses again that were given up.
+pub async fn write_again(State(app): State<AppState>, staff: Staff, pages: Pages, Form(wish): Form<Again>) -> PageResult {
+    let (zone, day) = (staff.clinic.zone.clone(), wish.day.parse::<Date>().ok());
+    let count = app
+        .store
+        .tenant(staff.scope.clone(), move |tx| async move {
+            let addresses = match (wish.one.is_empty(), day) {
+                (false, _) => vec![wish.one],
+                (true, Some(day)) => {
+                    let refused = notice::refused(&tx).await?;
+                    let of_day = refused.into_iter().filter(|one| zone.date(one.since) == day);
+                    of_day.map(|one| one.address.as_str().to_owned()).collect()
+                }
+                (true, None) => wish.address,
+            };
+            notice::write_again(&tx, &addresses).await
+        })
+        .await?;
+    let flash = match count {
+        0 => Flash::warn("No address was chosen, or it is written to already."),
+        1 => Flash::good("1 address is written to again. Reminders come at their next time; what failed can be sent again below."),
+        count => Flash::good(format!(
+            "{count} addresses are written to again. Reminders come at their next time; what failed can be sent again below."
+        )),
+    };
+    Ok(pages.go_saying("/notices", &flash))
+}
+
 /// The notice alone, with the question that was left open.
 async fn unchecked(
     app: &AppState,
@@ -208,6 +250,7 @@ async fn unchecked(
                 asked: None,
                 counts: None,
                 sender: notice::sender(&tx).await?,
+                refused: Vec::new(),
             })
         })
         .await?;
@@ -218,7 +261,7 @@ async fn unchecked(
 
 impl View<'_> {
     fn page(&self, read: &Read, search: &str, date: Option<Date>, date_error: Option<String>) -> shown::Notices {
-        let Read { found, notices, attempts, more, asked, counts, sender: _ } = read;
+        let Read { found, notices, attempts, more, asked, counts, sender: _, refused } = read;
         let named = asked.as_ref().map(|asked| asked.patient.name.as_str().to_owned());
         let rows: Vec<shown::Row> = notices.iter().map(|notice| self.row(notice, attempts)).collect();
         let ask = asked.as_ref().map(|asked| shown::Ask {
@@ -246,6 +289,7 @@ impl View<'_> {
             },
             summary: self.summary(counts.as_ref(), asked.as_ref()),
             banners: self.banners(),
+            refused: self.refused_addresses(refused),
             asked: ask,
             search: search.to_owned(),
             found: found
@@ -288,7 +332,7 @@ impl View<'_> {
             ),
             Address::CameBack => banner(
                 format!("Mail to {address} came back on {}.", since()),
-                "Nothing is sent to it since. Check the address with the patient; sending a failed mail again writes to it again.",
+                "No reminders are sent to it since. Check the address with the patient; sending a failed mail again writes to it again.",
                 suppressed.map(|why| why.reason.clone()),
             ),
         }

@@ -23,6 +23,8 @@ pub struct Notices {
     pub summary: String,
     /// What holds mail back at present.
     pub banners: Vec<Banner>,
+    /// Addresses that were given up because the mail server refused them, by day, the newest first.
+    pub refused: Vec<RefusedDay>,
     /// Mail of whom, and the question about one day; `None` for the whole clinic.
     pub asked: Option<Ask>,
     /// What was searched for, as typed.
@@ -60,6 +62,30 @@ pub struct Banner {
     pub text: String,
     /// The server's own words.
     pub words: Option<String>,
+}
+
+/// Addresses that were given up on one day.
+#[derive(Debug, Clone, Serialize)]
+pub struct RefusedDay {
+    /// The day, as `2026-11-23`.
+    pub day: String,
+    /// "Mon 23 Nov".
+    pub title: String,
+    /// The addresses.
+    pub addresses: Vec<RefusedAddress>,
+}
+
+/// An address that was given up.
+#[derive(Debug, Clone, Serialize)]
+pub struct RefusedAddress {
+    /// The address.
+    pub address: String,
+    /// Whose it is, where that is known.
+    pub who: Option<String>,
+    /// "Mon 23 Nov, 08:10".
+    pub since: String,
+    /// The mail server's own words.
+    pub words: String,
 }
 
 /// The mail of one patient, and the question about one day.
@@ -222,6 +248,7 @@ impl Page for Notices {
             crumbs: Vec::new(),
             summary: "312 sent in the last 30 days.".into(),
             banners: Vec::new(),
+            refused: Vec::new(),
             asked: None,
             search: String::new(),
             found: Vec::new(),
@@ -243,8 +270,20 @@ impl Page for Notices {
             text: "Mail waits and goes out when it answers again.".into(),
             words: Some("Connection refused".into()),
         };
+        let refused = |address: &str, who: Option<&str>| RefusedAddress {
+            address: address.into(),
+            who: who.map(Into::into),
+            since: "Mon 23 Nov, 08:10".into(),
+            words: "550 5.1.1 no such user".into(),
+        };
+        let refused = vec![RefusedDay {
+            day: "2026-11-23".into(),
+            title: "Mon 23 Nov".into(),
+            addresses: vec![refused("weiling@demo.test", Some("Wei Ling")), refused("old@demo.test", None)],
+        }];
         vec![
             page.clone(),
+            Self { refused, ..page.clone() },
             Self { banners: vec![away.clone()], newest: Some("/notices".into()), older: None, ..page.clone() },
             Self {
                 title: "Mail to Wei Ling".into(),

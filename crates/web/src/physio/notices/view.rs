@@ -13,14 +13,14 @@ use render::{
     pages::{
         physio::{
             caseload::{Empty, Filter},
-            notices::{AttemptLine, Banner, Link, ResendForm, Row},
+            notices::{AttemptLine, Banner, Link, RefusedDay, ResendForm, Row},
         },
         story::Line,
     },
     words::Language,
 };
 use store::{
-    notice::{Asked, Attempt, Counts, Notice, Sender, State},
+    notice::{Asked, Attempt, Counts, Notice, RefusedAddress, Sender, State},
     outbox::Kind,
 };
 
@@ -148,24 +148,61 @@ impl View<'_> {
     pub(super) fn banners(&self) -> Vec<Banner> {
         let mut banners = Vec::new();
         if let Some((since, reason)) = &self.sender.paused {
-            banners.push(Banner {
+            banners.push(if self.sender.refuses_everybody { Banner {
+                title: format!("The mail server has refused one recipient after another since {}.", self.moment(*since)),
+                text: "That is hardly true of all of them, so sending pauses and no address is given up for it. Mail waits here and is \
+                       tried again by itself; a reminder that would come more than three hours late is left out. Whoever runs the \
+                       server should look at it."
+                    .to_owned(),
+                words: (!reason.is_empty()).then(|| reason.clone()),
+            } } else { Banner {
                 title: format!("The mail server has taken no mail since {}.", self.moment(*since)),
                 text: "Nothing is lost: mail waits here and is tried again by itself. A reminder that would come more than three hours \
                        late is left out. If this lasts, whoever runs the server should look at it."
                     .to_owned(),
                 words: (!reason.is_empty()).then(|| reason.clone()),
-            });
+            } });
         }
         if let Some(since) = self.sender.held_since {
             banners.push(Banner {
                 title: format!("Reminders are held back since {}, after the data was restored.", self.moment(since)),
                 text: "Some may have gone out before, so none is sent until whoever runs the server has released them \
-                       (homestretch reminders release). Other mail goes out."
+                       (homestretch reminders release)."
+                    .to_owned(),
+                words: None,
+            });
+        }
+        if self.sender.account_mail_waits {
+            banners.push(Banner {
+                title: "Mail that waited when the data was backed up is held back.".to_owned(),
+                text: "It may have gone out before. Whoever runs the server says whether it is sent or left out (homestretch reminders \
+                       release --account-mail). What is asked for now goes out."
                     .to_owned(),
                 words: None,
             });
         }
         banners
+    }
+
+    /// Addresses that were given up, by the day on which.
+    pub(super) fn refused_addresses(&self, refused: &[RefusedAddress]) -> Vec<RefusedDay> {
+        let mut days: Vec<RefusedDay> = Vec::new();
+        for one in refused {
+            let date = self.zone.date(one.since);
+            let day = date.to_string();
+            if days.last().is_none_or(|last| last.day != day) {
+                days.push(RefusedDay { day, title: day_with_weekday(EN, date), addresses: Vec::new() });
+            }
+            if let Some(last) = days.last_mut() {
+                last.addresses.push(render::pages::physio::notices::RefusedAddress {
+                    address: one.address.as_str().to_owned(),
+                    who: one.patient.as_ref().map(|(_, name)| name.clone()),
+                    since: self.moment(one.since),
+                    words: one.words.clone(),
+                });
+            }
+        }
+        days
     }
 
     pub(super) fn filters(&self, counts: Option<&Counts>) -> Vec<Filter> {
