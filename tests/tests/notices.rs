@@ -62,6 +62,19 @@ impl House {
         worker::tick(&self.engine, self.now()).await.unwrap();
     }
 
+    /// What was refused is taken for gone, as after its second refusal (see the stories of refusals).
+    async fn give_up(&self) {
+        let now = self.now();
+        self.site
+            .db
+            .execute(&format!(
+                "update notice set state = 'dead', settled_at = '{now}' where state = 'pending' and reply like '550%';
+                 insert into suppression (clinic_id, email, scope, reason, created_at)
+                   select clinic_id, recipient, 'all', left(reply, 500), '{now}' from notice where state = 'dead'"
+            ))
+            .await;
+    }
+
     async fn physio(&self) -> Browser {
         let mut browser = self.site.browser();
         let physio = self.site.clinic.physio.email.clone();
@@ -134,6 +147,7 @@ async fn the_clinic_sees_what_was_sent_what_was_not_and_why() {
     house.owe(Owed::PatientInvitation(farah.id), &farah).await;
     house.server.reject(gone.email.as_str());
     house.at("08:00").await;
+    house.give_up().await;
 
     let page = physio.get("/notices").await;
     has(
@@ -223,6 +237,7 @@ async fn a_failed_mail_is_sent_again_once_the_address_was_checked() {
     house.owe(Owed::PatientInvitation(who.id), &who).await;
     house.server.reject(who.email.as_str());
     house.at("08:00").await;
+    house.give_up().await;
     let id = house.id("invitation").await;
     let mut physio = house.physio().await;
     let again = format!("/notices/{id}/resend");
@@ -265,6 +280,7 @@ async fn an_old_failure_may_be_sent_again_days_later() {
     house.owe(Owed::PatientInvitation(who.id), &who).await;
     house.server.reject(who.email.as_str());
     house.at("08:00").await;
+    house.give_up().await;
     house.server.behave();
     house.site.clock.advance(SignedDuration::from_hours(24 * 9));
     let mut physio = house.physio().await;
@@ -593,6 +609,7 @@ async fn mail_that_came_back_leads_to_the_address_that_can_be_changed() {
     let farah = house.patient("Farah Aziz", &["08:00"]).await;
     house.server.reject(farah.email.as_str());
     house.at("08:00").await;
+    house.give_up().await;
     let mut physio = house.physio().await;
     let link = format!("href=\"/patients/{}/edit\"", farah.id);
     has(&physio.get("/notices").await, &["Change the address", &link]);
@@ -665,4 +682,41 @@ async fn pages_say_when_a_mail_on_its_way_may_still_arrive() {
     assert_eq!(round.await.unwrap().sent, 7);
     // With nothing on its way there is nothing to say.
     lacks(&stop(&mut mail_program).await, &[SENTENCE]);
+}
+
+#[tokio::test]
+async fn addresses_that_were_given_up_are_written_to_again_one_by_one_ticked_or_all_of_a_day() {
+    let house = House::open().await;
+    let who = house.patient("Wei Ling", &["08:00"]).await;
+    house
+        .site
+        .db
+        .execute(
+            "insert into suppression (clinic_id, email, scope, reason, created_at)
+             select id, who || '@home.test', 'all', '550 5.1.1 <b>no</b>', timestamptz '2026-03-01T08:00:00+08:00' + make_interval(days => day)
+             from clinic, (values ('wei', 0), ('a', 0), ('b', 0), ('c', 0), ('d', 1)) as given (who, day)",
+        )
+        .await;
+    let mut physio = house.physio().await;
+    let left = async || house.site.db.rows("select email from suppression order by 1").await;
+    has(
+        &physio.get("/notices").await,
+        &[
+            "Addresses the mail server refused",
+            "wei@home.test",
+            "Wei Ling, since Sun 1 Mar, 08:00",
+            "&lt;b&gt;no",
+            "Write to all 4 of",
+        ],
+    );
+    assert_eq!(physio.post("/notices/refused", &[]).await.location(), "/notices");
+    physio.post("/notices/refused", &[("one", "a@home.test"), ("address", "b@home.test")]).await;
+    assert_eq!(left().await, ["b@home.test", "c@home.test", "d@home.test", "wei@home.test"]);
+    physio.post("/notices/refused", &[("address", "b@home.test"), ("address", "d@home.test")]).await;
+    assert_eq!(left().await, ["c@home.test", "wei@home.test"]);
+    physio.post("/notices/refused", &[("day", "2026-03-01")]).await;
+    assert_eq!(left().await, Vec::<String>::new());
+    let audited =
+        format!("select count(*) from audit_entry where subject = 'notices' and deed = 'wrote' and patient_id = '{}'", who.id);
+    assert_eq!(house.site.db.row(&audited).await, "1");
 }

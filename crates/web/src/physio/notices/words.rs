@@ -132,7 +132,7 @@ pub(super) fn attempt(attempt: &Attempt) -> String {
     let end = match attempt.outcome.as_str() {
         "sent" => return "taken by the mail server".to_owned(),
         "retry" => "not taken, to be tried again",
-        "dead" => "refused for good",
+        "dead" | "refused" => "refused for good",
         "unknown" => "no answer",
         other => other,
     };
