@@ -290,7 +290,7 @@ pub async fn again(State(app): State<AppState>, at: CaseloadPatient, Now(now): N
         return Ok(pages.go_saying(&to, &Flash::warn(said)));
     };
     let address = email.clone();
-    let queued = app
+    let sent = app
         .store
         .tenant(staff.scope.clone(), move |tx| async move {
             // The record may have been corrected, joined or closed since it was read.
@@ -301,13 +301,19 @@ pub async fn again(State(app): State<AppState>, at: CaseloadPatient, Now(now): N
             if queued {
                 patient::mark_invited(&tx, patient.id, now).await?;
             }
-            Ok::<_, StoreError>(Some(queued))
+            let refused = outbox::suppression::refused_before(&tx, &address).await?;
+            Ok::<_, StoreError>(Some((queued, refused)))
         })
         .await?;
-    let Some(queued) = queued else {
+    let Some((queued, refused)) = sent else {
         return Ok(pages.go_saying(&to, &Flash::warn("The record was changed a moment ago. Please look at it again.".to_owned())));
     };
-    let said = if queued {
+    let said = if let (true, Some((words, _))) = (queued, refused) {
+        Flash::warn(format!(
+            "The mail server refused {email} before ({}). The invitation is tried all the same; look under Mail what became of it.",
+            words.trim_end_matches('.')
+        ))
+    } else if queued {
         Flash::good(format!("Invitation on its way to {email}."))
     } else {
         Flash::warn(format!("The invitation to {email} was sent a moment ago. Wait a minute before sending it again."))
