@@ -514,6 +514,7 @@ async fn a_patient_asks_what_became_of_the_mail() {
     house.server.reject(wei.email.as_str());
     house.site.clock.set("2026-03-03T08:00:00+08:00");
     worker::tick(&house.engine, house.now()).await.unwrap();
+    house.give_up().await;
     let failed = browser.get("/reminders").await;
     has(&failed, &["came back", "It could not be delivered to wei@home.test. Your clinic can see why."]);
     lacks(&failed, &["550"]);
