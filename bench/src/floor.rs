@@ -1,4 +1,4 @@
-//! The floor: the same bytes to the same server with nothing but sockets, and the same through the worker's own SMTP without a database.
+//! The floor: the same bytes to the same server with nothing but sockets.
 
 use std::{
     sync::{
@@ -9,15 +9,12 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail, ensure};
-use lettre::address::Envelope;
 use serde_json::json;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
     task::JoinSet,
 };
-use uuid::Uuid;
-use worker::{Mailer, Target, smtp::Outcome};
 
 use crate::process;
 
@@ -113,33 +110,4 @@ impl Wire {
         }
         Ok(())
     }
-}
-
-/// The worker's own conversation with the mail server, with an intent that is kept nowhere: what SMTP costs us without a database.
-pub async fn mailer(wanted: &Floor) -> Result<()> {
-    let content = Arc::new(tokio::fs::read(&wanted.message).await?);
-    let mailer = Arc::new(Mailer::new(Target::parse(&format!("smtp://{}", wanted.server))?));
-    let left = Arc::new(AtomicU32::new(wanted.mails));
-    let now = jiff::Timestamp::UNIX_EPOCH;
-    let started = Instant::now();
-    let mut lanes = JoinSet::new();
-    for _ in 0..wanted.connections {
-        let (mailer, content, left) = (mailer.clone(), content.clone(), left.clone());
-        lanes.spawn(async move {
-            let from: lettre::Address = "reminders@clinic.test".parse()?;
-            while let Ok(mail) = left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)) {
-                let to: lettre::Address = format!("somebody{mail}@mail{}.test", mail % 200).parse()?;
-                let envelope = Envelope::new(Some(from.clone()), vec![to])?;
-                let outcome = mailer.deliver(Uuid::nil(), &envelope, &content, now, async { true }).await;
-                ensure!(matches!(outcome, Outcome::Accepted { .. }), "{outcome:?}");
-            }
-            Ok(())
-        });
-    }
-    while let Some(lane) = lanes.join_next().await {
-        lane??;
-    }
-    let seconds = started.elapsed().as_secs_f64();
-    mailer.hang_up().await;
-    process::say(&json!({ "mails": wanted.mails, "seconds": seconds }))
 }

@@ -47,9 +47,6 @@ enum Command {
     /// Raw pipelined SMTP; for the bench itself
     #[command(hide = true)]
     Floor(floor::Floor),
-    /// Our SMTP without a database; for the bench itself
-    #[command(hide = true)]
-    Mailer(floor::Floor),
     /// The worker's own delivery; for the bench itself
     #[command(hide = true)]
     Engine(engine::Arguments),
@@ -98,7 +95,6 @@ async fn run(command: Command) -> Result<()> {
         Command::Sink => sink::run().await,
         Command::MailServer => sink::mail_server().await,
         Command::Floor(arguments) => floor::raw(&arguments).await,
-        Command::Mailer(arguments) => floor::mailer(&arguments).await,
         Command::Engine(arguments) => engine::run(&arguments).await,
         Command::Compose(arguments) => compose::run(&arguments).await,
     }

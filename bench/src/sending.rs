@@ -83,7 +83,7 @@ pub async fn measure(mails: u32, rounds: u32, out: &Path, report: &mut Report) -
     std::mem::swap(&mut bench.server, &mut bench.least);
     ensure!(bytes > 1_000, "a reminder of {bytes} bytes");
 
-    let (mut floor, mut bare, mut smtp) = (Side::default(), Side::default(), Side::default());
+    let (mut floor, mut bare) = (Side::default(), Side::default());
     let (mut engine, mut lazy) = (Side::default(), Side::default());
     let mut database = Database::default();
     for round in 1..=rounds {
@@ -91,7 +91,6 @@ pub async fn measure(mails: u32, rounds: u32, out: &Path, report: &mut Report) -
         floor.push(&bench.plain("floor", &message).await?);
         database.one_commit.push(machine::commit(&bench.population.db).await?);
         engine.push(&bench.engine_counted(&mut database).await?);
-        smtp.push(&bench.plain("mailer", &message).await?);
         lazy.push(&bench.engine(false).await?);
         std::mem::swap(&mut bench.server, &mut bench.least);
         bare.push(&bench.plain("floor", &message).await?);
@@ -102,11 +101,8 @@ pub async fn measure(mails: u32, rounds: u32, out: &Path, report: &mut Report) -
     report.line("the mail, as it goes over the wire", &Series::single(bytes as f64), 0, " bytes");
     report.line("floor: raw pipelined SMTP, 16 connections", &floor.pace, 0, " mails/s");
     report.line("the same to a server that only looks for the dot", &bare.pace, 0, " mails/s");
-    report.line("our SMTP with an intent kept nowhere, 16 connections", &smtp.pace, 0, " mails/s");
     report.line("the engine", &engine.pace, 0, " mails/s");
     report.goal("the engine, of the floor", &engine.pace.over(&floor.pace), 2, "", Goal::AtLeast(0.35));
-    report.line("our SMTP alone, of the floor", &smtp.pace.over(&floor.pace), 2, "");
-    report.line("the engine, of our SMTP alone", &engine.pace.over(&smtp.pace), 2, "");
     report.line("the engine if commits did not wait for the disk", &lazy.pace.over(&engine.pace), 2, " ×");
     let hundred = Series::single(100_000.0 / engine.pace.median());
     report.goal("100,000 reminders at that pace", &hundred, 0, " s", Goal::AtMost(60.0));
@@ -116,7 +112,6 @@ pub async fn measure(mails: u32, rounds: u32, out: &Path, report: &mut Report) -
     report.line("write-ahead log a mail", &database.wal, 0, " bytes");
     report.line("CPU a mail: floor's client", &floor.own, 0, " µs");
     report.line("CPU a mail: mail server, floor", &floor.server, 0, " µs");
-    report.line("CPU a mail: our SMTP alone", &smtp.own, 0, " µs");
     report.line("CPU a mail: the engine", &engine.own, 0, " µs");
     report.line("CPU a mail: mail server, engine", &engine.server, 0, " µs");
     report.line("CPU a mail: Postgres, engine", &engine.postgres, 0, " µs");

@@ -646,7 +646,7 @@ async fn pages_say_when_a_mail_on_its_way_may_still_arrive() {
     gate.reached(people.len()).await;
 
     // Unsubscribing, by a mail program's click, and by the patient's own page.
-    let click = house.site.unsubscribe(ada.0.id);
+    let click = house.site.unsubscribe(&ada.0);
     let mut mail_program = house.site.browser();
     let stop = async |browser: &mut Browser| browser.post(&click, &[("List-Unsubscribe", "One-Click")]).await;
     has(&stop(&mut mail_program).await, &["No more reminders", SENTENCE]);

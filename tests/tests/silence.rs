@@ -2,7 +2,6 @@
 //! says that a change is saved or lost when that is unknown.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
-#[allow(dead_code, reason = "other stories use the rest")]
 mod visitor;
 
 use std::time::Duration;

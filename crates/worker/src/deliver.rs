@@ -60,7 +60,7 @@ pub(crate) async fn deliver_until_stopped(engine: Arc<Engine>, clock: Clock, eve
     loop {
         let mut report = TickReport::default();
         let done = delivery.until_done(&mut report).await;
-        engine.working.tried(Loop::Delivering, done.as_ref().map(|()| ()), delivery.clock.now());
+        engine.working.tried(Loop::Delivering, done.as_ref().copied(), delivery.clock.now());
         if report != TickReport::default() {
             tracing::debug!(?report, "delivered");
         }

@@ -5,6 +5,7 @@
 
 use std::time::{Duration, Instant};
 
+use domain::refusal::Cause;
 use lettre::address::Envelope;
 use store::outbox::{Claim, SendPermit};
 use testkit::{
@@ -103,7 +104,10 @@ async fn a_refused_recipient_leaves_the_connection_usable() {
         server.reject("gone@y.test");
         let mailer = mailer(&server);
         let gone = send(&mailer, permits.next().await, "gone@y.test").await;
-        assert_eq!(gone, Outcome::Rejected { phase: Phase::Rcpt, reply: "550 5.1.1 No such user here".into(), address: true });
+        assert_eq!(
+            gone,
+            Outcome::Rejected { phase: Phase::Rcpt, reply: "550 5.1.1 No such user here".into(), cause: Cause::Mailbox }
+        );
         assert!(matches!(send(&mailer, permits.next().await, "a@y.test").await, Outcome::Accepted { .. }));
         assert_eq!((server.count(At::Greeting), server.messages().len()), (1, 1));
     }
@@ -126,7 +130,7 @@ async fn every_phase_that_fails_says_whether_the_server_can_have_the_mail() {
                 (At::Greeting | At::Hello, _) | (At::Mail, Answer::Refuse(554, _)) => {
                     matches!(outcome, Outcome::Refused { .. })
                 }
-                (At::Data | At::Dot, Answer::Refuse(554, _)) => matches!(outcome, Outcome::Rejected { address: false, .. }),
+                (At::Data | At::Dot, Answer::Refuse(554, _)) => matches!(outcome, Outcome::Rejected { cause: Cause::Policy, .. }),
                 (At::Dot, Answer::Drop | Answer::Silence) => matches!(outcome, Outcome::Unanswered { .. }),
                 _ => matches!(outcome, Outcome::Postponed { .. }),
             };

@@ -154,7 +154,7 @@ pub(super) fn blame(code: u16, reply: &str) -> Blame {
         _ if words.relay_denied() => Blame::Us,
         (Some((2, 2)), _) => Blame::Full,
         // Sign in first, wrong password, encrypt first: about the conversation.
-        (_, 530 | 535 | 538) | (Some((7, 8 | 9 | 10 | 11)), _) => Blame::Us,
+        (_, 530 | 535 | 538) | (Some((7, 8..=11)), _) => Blame::Us,
         (Some((7, 0)), _) if words.says("authentication") || words.says("starttls") => Blame::Us,
         (Some((7, _)), _) => Blame::Policy,
         // What the protocol has no finer word for (x.0), and what has no enhanced code at all, is read from the words.
