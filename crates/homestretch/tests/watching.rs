@@ -127,7 +127,7 @@ async fn a_worker_tells_what_became_of_each_mail_and_not_of_whom() {
     let seen = tokio::time::timeout(Duration::from_secs(60), async {
         loop {
             if let Ok(page) = scrape::page(&address).await
-                && page.total(telemetry::SENT) + page.total(telemetry::DEAD) + page.total(telemetry::SKIPPED) >= 3.0
+                && page.total(telemetry::SENT) + page.total(telemetry::RETRIED) + page.total(telemetry::SKIPPED) >= 3.0
             {
                 return page;
             }
@@ -143,7 +143,8 @@ async fn a_worker_tells_what_became_of_each_mail_and_not_of_whom() {
 
     assert_eq!(page.value(telemetry::PLANNED, &[]), Some(1.0));
     assert_eq!(page.value(telemetry::SENT, &[("kind", "invitation")]), Some(1.0));
-    assert_eq!(page.value(telemetry::DEAD, &[("kind", "invitation")]), Some(1.0));
+    // Once refused is not given up.
+    assert_eq!(page.value(telemetry::RETRIED, &[("phase", "rcpt")]), Some(1.0));
     assert_eq!(page.value(telemetry::SKIPPED, &[("reason", "expired")]), Some(1.0));
     assert_eq!(page.value(&format!("{}_count", telemetry::LAG), &[("kind", "invitation")]), Some(1.0));
     assert_eq!(page.value(&format!("{}_count", telemetry::ATTEMPT), &[]), Some(2.0), "what is skipped is no attempt");
@@ -158,8 +159,8 @@ async fn a_worker_tells_what_became_of_each_mail_and_not_of_whom() {
     };
     let sent = line("f***@example.test");
     assert!(sent.contains("kind=invitation") && sent.contains("attempt=1") && sent.contains("250 "), "{sent}");
-    let dead = line("d***@example.test");
-    assert!(dead.contains("phase=\"rcpt\"") && dead.contains("550 "), "{dead}");
+    let refused = line("d***@example.test");
+    assert!(refused.contains("phase=\"rcpt\"") && refused.contains("550 ") && refused.contains("cause=Mailbox"), "{refused}");
     let skipped = line("p***@example.test");
     assert!(skipped.contains("reason=\"expired\""), "{skipped}");
 
