@@ -721,3 +721,35 @@ async fn addresses_that_were_given_up_are_written_to_again_one_by_one_ticked_or_
         format!("select count(*) from audit_entry where subject = 'notices' and deed = 'wrote' and patient_id = '{}'", who.id);
     assert_eq!(house.site.db.row(&audited).await, "1");
 }
+
+#[tokio::test]
+async fn account_mail_of_before_a_restore_is_sent_or_left_out_as_staff_tick_it() {
+    let house = House::open().await;
+    let now = house.now();
+    let mut ids = Vec::new();
+    for (name, email) in [("Ada One", "ada@home.test"), ("Ben Two", "ben@home.test"), ("Chi Three", "chi@home.test")] {
+        let who = house.site.clinic.patient(name, email).await;
+        let (clinic, id, email) = (house.site.clinic.id, who.id, who.email.clone());
+        let owed = Owed::PatientInvitation(id);
+        house.site.clinic.tenant(move |tx| async move { outbox::enqueue(&tx, clinic, owed, &email, now).await }).await;
+        ids.push(house.site.db.row(&format!("select id from notice where patient_id = '{id}'")).await);
+    }
+    house.site.clock.advance(SignedDuration::from_mins(1));
+    let later = house.now();
+    house.site.db.store.worker(move |tx| async move { outbox::hold::hold(&tx, later).await }).await.unwrap();
+    house.site.clock.advance(SignedDuration::from_mins(1));
+    assert_eq!(worker::tick(&house.engine, house.now()).await.unwrap().sent, 0, "it may have been sent before");
+
+    let mut physio = house.physio().await;
+    let page = physio.get("/notices").await;
+    has(&page, &["Mail from before the restore", "Invitation to ada@home.test", "Ben Two", "Leave the ticked ones out"]);
+    assert_eq!(physio.post("/notices/held", &[("choice", "send")]).await.location(), "/notices");
+    has(&physio.get("/notices").await, &["No mail was ticked"]);
+    physio.post("/notices/held", &[("choice", "send"), ("notice", &ids[0])]).await;
+    physio.post("/notices/held", &[("choice", "leave-out"), ("notice", &ids[1]), ("notice", &ids[0])]).await;
+    worker::tick(&house.engine, house.now()).await.unwrap();
+    let states = house.site.db.rows("select state || coalesce(' ' || reason, '') from notice order by recipient").await;
+    assert_eq!(states, ["sent", "skipped left_out", "pending"], "what was not ticked waits");
+    let page = physio.get("/notices").await;
+    assert!(!page.has("Invitation to ada@home.test") && page.has("Invitation to chi@home.test"));
+}

@@ -168,6 +168,7 @@ fn routes() -> Map {
         .route("/programs/{id}/questions", post(physio::change::ask))
         .route("/programs/{id}/finish", post(physio::programs::finish))
         .route("/notices", get(physio::notices::page))
+        .route("/notices/held", post(physio::notices::decide_held))
         .route("/notices/refused", post(physio::notices::write_again))
         .route("/notices/{id}/resend", post(physio::notices::resend))
         .route("/exercises", get(physio::library::page).post(physio::library::create).up_to(LONG_FORM_LIMIT))

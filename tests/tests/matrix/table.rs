@@ -256,6 +256,7 @@ pub const TABLE: &[Entry] = &[
     post("/programs/{id}/finish", STAFF, Takes::Program),
     get("/notices", STAFF, Takes::Nothing),
     get("/notices?patient={id}", STAFF, Takes::Patient),
+    post("/notices/held", STAFF, Takes::Nothing).form("choice=send"),
     post("/notices/refused", STAFF, Takes::Nothing).form("address=nobody@nowhere.test"),
     post("/notices/{id}/resend", STAFF, Takes::Notice).form("seen=1&checked=yes"),
     get("/exercises", STAFF, Takes::Nothing),

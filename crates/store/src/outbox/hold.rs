@@ -30,13 +30,14 @@ pub struct Held {
 /// # Errors
 /// The store's own.
 pub async fn hold(tx: &Tx, now: Timestamp) -> Result<Held, StoreError> {
-    // Waits for every claim that is being made and keeps others from beginning: none may miss that mail is held.
-    tx.run("lock table notice in share row exclusive mode", []).await?;
+    // Before any notice, as refusals are judged.
     tx.run(
         "update mail_sender set held_since = $1, account_mail_held_since = $1 where held_since is null",
         [from_instant(now).into()],
     )
     .await?;
+    // Waits for every claim that is being made and keeps others from beginning: none may miss that mail is held.
+    tx.run("lock table notice in share row exclusive mode", []).await?;
     recall_all(tx).await?;
     #[derive(FromQueryResult)]
     struct Row {
@@ -72,8 +73,8 @@ pub struct Released {
 }
 
 /// Lets reminders go out again, those that fall due from now on. Whatever fell due before is skipped as expired: the backup cannot know
-/// what was sent after it was made, and a reminder too many is what must not happen. Account mail that
-/// was queued before goes on waiting ([`decide`]). `None`, and nothing changes, when reminders were not held.
+/// what was sent after it was made, and a reminder too many is what must not happen. Account mail that was queued before goes on waiting
+/// ([`decide`]). `None`, and nothing changes, when reminders were not held.
 ///
 /// # Errors
 /// The store's own; nothing is changed then.
@@ -108,7 +109,7 @@ pub enum Choice {
 }
 
 /// Account mail that waits to be decided upon.
-const WAITING: &str = "kind <> 'session_reminder' and state in ('pending', 'claimed')
+pub(crate) const WAITING: &str = "kind <> 'session_reminder' and state in ('pending', 'claimed')
    and coalesce(resent_at, created_at) < (select account_mail_held_since from mail_sender)";
 
 /// How many account mails wait to be decided upon, of all clinics.

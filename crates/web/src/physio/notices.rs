@@ -1,5 +1,6 @@
 //! `GET /notices`: the mail of the clinic or of one patient, and why a mail did or did not come. `POST /notices/{id}/resend`: another
 //! attempt of one that failed or that nobody knows about. `POST /notices/refused`: addresses that were given up are written to again.
+//! `POST /notices/held`: what becomes of mail that was queued before a restore.
 
 mod view;
 mod words;
@@ -15,7 +16,8 @@ use serde::Deserialize;
 use store::{
     Scope, StoreError, account,
     audit::{Deed, Subject},
-    notice::{self, Asked, Attempt, Counts, Filter, Notice, RefusedAddress, Resend, Sender},
+    notice::{self, Asked, Attempt, Counts, Filter, HeldMail, Notice, RefusedAddress, Resend, Sender},
+    outbox::hold::Choice,
     patient::{self, Patient},
 };
 
@@ -81,13 +83,14 @@ pub async fn page(
                 }
             };
             let refused = async { if everything { notice::refused(&tx).await } else { Ok(Vec::new()) } };
-            let (found, mut notices, counts, sender, asked, refused) =
-                tokio::try_join!(found, notice::list(&tx, &filter, PAGE + 1), counts, notice::sender(&tx), asked, refused)?;
+            let held = async { if everything { notice::held::held(&tx).await } else { Ok(Vec::new()) } };
+            let (found, mut notices, counts, sender, asked, refused, held) =
+                tokio::try_join!(found, notice::list(&tx, &filter, PAGE + 1), counts, notice::sender(&tx), asked, refused, held)?;
             let more = notices.len() > usize::from(PAGE);
             notices.truncate(usize::from(PAGE));
             let ids: Vec<NoticeId> = notices.iter().map(|notice| notice.id).collect();
             let attempts = tx.last(notice::attempts(&tx, &ids)).await?;
-            Ok::<_, StoreError>(Read { found, attempts, notices, more, asked, counts, sender, refused })
+            Ok::<_, StoreError>(Read { found, attempts, notices, more, asked, counts, sender, refused, held })
         })
         .await?;
     if let [one] = read.found.as_slice() {
@@ -109,6 +112,7 @@ struct Read {
     counts: Option<Counts>,
     sender: Sender,
     refused: Vec<RefusedAddress>,
+    held: Vec<HeldMail>,
 }
 
 fn since(now: Timestamp) -> Timestamp {
@@ -232,6 +236,42 @@ pub async fn write_again(State(app): State<AppState>, staff: Staff, pages: Pages
     Ok(pages.go_saying("/notices", &flash))
 }
 
+/// What is to become of mail that was queued before a restore.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Decided {
+    /// The ticked ones.
+    notice: Vec<String>,
+    /// `send` or `leave-out`.
+    choice: String,
+}
+
+/// Sends mail that was queued before a restore, or leaves it out.
+pub async fn decide_held(
+    State(app): State<AppState>,
+    Now(now): Now,
+    staff: Staff,
+    pages: Pages,
+    Form(wish): Form<Decided>,
+) -> PageResult {
+    let choice = match wish.choice.as_str() {
+        "send" => Choice::Send,
+        "leave-out" => Choice::LeaveOut,
+        _ => return Err(PageError::Refused(None)),
+    };
+    let ids: Vec<NoticeId> = wish.notice.iter().filter_map(|id| id.parse().ok()).collect();
+    let count =
+        app.store.tenant(staff.scope.clone(), move |tx| async move { notice::held::decide(&tx, &ids, choice, now).await }).await?;
+    let flash = match (count, choice) {
+        (0, _) => Flash::warn("No mail was ticked, or it was decided upon already."),
+        (1, Choice::Send) => Flash::good("1 mail is on its way."),
+        (count, Choice::Send) => Flash::good(format!("{count} mails are on their way.")),
+        (1, Choice::LeaveOut) => Flash::good("1 mail is left out."),
+        (count, Choice::LeaveOut) => Flash::good(format!("{count} mails are left out.")),
+    };
+    Ok(pages.go_saying("/notices", &flash))
+}
+
 /// The notice alone, with the question that was left open.
 async fn unchecked(
     app: &AppState,
@@ -253,6 +293,7 @@ async fn unchecked(
                 counts: None,
                 sender: notice::sender(&tx).await?,
                 refused: Vec::new(),
+                held: Vec::new(),
             })
         })
         .await?;
@@ -263,7 +304,7 @@ async fn unchecked(
 
 impl View<'_> {
     fn page(&self, read: &Read, search: &str, date: Option<Date>, date_error: Option<String>) -> shown::Notices {
-        let Read { found, notices, attempts, more, asked, counts, sender: _, refused } = read;
+        let Read { found, notices, attempts, more, asked, counts, sender: _, refused, held } = read;
         let named = asked.as_ref().map(|asked| asked.patient.name.as_str().to_owned());
         let rows: Vec<shown::Row> = notices.iter().map(|notice| self.row(notice, attempts)).collect();
         let ask = asked.as_ref().map(|asked| shown::Ask {
@@ -292,6 +333,7 @@ impl View<'_> {
             summary: self.summary(counts.as_ref(), asked.as_ref()),
             banners: self.banners(),
             refused: self.refused_addresses(refused),
+            held: self.held(held),
             asked: ask,
             search: search.to_owned(),
             found: found

@@ -25,6 +25,8 @@ pub struct Notices {
     pub banners: Vec<Banner>,
     /// Addresses that were given up because the mail server refused them, by day, the newest first.
     pub refused: Vec<RefusedDay>,
+    /// Mail that was queued before a restore and waits to be decided upon, oldest first.
+    pub held: Vec<HeldMail>,
     /// Mail of whom, and the question about one day; `None` for the whole clinic.
     pub asked: Option<Ask>,
     /// What was searched for, as typed.
@@ -62,6 +64,19 @@ pub struct Banner {
     pub text: String,
     /// The server's own words.
     pub words: Option<String>,
+}
+
+/// A mail that was queued before a restore.
+#[derive(Debug, Clone, Serialize)]
+pub struct HeldMail {
+    /// Its id.
+    pub id: String,
+    /// "Invitation to weiling@demo.test".
+    pub label: String,
+    /// Whom it is about, where that is a patient.
+    pub who: Option<String>,
+    /// "Mon 23 Nov, 08:10".
+    pub queued: String,
 }
 
 /// Addresses that were given up on one day.
@@ -249,6 +264,7 @@ impl Page for Notices {
             summary: "312 sent in the last 30 days.".into(),
             banners: Vec::new(),
             refused: Vec::new(),
+            held: Vec::new(),
             asked: None,
             search: String::new(),
             found: Vec::new(),
@@ -284,6 +300,23 @@ impl Page for Notices {
         vec![
             page.clone(),
             Self { refused, ..page.clone() },
+            Self {
+                held: vec![
+                    HeldMail {
+                        id: "0198".into(),
+                        label: "Invitation to weiling@demo.test".into(),
+                        who: Some("Wei Ling".into()),
+                        queued: "Mon 23 Nov, 08:10".into(),
+                    },
+                    HeldMail {
+                        id: "0199".into(),
+                        label: "New password to hannah@demo.test".into(),
+                        who: None,
+                        queued: "Mon 23 Nov, 08:12".into(),
+                    },
+                ],
+                ..page.clone()
+            },
             Self { banners: vec![away.clone()], newest: Some("/notices".into()), older: None, ..page.clone() },
             Self {
                 title: "Mail to Wei Ling".into(),

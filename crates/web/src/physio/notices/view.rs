@@ -20,7 +20,7 @@ use render::{
     words::Language,
 };
 use store::{
-    notice::{Asked, Attempt, Counts, Notice, RefusedAddress, Sender, State},
+    notice::{Asked, Attempt, Counts, HeldMail, Notice, RefusedAddress, Sender, State},
     outbox::Kind,
 };
 
@@ -175,13 +175,25 @@ impl View<'_> {
         if self.sender.account_mail_waits {
             banners.push(Banner {
                 title: "Mail that waited when the data was backed up is held back.".to_owned(),
-                text: "It may have gone out before. Whoever runs the server says whether it is sent or left out (homestretch reminders \
-                       release --account-mail). What is asked for now goes out."
+                text: "It may have gone out before, so none is sent until you have decided below what is sent and what is left out. What is \
+                       asked for now goes out."
                     .to_owned(),
                 words: None,
             });
         }
         banners
+    }
+
+    /// Mail that was queued before a restore.
+    pub(super) fn held(&self, held: &[HeldMail]) -> Vec<render::pages::physio::notices::HeldMail> {
+        held.iter()
+            .map(|mail| render::pages::physio::notices::HeldMail {
+                id: mail.id.to_string(),
+                label: format!("{} to {}", words::kind(mail.kind), mail.recipient),
+                who: mail.patient.clone(),
+                queued: self.moment(mail.queued),
+            })
+            .collect()
     }
 
     /// Addresses that were given up, by the day on which.
