@@ -325,6 +325,8 @@ async fn everything(story: &Story) -> Program {
             log.red_flags = RedFlag::ALL.to_vec();
         })
         .await;
+    // The stop signs stopped her programs. This record is about programs in every state, so they stand as they did before.
+    site.db.execute(&format!("delete from program_pause where patient_id = '{}' and needs_physiotherapist", mei.id)).await;
     // Pain and nothing else.
     story
         .logs(&runs, 16, |log| {
