@@ -7,8 +7,12 @@ mod visitor;
 
 use std::{fs, os::unix::fs::PermissionsExt as _};
 
+use domain::ids::ReplyId;
 use keeping::{BEGIN, House, facts, missing, text};
-use store::Store;
+use store::{
+    Store,
+    outbox::{self, Owed},
+};
 use testkit::clock::Clock;
 use visitor::{PASSWORD, browser_of_store};
 
@@ -28,16 +32,27 @@ async fn a_clinic_comes_back_on_an_empty_server() {
     let record = format!("/patients/{}", house.farah.id);
     assert!(before.get(&record).await.has("Farah Aziz"));
 
+    // Account mail of several kinds waits as well when the backup is made.
+    let (clinic, farah, daniel) = (house.clinic.id, (house.farah.id, house.farah.email.clone()), house.daniel.clone());
+    house
+        .clinic
+        .tenant(move |tx| async move {
+            outbox::enqueue(&tx, clinic, Owed::PatientInvitation(daniel.id), &daniel.email, now).await?;
+            outbox::enqueue(&tx, clinic, Owed::Test(farah.0), &farah.1, now).await?;
+            outbox::enqueue(&tx, clinic, Owed::Answer(farah.0, ReplyId::new()), &farah.1, now).await
+        })
+        .await;
+
     let file = house.path("clinic.backup");
     let said = house.said(&["backup", text(&file)], house.db.url()).await;
     assert!(said.starts_with(&format!("{}: ", file.display())) && said.contains(" rows in "), "{said}");
     assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
     let at_backup = without_sessions(facts(house.db.url()).await);
 
-    // Life goes on after the backup: both are reminded.
+    // Life goes on after the backup: all of it is sent, and both are reminded.
     house.at("2026-03-02T10:06:00+08:00");
     house.said(&["worker", "--once"], house.db.url()).await;
-    assert_eq!(house.reminders_sent(), 2);
+    assert_eq!((house.reminders_sent(), house.mail.messages().len()), (3, 5), "the test mail looks like a reminder");
 
     house.at("2026-03-02T10:10:00+08:00");
     let server = house.empty_server("new").await;
@@ -56,12 +71,13 @@ async fn a_clinic_comes_back_on_an_empty_server() {
     assert!(report.contains(" 0 sent"), "{report}");
     let released = house.said(&["reminders", "release"], &url).await;
     assert!(released.contains("\n2 that fell due before are skipped as expired"), "{released}");
+    assert!(released.contains("\n3 account mails go on waiting"), "{released}");
     house.said(&["worker", "--once"], &url).await;
-    assert_eq!(house.reminders_sent(), 2, "nobody is reminded twice");
+    assert_eq!((house.reminders_sent(), house.mail.messages().len()), (3, 5), "no mail of any kind is sent twice");
     house.at("2026-03-03T10:06:00+08:00");
     let report = house.said(&["worker", "--once"], &url).await;
     assert!(report.contains(" 2 sent"), "{report}");
-    assert_eq!(house.reminders_sent(), 4);
+    assert_eq!((house.reminders_sent(), house.mail.messages().len()), (5, 7));
 
     // The pages work there; who was signed in signs in again.
     let store = Store::connect_with(&url, 2).await.unwrap();

@@ -30,6 +30,7 @@ pub struct House {
     pub db: Db,
     pub clinic: Clinic,
     pub farah: Somebody,
+    pub daniel: Somebody,
     pub mail: Server,
     pub folder: PathBuf,
     pub setup: Setup,
@@ -54,7 +55,7 @@ impl House {
             clinic.log(who, &program, first, Some(4)).await;
             clinic.remind(who, &["10:05"], now).await;
         }
-        Self { db, clinic, farah, mail, folder, setup, clock }
+        Self { db, clinic, farah, daniel, mail, folder, setup, clock }
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
