@@ -59,7 +59,7 @@ impl SendPermit {
 /// not ended by the database's clock. Without a permit the mail may not be sent.
 ///
 /// That the claim holds says more: whatever was read about the notice after it was claimed is still so. A change that can end the mail,
-/// or send it elsewhere, takes the claim back in its own transaction ([`super::recall`]), so the recipient, the wish and what is due are
+/// or send it elsewhere, takes the claim back in its own transaction (see the module `recall`), so the recipient, the wish and what is due are
 /// asked again by comparing the token.
 ///
 /// # Errors
