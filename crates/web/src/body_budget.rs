@@ -126,11 +126,11 @@ impl BodyCharge {
             return Err(Limit::Process);
         }
         if let Some(address) = self.client {
-            let count = held.clients.entry(address).or_default();
-            if beyond(*count, client, client_anonymous) {
+            // Only what is held is listed: a refused client leaves no entry that nothing would remove.
+            if beyond(held.clients.get(&address).copied().unwrap_or_default(), client, client_anonymous) {
                 return Err(Limit::Client);
             }
-            count.add(bytes, anonymous);
+            held.clients.entry(address).or_default().add(bytes, anonymous);
         }
         held.process.add(bytes, anonymous);
         self.held.add(bytes, anonymous);
@@ -223,7 +223,15 @@ mod tests {
         assert_eq!(third.hold(40, false), Ok(()));
         assert_eq!(request(&budget, "203.0.113.4").hold(1, false), Err(Limit::Process));
         drop((a, b, other, third));
-        assert_eq!((budget.held().process, budget.held().clients.len()), (Bytecount::default(), 0), "everything came back");
+        let held = budget.held();
+        assert_eq!((held.process, held.clients.len()), (Bytecount::default(), 0), "everything came back");
+    }
+
+    #[test]
+    fn a_client_that_is_refused_at_once_leaves_no_entry() {
+        let budget = small();
+        assert_eq!(request(&budget, "203.0.113.9").hold(31, true), Err(Limit::Client));
+        assert_eq!(budget.held().clients.len(), 0);
     }
 
     #[test]
