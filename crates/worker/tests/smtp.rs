@@ -130,7 +130,9 @@ async fn every_phase_that_fails_says_whether_the_server_can_have_the_mail() {
                 (At::Greeting | At::Hello, _) | (At::Mail, Answer::Refuse(554, _)) => {
                     matches!(outcome, Outcome::Refused { .. })
                 }
-                (At::Data | At::Dot, Answer::Refuse(554, _)) => matches!(outcome, Outcome::Rejected { cause: Cause::Policy, .. }),
+                (At::Rcpt | At::Data | At::Dot, Answer::Refuse(554, _)) => {
+                    matches!(outcome, Outcome::Rejected { cause: Cause::Policy, .. })
+                }
                 (At::Dot, Answer::Drop | Answer::Silence) => matches!(outcome, Outcome::Unanswered { .. }),
                 _ => matches!(outcome, Outcome::Postponed { .. }),
             };
