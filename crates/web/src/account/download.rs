@@ -67,19 +67,24 @@ pub(crate) struct Turn {
 }
 
 impl Downloads {
-    /// A turn for this account. Nobody may hold a connection to the database while waiting for it.
+    /// A turn for this account. The request's transaction ends before it waits for one: nobody holds a connection meanwhile.
     ///
     /// # Errors
-    /// [`PageError::Busy`] when the account has two on their way, or the process too many for 10 seconds.
-    pub(crate) async fn turn(&self, account: AccountId) -> Result<Turn, PageError> {
+    /// [`PageError::Busy`] when the account has two on their way, or the process too many for 10 seconds; the store's own.
+    pub(crate) async fn turn(&self, store: &Store, scope: &Scope, account: AccountId) -> Result<Turn, PageError> {
         let (counted, count) = self.accounts.enter(account);
         if count > OF_ONE {
             return Err(PageError::Busy(Limit::OwnExport));
         }
-        match timeout(WAIT, self.turns.clone().acquire_owned()).await {
-            Ok(Ok(permit)) => Ok(Turn { _process: permit, _account: counted }),
-            Ok(Err(_)) | Err(_) => Err(PageError::Busy(Limit::Exports)),
-        }
+        let permit = match self.turns.clone().try_acquire_owned() {
+            Ok(permit) => permit,
+            Err(_) => {
+                store.settle(scope).await?;
+                let waited = timeout(WAIT, self.turns.clone().acquire_owned()).await;
+                waited.ok().and_then(Result::ok).ok_or(PageError::Busy(Limit::Exports))?
+            }
+        };
+        Ok(Turn { _process: permit, _account: counted })
     }
 }
 

@@ -98,9 +98,7 @@ fn sender(clinic: &ClinicCard, now: Timestamp) -> fhir::About {
 
 /// A turn, and the entry of the audit: nothing of a record is sent before it is written down who takes it.
 async fn begin(app: &AppState, scope: &Scope, account: AccountId, patient: PatientId) -> Result<Turn, PageError> {
-    // Nobody waits for a turn while holding a connection.
-    app.store.settle(scope).await?;
-    let turn = app.downloads.turn(account).await?;
+    let turn = app.downloads.turn(&app.store, scope, account).await?;
     scope.note(Deed::Exported, Subject::Record, Some(patient));
     app.store.settle(scope).await?;
     Ok(turn)

@@ -206,9 +206,7 @@ pub(crate) async fn file(
     let mut filter = wanted.filter(&zone)?;
     filter.before = None;
     let (member, whose) = (wanted.member()?, wanted.patient()?);
-    // Nobody waits for a turn while holding a connection.
-    app.store.settle(&owner.scope).await?;
-    let turn = app.downloads.turn(owner.account).await?;
+    let turn = app.downloads.turn(&app.store, &owner.scope, owner.account).await?;
     let text = app
         .store
         .tenant(owner.scope, move |tx| async move {
