@@ -37,6 +37,10 @@ const OF_ONE: usize = 2;
 /// How long to wait for a turn.
 const WAIT: Duration = Duration::from_secs(10);
 
+/// How long to wait for a file of the same account to end, and how often to look.
+const WAIT_FOR_OWN: Duration = Duration::from_secs(3);
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
 /// How much goes to the client in a piece, in bytes.
 const PIECE: usize = 64 << 10;
 
@@ -72,10 +76,22 @@ impl Downloads {
     /// # Errors
     /// [`PageError::Busy`] when the account has two on their way, or the process too many for 10 seconds; the store's own.
     pub(crate) async fn turn(&self, store: &Store, scope: &Scope, account: AccountId) -> Result<Turn, PageError> {
-        let (counted, count) = self.accounts.enter(account);
-        if count > OF_ONE {
-            return Err(PageError::Busy(Limit::OwnExport));
-        }
+        let counted = match self.place_of(account) {
+            Some(counted) => counted,
+            None => {
+                // A file that its client took or gave up a moment ago ends when its maker notices.
+                store.settle(scope).await?;
+                let freed = async {
+                    loop {
+                        tokio::time::sleep(LOOK_AGAIN).await;
+                        if let Some(counted) = self.place_of(account) {
+                            return counted;
+                        }
+                    }
+                };
+                timeout(WAIT_FOR_OWN, freed).await.map_err(|_| PageError::Busy(Limit::OwnExport))?
+            }
+        };
         let permit = match self.turns.clone().try_acquire_owned() {
             Ok(permit) => permit,
             Err(_) => {
@@ -85,6 +101,12 @@ impl Downloads {
             }
         };
         Ok(Turn { _process: permit, _account: counted })
+    }
+
+    /// One of the account's places, when one is free.
+    fn place_of(&self, account: AccountId) -> Option<Counted<AccountId>> {
+        let (counted, count) = self.accounts.enter(account);
+        (count <= OF_ONE).then_some(counted)
     }
 }
 
