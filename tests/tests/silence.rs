@@ -22,7 +22,8 @@ async fn pages_come_back_after_every_connection_fell_silent() {
     assert_eq!(signed_in.sign_in(owner.email.as_str(), PASSWORD).await.status, 303);
     let pages = async || {
         let mut asked = JoinSet::new();
-        for path in ["/patients", "/exercises", "/account", "/patients", "/health/ready", "/team"] {
+        for path in ["/patients", "/account", "/account", "/exercises", "/account", "/patients", "/health/ready", "/team", "/team"]
+        {
             let mut browser = signed_in.clone();
             asked.spawn(async move { (path, timeout(ENDS, browser.get(path)).await.expect("an answer").status.as_u16()) });
         }

@@ -26,7 +26,8 @@ pub fn check_address(url: &str) -> Result<(), String> {
 /// server still says belongs to nobody.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timeouts {
-    /// Opening a connection, and beginning a transaction on one that was idle. Waiting for a free one may take twice as long.
+    /// Opening a connection, and the first answer of one that was idle where another can be asked instead: beginning a transaction, and a
+    /// look outside any. Waiting for a free one may take twice as long.
     pub connect: Duration,
     /// One statement. The server is told to end it by then; what it does not answer a little later is given up.
     pub statement: Duration,

@@ -135,11 +135,11 @@ impl Lines {
         Ok(())
     }
 
-    /// Reads on a bare connection, within the time of one statement; on another when the first one is dead.
+    /// Reads on a bare connection, within the time of one statement; on another when the first one is dead or silent.
     pub(crate) async fn read<T>(&self, work: impl AsyncFn(&mut PgConnection) -> Result<T, StoreError>) -> Result<T, StoreError> {
         loop {
             let mut taken = self.take().await?;
-            let (limit, fresh) = (taken.timeouts().answer(), taken.idle.is_none());
+            let (limit, fresh) = (taken.patience_for_a_look(), taken.idle.is_none());
             let done = timeout(limit, work(&mut taken.connection)).await;
             let done = done.unwrap_or(Err(StoreError::TimedOut(Step::Statement)));
             match taken.through(done.map_err(|error| Failure { lost: error.is_away(), error })) {
@@ -239,6 +239,12 @@ struct Taken {
 impl Taken {
     fn timeouts(&self) -> Timeouts {
         self.shared.timeouts
+    }
+
+    /// How long to wait for an answer that can be asked for again on another connection. One that was idle may have fallen silent
+    /// meanwhile, and waiting for it holds a place in the pool that others need.
+    fn patience_for_a_look(&self) -> Duration {
+        if self.idle.is_some() { self.timeouts().connect } else { self.timeouts().answer() }
     }
 
     /// Remembers whether the connection can still be used, and gives the error for the caller.
@@ -542,7 +548,7 @@ async fn look(lines: &Lines, questions: &[Question]) -> Result<Vec<Vec<PgRow>>, 
     let mut left = lines.0.size;
     loop {
         let mut taken = lines.take().await?;
-        let limit = taken.timeouts().answer();
+        let limit = taken.patience_for_a_look();
         let Taken { connection, prepared, .. } = &mut taken;
         match within(limit, Step::Statement, all(connection, prepared, questions, None)).await {
             Ok(rows) => {
