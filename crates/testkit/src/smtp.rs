@@ -263,6 +263,11 @@ impl Server {
         self.answer_for(recipient, Phase::Rcpt, Answer::Refuse(550, "5.1.1 No such user here".to_owned()));
     }
 
+    /// Forget every order; the greylist and the temper stay.
+    pub fn withdraw_orders(&self) {
+        lock(&self.state.orders).clear();
+    }
+
     /// Forget every order, the greylist and the temper: accept everything again.
     pub fn behave(&self) {
         lock(&self.state.orders).clear();

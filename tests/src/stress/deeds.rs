@@ -8,13 +8,14 @@ use std::{
 
 use anyhow::Result;
 use rand::{RngExt as _, rngs::StdRng};
+use testkit::smtp::{Answer, Phase, Server};
 use tokio::{
     sync::{Mutex, OwnedMutexGuard, RwLock},
     task::JoinSet,
 };
 
 use super::{
-    Settings,
+    DATABASE, Settings,
     change::{self, Change},
     crew::{Crew, Slot},
 };
@@ -24,6 +25,15 @@ use crate::{cluster::Stop, process::Worker};
 const AMBUSH: Duration = Duration::from_millis(2000);
 /// A worker that was told to end has this long.
 const DRAIN: Duration = Duration::from_secs(30);
+
+/// Refusals for good that say nothing about whom they are said to. The first and the last are also what is said of an address that does not exist.
+const REFUSALS: [(Phase, u16, &str); 5] = [
+    (Phase::Rcpt, 550, "5.1.1 No such user here"),
+    (Phase::Rcpt, 550, "Sender verify failed"),
+    (Phase::Dot, 554, "5.7.1 Message rejected as spam"),
+    (Phase::Rcpt, 553, "5.3.0 rejected, your host is in our blacklist"),
+    (Phase::Rcpt, 550, "5.1.1 User unknown"),
+];
 
 /// When to kill.
 #[derive(Debug, Clone, Copy)]
@@ -53,6 +63,8 @@ enum Deed {
     /// One worker's connections to the database fall silent for longer than a lease, and its clock steps by so many seconds; then
     /// everything arrives at once.
     Stall(i64),
+    /// The mail server refuses every mail for good, in the words of [`REFUSALS`] at this place, for some minutes.
+    Refuse(usize),
     /// A person ends a reminder that is in this state, or has it sent elsewhere.
     Change(Change, &'static str),
 }
@@ -74,6 +86,10 @@ pub(super) struct Tally {
     pub(super) turns: u32,
     pub(super) stalls: u32,
     pub(super) stalls_holding: u32,
+    /// Times the mail server refused everybody.
+    pub(super) refusals: u32,
+    /// Of these, how often the database said in the end that the server is not believed.
+    pub(super) distrusted: u32,
     /// By what was done and what the reminder was doing.
     pub(super) changes: BTreeMap<(Change, String), u32>,
     /// What a worker did not do as it should.
@@ -126,6 +142,9 @@ impl Deeds {
             let by = dice.random_range(130..=600);
             plan.push(Deed::Stall(if at % 4 == 3 { -by } else { by }));
         }
+        for at in 0..(kills / 25).max(2) as usize {
+            plan.push(Deed::Refuse(at % REFUSALS.len()));
+        }
         for at in 0..(kills / 2).max(15) {
             let change = Change::ALL[at as usize % Change::ALL.len()];
             plan.push(Deed::Change(change, if dice.random_range(0..4) == 0 { "sending" } else { "claimed" }));
@@ -141,9 +160,11 @@ impl Deeds {
     }
 
     /// Carries the plan out.
-    pub(super) async fn act(&mut self, crew: &Arc<Crew>) -> Result<()> {
+    pub(super) async fn act(&mut self, crew: &Arc<Crew>, server: &Arc<Server>) -> Result<()> {
         // A worker that has to end while the database is away cannot write down what it did: those two are kept apart.
         let apart = Arc::new(RwLock::new(()));
+        // One after the other: the end of one would end the other.
+        let refusing = Arc::new(Mutex::new(()));
         let mut aside = JoinSet::new();
         for deed in std::mem::take(&mut self.plan) {
             let pause = Duration::from_millis(self.dice.random_range(20..900));
@@ -208,6 +229,16 @@ impl Deeds {
                     let wait = Duration::from_millis(self.dice.random_range(4000..14000)) * 20 / crew.speed();
                     let (crew, tally) = (crew.clone(), self.tally.clone());
                     aside.spawn(async move { stall(&crew, slot, place, by, wait, &tally).await });
+                }
+                Deed::Refuse(which) => {
+                    // Four to eight minutes of the workers' time.
+                    let wait = Duration::from_millis(self.dice.random_range(240_000..480_000)) / crew.speed();
+                    let (crew, server, tally) = (crew.clone(), server.clone(), self.tally.clone());
+                    let alone = refusing.clone();
+                    aside.spawn(async move {
+                        let _alone = alone.lock().await;
+                        refuse(&crew, &server, which, wait, &tally).await
+                    });
                 }
                 Deed::Change(kind, state) => {
                     let nth = self.dice.random_range(0..4);
@@ -326,6 +357,20 @@ async fn stall(
     }
     // One that was just starting finds no database, and does well to end.
     if place.worker.as_mut().is_some_and(Worker::is_alive) { Ok(()) } else { crew.start_in(slot, &mut place).await }
+}
+
+/// The mail server refuses everybody for a while.
+async fn refuse(crew: &Crew, server: &Server, which: usize, wait: Duration, tally: &Mutex<Tally>) -> Result<()> {
+    let (phase, code, text) = REFUSALS[which];
+    server.answer(phase, Answer::refuse(code, text));
+    tokio::time::sleep(wait).await;
+    server.withdraw_orders();
+    // The database may be away at this very moment.
+    let distrusted = crew.cluster.number(DATABASE, "select count(*) from mail_sender where refusals_since is not null").await;
+    let mut tally = tally.lock().await;
+    tally.refusals += 1;
+    tally.distrusted += u32::from(distrusted.is_ok_and(|rows| rows > 0));
+    Ok(())
 }
 
 async fn drain(crew: &Crew, slot: usize, mut place: OwnedMutexGuard<Slot>, tally: &Mutex<Tally>) -> Result<()> {

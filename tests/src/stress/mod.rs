@@ -34,7 +34,7 @@ const DATABASE: &str = "stress";
 #[derive(Debug, Clone, Parser)]
 #[command(
     name = "stress",
-    about = "Acts out the reminder engine's promise: kills, stops, restarts, clock steps, silent databases, changes during sending, a hostile mail server"
+    about = "Acts out the reminder engine's promise: kills, stops, restarts, clock steps, silent databases, changes during sending, a mail server that is hostile and refuses everybody for minutes"
 )]
 pub struct Settings {
     /// What is done, to whom and when is drawn from this number; so is what the mail server does
@@ -72,8 +72,9 @@ pub async fn run(settings: &Settings) -> Result<Verdict> {
     let cluster = Cluster::start(&scratch.join("postgres")).await?;
     cluster.rows("postgres", &format!("create database {DATABASE}")).await?;
 
-    let server = Server::counting_only().await.context("the hostile mail server does not start")?;
-    server.temper(Temper::hostile(settings.seed));
+    let server = Arc::new(Server::counting_only().await.context("the hostile mail server does not start")?);
+    let temper = Temper::hostile(settings.seed);
+    server.temper(temper.clone());
     let setup = Setup::new(&logs, server.url()).await?;
     let crew = Arc::new(Crew::new(settings, cluster, setup).await?);
     // For as long as anybody is killed, something should be coming due: a kill and what is done beside it take about four seconds.
@@ -86,7 +87,7 @@ pub async fn run(settings: &Settings) -> Result<Verdict> {
     let dice = StdRng::seed_from_u64(settings.seed);
     let mut deeds = Deeds::new(settings, dice);
     let pacing = crew.pace();
-    deeds.act(&crew).await?;
+    deeds.act(&crew, &server).await?;
     // From here on nobody is hurt any more: what is left has to come to its end by itself.
     server.behave();
     crew.calm().await?;
@@ -98,6 +99,7 @@ pub async fn run(settings: &Settings) -> Result<Verdict> {
         accepted: server.accepted(),
         promised: server.promised(),
         misbehaved: server.tally(),
+        temper,
         left_over,
         took: begun.elapsed(),
         calm,

@@ -4,6 +4,8 @@ use std::{collections::BTreeMap, fmt, time::Duration};
 
 use anyhow::{Context as _, Result};
 
+use testkit::smtp::Temper;
+
 use super::{DATABASE, Settings, deeds::Tally};
 use crate::cluster::Cluster;
 
@@ -15,6 +17,8 @@ pub(super) struct Outcome {
     /// By notice: how often it wrote its 250.
     pub(super) promised: BTreeMap<String, u32>,
     pub(super) misbehaved: BTreeMap<&'static str, u32>,
+    /// Which recipients do not exist.
+    pub(super) temper: Temper,
     /// Who did not end well in the end.
     pub(super) left_over: Vec<String>,
     pub(super) took: Duration,
@@ -34,6 +38,10 @@ pub struct Verdict {
     pub changes: u32,
     /// Times a worker's connections to the database were silent.
     pub stalls: u32,
+    /// Times the mail server refused everybody for good.
+    pub refusals: u32,
+    /// Addresses given up in the end that exist.
+    pub wronged: usize,
     /// Due reminders that are not there exactly once, in exactly one end state.
     pub lost: u64,
     /// Kills that hit a worker.
@@ -122,10 +130,12 @@ pub(super) async fn judge(cluster: &Cluster, settings: &Settings, outcome: Outco
     if invented > 0 {
         broken.push(format!("{invented} reminders were made that never came due"));
     }
-    // An unknown may yet turn out to be sent, when its own worker was only slow; nothing else comes back from an end.
+    // An unknown may yet turn out to be sent, when its own worker was only slow; what was given up is taken back when the mail server is not
+    // believed any more. Nothing else comes back from an end.
     let risen = count(
         cluster,
-        "stress_note where was in ('sent', 'skipped', 'dead', 'unknown') and not (was = 'unknown' and became in ('sent', 'dead', 'pending'))",
+        "stress_note where was in ('sent', 'skipped', 'dead', 'unknown') and not (was = 'unknown' and became in ('sent', 'dead', 'pending'))
+           and not (was = 'dead' and became = 'pending')",
     )
     .await?;
     if risen > 0 {
@@ -148,6 +158,11 @@ pub(super) async fn judge(cluster: &Cluster, settings: &Settings, outcome: Outco
     }
     broken.extend(outcome.tally.faults.iter().cloned());
     broken.extend(outcome.left_over.iter().cloned());
+    let given_up = cluster.rows(DATABASE, "select distinct email from suppression where scope = 'all'").await?.concat();
+    let wronged: Vec<&String> = given_up.iter().filter(|address| !outcome.temper.is_gone(address)).collect();
+    for address in &wronged {
+        broken.push(format!("{address} exists, and was given up"));
+    }
     let reaped = count(cluster, "stress_note where was = 'claimed' and became = 'pending'").await?;
 
     let tally = &outcome.tally;
@@ -180,6 +195,8 @@ pub(super) async fn judge(cluster: &Cluster, settings: &Settings, outcome: Outco
         ("database restarts", format!("{} immediate, {} fast", tally.restarts[0], tally.restarts[1])),
         ("clocks moved", tally.turns.to_string()),
         ("silent databases", format!("{}, {} of them to a worker holding notices", tally.stalls, tally.stalls_holding)),
+        ("refusals of everybody", format!("{}, {} of them seen to be distrusted", tally.refusals, tally.distrusted)),
+        ("addresses given up", format!("{}, {} of them exist", given_up.len(), wronged.len())),
         ("changes during sending", changes.join(", ")),
         ("left after that", late.to_string()),
         ("mail server misbehaved", format!("{misbehaved}: {}", phases.join(", "))),
@@ -195,7 +212,19 @@ pub(super) async fn judge(cluster: &Cluster, settings: &Settings, outcome: Outco
         ),
         ("promise", if broken.is_empty() { "kept".to_owned() } else { format!("BROKEN in {} ways", broken.len()) }),
     ];
-    Ok(Verdict { broken, twice, late, changes: tally.changes.values().sum(), stalls: tally.stalls, lost, kills, states, table })
+    Ok(Verdict {
+        twice,
+        late,
+        changes: tally.changes.values().sum(),
+        stalls: tally.stalls,
+        refusals: tally.refusals,
+        wronged: wronged.len(),
+        lost,
+        kills,
+        states,
+        table,
+        broken,
+    })
 }
 
 async fn count(cluster: &Cluster, what: &str) -> Result<u64> {

@@ -56,6 +56,23 @@ impl Temper {
         Self { connection: 0.0, sender: 0.0, ..Self::hostile(seed) }
     }
 
+    /// Whether this recipient does not exist: it is refused for good each time.
+    pub fn is_gone(&self, recipient: &str) -> bool {
+        self.dice(None, recipient, 0).random_bool(self.gone)
+    }
+
+    fn dice(&self, phase: Option<Phase>, whom: &str, times: u64) -> StdRng {
+        let phase = phase.map_or(0, |phase| phase as u64 + 1);
+        let parts = [self.seed, phase, times].map(u64::to_le_bytes);
+        // FNV-1a: the standard library's hash may change with its version, and the seed would mean something else.
+        let hash = parts
+            .iter()
+            .flatten()
+            .chain(whom.as_bytes())
+            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3));
+        StdRng::seed_from_u64(hash)
+    }
+
     fn likelihood(&self, phase: Phase) -> f64 {
         match phase {
             Phase::Greeting | Phase::Hello | Phase::StartTls | Phase::Auth => self.connection,
@@ -167,30 +184,18 @@ impl Mood {
     /// What to do at this step, with its name in the tally; nothing when it goes as usual.
     pub(super) fn answer(&mut self, phase: Phase, recipients: &[String]) -> Option<(&'static str, Answer)> {
         let whom = recipients.first().cloned().unwrap_or_default();
-        if phase == Phase::Rcpt && self.dice(None, &whom, 0).random_bool(self.temper.gone) {
+        if phase == Phase::Rcpt && self.temper.is_gone(&whom) {
             return Some(("rcpt: 550 no such user", Answer::refuse(550, "5.1.1 no such user here")));
         }
         let times = self.before.entry((phase, whom.clone())).or_default();
         *times += 1;
         let times = *times;
-        let mut dice = self.dice(Some(phase), &whom, times);
+        let mut dice = self.temper.dice(Some(phase), &whom, times);
         if !dice.random_bool(self.temper.likelihood(phase)) {
             return None;
         }
         let mut choices = self.temper.choices(phase);
         let chosen = dice.random_range(0..choices.len());
         Some(choices.swap_remove(chosen))
-    }
-
-    fn dice(&self, phase: Option<Phase>, whom: &str, times: u64) -> StdRng {
-        let phase = phase.map_or(0, |phase| phase as u64 + 1);
-        let parts = [self.temper.seed, phase, times].map(u64::to_le_bytes);
-        // FNV-1a: the standard library's hash may change with its version, and the seed would mean something else.
-        let hash = parts
-            .iter()
-            .flatten()
-            .chain(whom.as_bytes())
-            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3));
-        StdRng::seed_from_u64(hash)
     }
 }
