@@ -458,12 +458,6 @@ impl Plan {
         }
     }
 
-    /// Whether the physiotherapist should see the note that 2–4 exercises help
-    /// adherence.
-    pub fn is_long(&self) -> bool {
-        self.prescriptions.len() > ADVISED_EXERCISES
-    }
-
     fn into_version(self, number: u32, from: Date) -> Result<Version, ProgramError> {
         self.check()?;
         Ok(Version { number, from, weekdays: self.weekdays, times_a_day: self.times_a_day, prescriptions: self.prescriptions })

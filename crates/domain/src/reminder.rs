@@ -168,11 +168,6 @@ impl ReminderRule {
         Ok(Self { times, weekdays, zone, quiet, paused_until })
     }
 
-    /// The chosen times at which nothing comes, because the clinic's quiet hours have moved over them since. The patient is told.
-    pub fn silenced(&self) -> impl Iterator<Item = Time> {
-        self.times.iter().copied().filter(|time| self.quiet.contains(*time))
-    }
-
     /// The rule's dues on one civil date of its zone, in no particular order.
     pub fn dues_on(&self, date: Date) -> impl Iterator<Item = Due> {
         let wanted =

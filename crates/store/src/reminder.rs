@@ -291,22 +291,3 @@ pub async fn resubscribe(tx: &Tx, patient: PatientId) -> Result<(), StoreError> 
     .await?;
     Ok(())
 }
-
-/// Whether mail to the patient's address came back for good, so that the clinic writes to it no more whatever the patient chooses.
-///
-/// # Errors
-/// The store's own.
-pub async fn is_dead(tx: &Tx, patient: PatientId) -> Result<bool, StoreError> {
-    #[derive(FromQueryResult)]
-    struct Row {
-        dead: bool,
-    }
-    let row: Option<Row> = tx
-        .one(
-            "select exists (select 1 from suppression s join patient p on p.clinic_id = s.clinic_id and p.email = s.email
-               where s.clinic_id = $1 and p.id = $2 and s.scope = 'all') as dead",
-            [tx.clinic().0.into(), patient.0.into()],
-        )
-        .await?;
-    Ok(row.is_some_and(|row| row.dead))
-}
