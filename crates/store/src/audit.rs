@@ -12,7 +12,7 @@ use domain::ids::{AccountId, ClinicId, MembershipId, PatientId};
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use crate::{Actor, StoreError, Tx, convert::from_instant, scope::Trail};
+use crate::{Actor, StoreError, Tx, convert::from_instant, db::context::Trail};
 pub use list::{Chain, Entry, Filter, Who, chain, list, staff};
 
 /// What was done.

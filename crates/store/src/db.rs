@@ -2,13 +2,20 @@
 
 mod address;
 mod connect;
+pub(crate) mod context;
+mod error;
+pub(crate) mod line;
+mod pipeline;
+pub(crate) mod schema;
+mod store;
 
 use std::time::Duration;
 
-use crate::StoreError;
-
 pub(crate) use address::Address;
 pub(crate) use connect::{Session, connect, pooled_in_transactions};
+pub use context::{Actor, Arrival, Scope};
+pub use error::StoreError;
+pub use store::{CONNECTIONS, Store, Tx};
 
 /// Whether an address can be used, without connecting.
 ///

@@ -18,8 +18,10 @@ use uuid::Uuid;
 use crate::{
     Actor, Arrival, Scope, StoreError, Tx,
     convert::{At, from_instant, to_instant},
-    line::Line,
-    scope::{Admitted, Trail},
+    db::{
+        context::{Admitted, Trail},
+        line::Line,
+    },
 };
 
 /// How long a member of staff may be away before the session ends.

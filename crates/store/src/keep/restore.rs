@@ -15,7 +15,7 @@ use super::{
     connect, database, options, quoted, said,
     snapshot::{run, scalar, see_everything},
 };
-use crate::{StoreError, convert::from_instant, schema::MIGRATIONS};
+use crate::{StoreError, convert::from_instant, db::schema::MIGRATIONS};
 
 /// Any number will do, as long as nobody else uses it: held while a restore is at work.
 const LOCK: i64 = 0x7265_7374_6f72;

@@ -29,9 +29,11 @@ use tokio::{
 
 use crate::{
     StoreError, Timeouts,
-    db::{self, Address, Session, Step},
-    scope::held,
-    together::{self, Prepared, Question},
+    db::{
+        self, Address, Session, Step,
+        context::held,
+        pipeline::{self, Prepared, Question},
+    },
 };
 
 /// Ends what a connection may have brought along, then begins. A ROLLBACK alone would write a warning into the server's log each time
@@ -520,7 +522,7 @@ async fn all(
     last: Option<&str>,
 ) -> Result<Vec<Vec<PgRow>>, sqlx::Error> {
     if (questions.len() > 1 || last.is_some())
-        && let Some(answers) = together::ask(connection, prepared, questions, last).await
+        && let Some(answers) = pipeline::ask(connection, prepared, questions, last).await
     {
         return answers;
     }

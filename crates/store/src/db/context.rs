@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use crate::{
     audit::{self, Deed, Note, Subject},
-    line::Line,
+    db::line::Line,
     session::{Hold, SeatId, resuming_words},
 };
 

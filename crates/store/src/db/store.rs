@@ -21,10 +21,12 @@ use crate::{
     StoreError, Timeouts,
     audit::{Deed, Note, Subject},
     convert::{At, to_instant},
-    db::{self, Address, Session},
-    line::{Line, Lines},
-    schema,
-    scope::{Actor, Arrival, Scope, held},
+    db::{
+        self, Address, Session,
+        context::{Actor, Arrival, Scope, held},
+        line::{Line, Lines},
+        schema,
+    },
     session::{self, Hold, SignedIn},
 };
 
