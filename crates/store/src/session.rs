@@ -20,7 +20,7 @@ use crate::{
     convert::{At, from_instant, to_instant},
     db::{
         context::{Admitted, Trail},
-        line::Line,
+        line::Transaction,
     },
 };
 
@@ -365,7 +365,7 @@ pub(crate) fn admitted(rows: &[QueryResult]) -> Result<Option<Row>, StoreError> 
     Ok(rows.first().map(|row| Row::from_query_result(row, "")).transpose()?)
 }
 
-pub(crate) fn signed_in(row: Row, arrival: &Arrival, line: Option<Line>) -> Result<SignedIn, StoreError> {
+pub(crate) fn signed_in(row: Row, arrival: &Arrival, line: Option<Transaction>) -> Result<SignedIn, StoreError> {
     let Row {
         id,
         account_id,

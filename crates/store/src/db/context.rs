@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use crate::{
     audit::{self, Deed, Note, Subject},
-    db::line::Line,
+    db::line::Transaction,
     session::{Hold, SeatId, resuming_words},
 };
 
@@ -84,7 +84,7 @@ impl Scope {
     /// [`Tx::note`](crate::Tx::note)).
     pub fn note(&self, deed: Deed, subject: Subject, patient: Option<PatientId>) {
         if let Some(trail) = &self.trail {
-            held(&trail.notes).push(Note { deed, subject, patient, detail: None });
+            lock(&trail.notes).push(Note { deed, subject, patient, detail: None });
         }
     }
 
@@ -110,19 +110,19 @@ impl Scope {
     }
 
     fn take_notes(&self) -> Vec<Note> {
-        self.trail.as_ref().map(|trail| std::mem::take(&mut *held(&trail.notes))).unwrap_or_default()
+        self.trail.as_ref().map(|trail| std::mem::take(&mut *lock(&trail.notes))).unwrap_or_default()
     }
 
     /// The transaction that this request still holds.
-    pub(crate) fn take_line(&self) -> Option<Line> {
-        self.trail.as_ref().and_then(|trail| held(&trail.parked).take())
+    pub(crate) fn take_line(&self) -> Option<Transaction> {
+        self.trail.as_ref().and_then(|trail| lock(&trail.parked).take())
     }
 
     /// Keeps the transaction, and what was noted in it, for the work to come. Outside a request it is rolled back.
-    pub(crate) fn park(&self, line: Line, notes: Vec<Note>) {
+    pub(crate) fn park(&self, line: Transaction, notes: Vec<Note>) {
         if let Some(trail) = &self.trail {
-            *held(&trail.parked) = Some(line);
-            held(&trail.notes).extend(notes);
+            *lock(&trail.parked) = Some(line);
+            lock(&trail.notes).extend(notes);
         }
     }
 
@@ -130,7 +130,7 @@ impl Scope {
     pub(crate) fn refused(&self, pattern: &str) {
         if let Some(trail) = &self.trail {
             let detail = Some(pattern.chars().take(200).collect());
-            *held(&trail.notes) = vec![Note { deed: Deed::Denied, subject: Subject::Page, patient: None, detail }];
+            *lock(&trail.notes) = vec![Note { deed: Deed::Denied, subject: Subject::Page, patient: None, detail }];
         }
     }
 
@@ -138,15 +138,15 @@ impl Scope {
     /// one that is accepted is noted by what it changed.
     pub fn note_if_shown(&self, deed: Deed, subject: Subject, patient: Option<PatientId>) {
         if let Some(trail) = &self.trail {
-            held(&trail.if_shown).push(Note { deed, subject, patient, detail: None });
+            lock(&trail.if_shown).push(Note { deed, subject, patient, detail: None });
         }
     }
 
     /// The page shows what was noted for that case.
     pub fn shown(&self) {
         if let Some(trail) = &self.trail {
-            let shown = std::mem::take(&mut *held(&trail.if_shown));
-            held(&trail.notes).extend(shown);
+            let shown = std::mem::take(&mut *lock(&trail.if_shown));
+            lock(&trail.notes).extend(shown);
         }
     }
 
@@ -226,13 +226,13 @@ pub(crate) struct Trail {
     pub(crate) admitted: Admitted,
     /// Whether it is a GET or HEAD.
     looks: bool,
-    parked: Mutex<Option<Line>>,
+    parked: Mutex<Option<Transaction>>,
     notes: Mutex<Vec<Note>>,
     if_shown: Mutex<Vec<Note>>,
 }
 
 impl Trail {
-    pub(crate) fn new(arrival: &Arrival, account: AccountId, admitted: Admitted, line: Option<Line>) -> Self {
+    pub(crate) fn new(arrival: &Arrival, account: AccountId, admitted: Admitted, line: Option<Transaction>) -> Self {
         let Arrival { token: _, request, now, address, stay } = *arrival;
         Self {
             request,
@@ -248,7 +248,7 @@ impl Trail {
     }
 }
 
-pub(crate) fn held<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Nothing is left half-done while one of these is held.
+pub(crate) fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing is left half-done while one of these is locked.
     of.lock().unwrap_or_else(PoisonError::into_inner)
 }

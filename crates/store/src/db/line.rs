@@ -31,7 +31,7 @@ use crate::{
     StoreError, Timeouts,
     db::{
         self, Address, Session, Step,
-        context::held,
+        context::lock,
         pipeline::{self, Prepared, Question},
     },
 };
@@ -47,7 +47,7 @@ const MOST_IDLE: Duration = Duration::from_secs(5 * 60);
 const ASK_AGAIN: Duration = Duration::from_secs(1);
 
 /// A connection that is free, since when, and what is prepared on it.
-struct Kept {
+struct IdleConnection {
     connection: PgConnection,
     prepared: Prepared,
     since: Instant,
@@ -55,7 +55,7 @@ struct Kept {
 
 /// Some connections, all in one role from their first moment. Cheap to clone.
 #[derive(Debug, Clone)]
-pub(crate) struct Lines(Arc<Shared>);
+pub(crate) struct Pool(Arc<Shared>);
 
 struct Shared {
     address: Address,
@@ -64,16 +64,16 @@ struct Shared {
     /// One a connection; whoever holds it may take a free one or open one.
     permits: Arc<Semaphore>,
     size: u32,
-    free: Mutex<Vec<Kept>>,
+    free: Mutex<Vec<IdleConnection>>,
 }
 
 impl std::fmt::Debug for Shared {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Lines").field("session", &self.session).field("size", &self.size).finish_non_exhaustive()
+        f.debug_struct("Pool").field("session", &self.session).field("size", &self.size).finish_non_exhaustive()
     }
 }
 
-impl Lines {
+impl Pool {
     /// At most `size` connections to the database at `address`. Nothing is opened yet.
     pub(crate) fn new(address: &Address, session: Session, timeouts: Timeouts, size: u32) -> Self {
         let permits = Arc::new(Semaphore::new(size as usize));
@@ -81,7 +81,7 @@ impl Lines {
     }
 
     /// A connection that was used a moment ago or is new.
-    async fn take(&self) -> Result<Taken, StoreError> {
+    async fn take(&self) -> Result<PooledConnection, StoreError> {
         // Longer than one that finds its connection dead takes to open another: those who wait for it then get their turn.
         let patience = self.0.timeouts.connect * 2;
         let permit = match timeout(patience, self.0.permits.clone().acquire_owned()).await {
@@ -95,22 +95,22 @@ impl Lines {
             free.pop()
         };
         let (connection, prepared, idle) = match free {
-            Some(Kept { connection, prepared, since }) => (connection, prepared, Some(since.elapsed())),
+            Some(IdleConnection { connection, prepared, since }) => (connection, prepared, Some(since.elapsed())),
             None => (db::connect(&self.0.address, self.0.session, &self.0.timeouts).await?, Prepared::default(), None),
         };
-        Ok(Taken { connection, prepared, idle, lost: None, shared: self.0.clone(), permit })
+        Ok(PooledConnection { connection, prepared, idle, lost: None, shared: self.0.clone(), permit })
     }
 
-    /// As [`Lines::take`], for what cannot be tried again on another: one that was idle is asked first.
-    async fn take_alive(&self) -> Result<Taken, StoreError> {
+    /// As [`Pool::take`], for what cannot be tried again on another: one that was idle is asked first.
+    async fn take_alive(&self) -> Result<PooledConnection, StoreError> {
         loop {
-            let mut taken = self.take().await?;
-            if taken.idle.is_none_or(|idle| idle < ASK_AGAIN) {
-                return Ok(taken);
+            let mut pooled = self.take().await?;
+            if pooled.idle.is_none_or(|idle| idle < ASK_AGAIN) {
+                return Ok(pooled);
             }
             let limit = self.0.timeouts.connect;
-            match within(limit, Step::Begin, taken.connection.ping()).await {
-                Ok(()) => return Ok(taken),
+            match within(limit, Step::Begin, pooled.connection.ping()).await {
+                Ok(()) => return Ok(pooled),
                 // Those that were idle with it go too, so that this ends.
                 Err(_) => self.0.distrust(),
             }
@@ -140,11 +140,11 @@ impl Lines {
     /// Reads on a bare connection, within the time of one statement; on another when the first one is dead or silent.
     pub(crate) async fn read<T>(&self, work: impl AsyncFn(&mut PgConnection) -> Result<T, StoreError>) -> Result<T, StoreError> {
         loop {
-            let mut taken = self.take().await?;
-            let (limit, fresh) = (taken.patience_for_a_look(), taken.idle.is_none());
-            let done = timeout(limit, work(&mut taken.connection)).await;
+            let mut pooled = self.take().await?;
+            let (limit, fresh) = (pooled.patience_for_a_look(), pooled.idle.is_none());
+            let done = timeout(limit, work(&mut pooled.connection)).await;
             let done = done.unwrap_or(Err(StoreError::TimedOut(Step::Statement)));
-            match taken.through(done.map_err(|error| Failure { lost: error.is_away(), error })) {
+            match pooled.through(done.map_err(|error| Failure { lost: error.is_away(), error })) {
                 // Those that were idle with it are closed too, so that the next one is new.
                 Err(error) if error.is_away() && !fresh => {}
                 done => return done,
@@ -154,19 +154,19 @@ impl Lines {
 
     /// The rows of one statement, which is a transaction by itself: one round trip.
     pub(crate) async fn rows(&self, sql: &str, values: Vec<Value>) -> Result<Vec<QueryResult>, StoreError> {
-        let mut taken = self.take_alive().await?;
-        let answer = taken.connection.fetch_all(statement(sql, values));
+        let mut pooled = self.take_alive().await?;
+        let answer = pooled.connection.fetch_all(statement(sql, values));
         let rows = within(self.0.timeouts.answer(), Step::Statement, answer).await;
-        let rows = taken.through(rows)?;
+        let rows = pooled.through(rows)?;
         Ok(rows.into_iter().map(QueryResult::from).collect())
     }
 
-    /// As [`Lines::rows`], for how many rows it touched.
+    /// As [`Pool::rows`], for how many rows it touched.
     pub(crate) async fn count(&self, sql: &str, values: Vec<Value>) -> Result<u64, StoreError> {
-        let mut taken = self.take_alive().await?;
-        let answer = taken.connection.execute(statement(sql, values));
+        let mut pooled = self.take_alive().await?;
+        let answer = pooled.connection.execute(statement(sql, values));
         let done = within(self.0.timeouts.answer(), Step::Statement, answer).await;
-        Ok(taken.through(done)?.rows_affected())
+        Ok(pooled.through(done)?.rows_affected())
     }
 
     /// Lets nobody in any more and says goodbye on the connections that are free; the others close as they come back.
@@ -209,11 +209,11 @@ async fn within<T>(limit: Duration, step: Step, answer: impl Future<Output = Res
 }
 
 impl Shared {
-    fn free(&self) -> MutexGuard<'_, Vec<Kept>> {
-        held(&self.free)
+    fn free(&self) -> MutexGuard<'_, Vec<IdleConnection>> {
+        lock(&self.free)
     }
 
-    /// One connection is gone, and what took it may have taken all that were open: those that are free are closed.
+    /// One connection is gone, and what took it may have pooled all that were open: those that are free are closed.
     fn distrust(&self) {
         let free = std::mem::take(&mut *self.free());
         if !free.is_empty() {
@@ -226,8 +226,8 @@ impl Shared {
     }
 }
 
-/// A connection in use. Dropped, it is closed; only [`Taken::give_back`] keeps it.
-struct Taken {
+/// A connection in use. Dropped, it is closed; only [`PooledConnection::give_back`] keeps it.
+struct PooledConnection {
     connection: PgConnection,
     prepared: Prepared,
     /// For how long it was free; `None` for one that was opened for this very use.
@@ -238,7 +238,7 @@ struct Taken {
     permit: OwnedSemaphorePermit,
 }
 
-impl Taken {
+impl PooledConnection {
     fn timeouts(&self) -> Timeouts {
         self.shared.timeouts
     }
@@ -269,16 +269,16 @@ impl Taken {
     fn give_back(self) {
         let Self { connection, prepared, idle: _, lost, shared, permit } = self;
         if lost.is_none() && !shared.permits.is_closed() && !prepared.spoiled {
-            shared.free().push(Kept { connection, prepared, since: Instant::now() });
+            shared.free().push(IdleConnection { connection, prepared, since: Instant::now() });
         }
         // Only now may somebody else come: they find it.
         drop(permit);
     }
 }
 
-/// An open transaction. Cheap to clone; it is rolled back when the last clone goes without [`Line::commit`].
+/// An open transaction. Cheap to clone; it is rolled back when the last clone goes without [`Transaction::commit`].
 #[derive(Debug, Clone)]
-pub(crate) struct Line {
+pub(crate) struct Transaction {
     asks: mpsc::UnboundedSender<Ask>,
     /// Asked in this very moment; whoever of them comes to speak first speaks for all.
     waiting: Arc<Mutex<Vec<Waiting>>>,
@@ -308,10 +308,10 @@ enum Ask {
 
 type Answer<T> = oneshot::Sender<Result<T, StoreError>>;
 
-impl Line {
+impl Transaction {
     /// Begins a transaction whose first statement is `first`, in one round trip, and gives the rows of it. `first` goes as it stands,
     /// without parameters: it may hold nothing but ids, digests and instants that this program wrote itself.
-    pub(crate) async fn open(lines: &Lines, first: String) -> Result<(Self, Vec<QueryResult>), StoreError> {
+    pub(crate) async fn open(lines: &Pool, first: String) -> Result<(Self, Vec<QueryResult>), StoreError> {
         let lines = lines.clone();
         let (line, asks) = mpsc::unbounded_channel();
         let (answer, begun) = oneshot::channel();
@@ -335,7 +335,7 @@ impl Line {
     }
 
     /// No transaction: each statement is one by itself, and costs one round trip. For a look at rows that nobody else's look depends on.
-    pub(crate) fn loose(lines: &Lines) -> Self {
+    pub(crate) fn loose(lines: &Pool) -> Self {
         let lines = lines.clone();
         let (line, mut asks) = mpsc::unbounded_channel();
         tokio::spawn(async move {
@@ -355,11 +355,11 @@ impl Line {
     /// All rows of a statement. Those that are asked for together (`try_join!`) travel together, in one round trip.
     pub(crate) async fn rows(&self, sql: &str, values: Vec<Value>) -> Result<Vec<QueryResult>, StoreError> {
         let (answer, answered) = oneshot::channel();
-        held(&self.waiting).push(((sql.to_owned(), values), answer));
+        lock(&self.waiting).push(((sql.to_owned(), values), answer));
         a_moment().await;
-        let together = std::mem::take(&mut *held(&self.waiting));
+        let together = std::mem::take(&mut *lock(&self.waiting));
         if !together.is_empty() {
-            let closing = held(&self.closing).take();
+            let closing = lock(&self.closing).take();
             self.asks.send(Ask::Rows(together, closing)).map_err(|_| over())?;
         }
         let rows: Vec<PgRow> = answered.await.map_err(|_| over())??;
@@ -371,16 +371,16 @@ impl Line {
         self.ask(|answer| Ask::Count { sql: sql.to_owned(), values, answer }).await
     }
 
-    /// Runs `last` (as in [`Line::open`]; may be empty) and commits, in one round trip; in none when [`Line::close_with`] did.
+    /// Runs `last` (as in [`Transaction::open`]; may be empty) and commits, in one round trip; in none when [`Transaction::close_with`] did.
     pub(crate) async fn commit(&self, last: String) -> Result<(), StoreError> {
-        let closing = held(&self.closing).take().unwrap_or_default();
+        let closing = lock(&self.closing).take().unwrap_or_default();
         let last = [closing, last].into_iter().filter(|words| !words.is_empty()).collect::<Vec<_>>().join("; ");
         self.ask(|answer| Ask::Commit { last, answer }).await
     }
 
     /// The statements asked for next are the last ones: `last` and COMMIT travel with them. What is asked for after them fails.
     pub(crate) fn close_with(&self, last: String) {
-        *held(&self.closing) = Some(last);
+        *lock(&self.closing) = Some(last);
     }
 
     /// Takes everything back; the connection is free again before this returns.
@@ -399,19 +399,19 @@ fn over() -> StoreError {
     StoreError::Other("a transaction was used after its end".into())
 }
 
-async fn begin(lines: &Lines, words: &str) -> Result<(Taken, Vec<PgRow>), StoreError> {
+async fn begin(lines: &Pool, words: &str) -> Result<(PooledConnection, Vec<PgRow>), StoreError> {
     // A server that restarted, or a path that fell silent, leaves dead connections behind: each is tried once and dropped, until one is
     // new. Nothing was done on it that a new one does not do again.
     let mut left = lines.0.size;
     loop {
-        let mut taken = lines.take().await?;
-        let limit = taken.timeouts().connect;
-        let answer = taken.connection.fetch_all(sqlx::raw_sql(sqlx::AssertSqlSafe(words.to_owned())));
+        let mut pooled = lines.take().await?;
+        let limit = pooled.timeouts().connect;
+        let answer = pooled.connection.fetch_all(sqlx::raw_sql(sqlx::AssertSqlSafe(words.to_owned())));
         match within(limit, Step::Begin, answer).await {
-            Ok(rows) => return Ok((taken, rows)),
+            Ok(rows) => return Ok((pooled, rows)),
             Err(failure) => {
-                let error = taken.heed(failure);
-                if taken.idle.is_none() || left == 0 {
+                let error = pooled.heed(failure);
+                if pooled.idle.is_none() || left == 0 {
                     return Err(error);
                 }
                 // Whatever it was, a new connection tells it better.
@@ -422,14 +422,14 @@ async fn begin(lines: &Lines, words: &str) -> Result<(Taken, Vec<PgRow>), StoreE
 }
 
 /// Answers until the end is asked for or nobody is left to ask.
-async fn serve(mut taken: Taken, mut asks: mpsc::UnboundedReceiver<Ask>) {
+async fn serve(mut pooled: PooledConnection, mut asks: mpsc::UnboundedReceiver<Ask>) {
     let mut failed = false;
     while let Some(ask) = asks.recv().await {
         match ask {
-            Ask::Rows(together, None) => failed |= !answer_all(&mut taken, together, None).await,
+            Ask::Rows(together, None) => failed |= !answer_all(&mut pooled, together, None).await,
             Ask::Rows(together, Some(last)) if !failed => {
-                if answer_all(&mut taken, together, Some(&closed(&last))).await {
-                    taken.give_back();
+                if answer_all(&mut pooled, together, Some(&closed(&last))).await {
+                    pooled.give_back();
                     return after_the_end(asks).await;
                 }
                 failed = true;
@@ -437,35 +437,35 @@ async fn serve(mut taken: Taken, mut asks: mpsc::UnboundedReceiver<Ask>) {
             // Nothing is committed after a failure.
             Ask::Rows(together, Some(_)) => drop(together),
             Ask::Count { sql, values, answer } => {
-                let done = taken.connection.execute(statement(&sql, values));
-                let done = within(taken.shared.timeouts.answer(), Step::Statement, done).await;
-                let done = done.map_err(|failure| taken.heed(failure));
+                let done = pooled.connection.execute(statement(&sql, values));
+                let done = within(pooled.shared.timeouts.answer(), Step::Statement, done).await;
+                let done = done.map_err(|failure| pooled.heed(failure));
                 failed |= done.is_err();
                 let _ = answer.send(done.map(|done| done.rows_affected()));
             }
             Ask::Commit { answer, .. } if failed => {
                 // The server would answer a COMMIT with a ROLLBACK, and call that a success.
-                roll_back(taken).await.ok();
+                roll_back(pooled).await.ok();
                 let _ = answer.send(Err(StoreError::Other("a transaction went on after one of its statements had failed".into())));
                 return;
             }
             Ask::Commit { last, answer } => {
-                let _ = answer.send(commit(taken, closed(&last)).await);
+                let _ = answer.send(commit(pooled, closed(&last)).await);
                 return;
             }
             Ask::RollBack { answer } => {
-                let _ = answer.send(roll_back(taken).await);
+                let _ = answer.send(roll_back(pooled).await);
                 return;
             }
         }
-        if let Some(lost) = taken.lost.clone() {
+        if let Some(lost) = pooled.lost.clone() {
             // Closed at once: another may be opened in its place while the caller finds out.
-            drop(taken);
+            drop(pooled);
             return after_the_loss(&lost, asks).await;
         }
     }
     // Whoever asked is gone.
-    roll_back(taken).await.ok();
+    roll_back(pooled).await.ok();
 }
 
 /// The connection is gone, and the transaction with it.
@@ -496,10 +496,10 @@ fn closed(last: &str) -> String {
 
 /// Answers questions that were asked together, and ends with `last`; whether all went well. Nothing is shown before it is written down
 /// who sees it.
-async fn answer_all(taken: &mut Taken, together: Vec<Waiting>, last: Option<&str>) -> bool {
+async fn answer_all(pooled: &mut PooledConnection, together: Vec<Waiting>, last: Option<&str>) -> bool {
     let (questions, answers): (Vec<Question>, Vec<_>) = together.into_iter().unzip();
-    let limit = taken.timeouts().answer() + last.map_or(Duration::ZERO, |_| taken.timeouts().commit);
-    let Taken { connection, prepared, .. } = &mut *taken;
+    let limit = pooled.timeouts().answer() + last.map_or(Duration::ZERO, |_| pooled.timeouts().commit);
+    let PooledConnection { connection, prepared, .. } = &mut *pooled;
     match within(limit, Step::Statement, all(connection, prepared, &questions, last)).await {
         Ok(rows) => {
             // Who asked may be gone; what was done stays in the transaction.
@@ -507,7 +507,7 @@ async fn answer_all(taken: &mut Taken, together: Vec<Waiting>, last: Option<&str
             true
         }
         Err(failure) => {
-            let error = taken.heed(failure);
+            let error = pooled.heed(failure);
             answers.into_iter().for_each(|answer| drop(answer.send(Err(error.clone()))));
             false
         }
@@ -537,7 +537,7 @@ async fn all(
 }
 
 /// Answers questions that were asked together outside any transaction.
-async fn answer_loose(lines: &Lines, together: Vec<Waiting>) {
+async fn answer_loose(lines: &Pool, together: Vec<Waiting>) {
     let (questions, answers): (Vec<Question>, Vec<_>) = together.into_iter().unzip();
     match look(lines, &questions).await {
         Ok(rows) => answers.into_iter().zip(rows).for_each(|(answer, rows)| drop(answer.send(Ok(rows)))),
@@ -546,20 +546,20 @@ async fn answer_loose(lines: &Lines, together: Vec<Waiting>) {
 }
 
 /// The rows of questions that change nothing, outside any transaction, on whatever connection lives.
-async fn look(lines: &Lines, questions: &[Question]) -> Result<Vec<Vec<PgRow>>, StoreError> {
+async fn look(lines: &Pool, questions: &[Question]) -> Result<Vec<Vec<PgRow>>, StoreError> {
     let mut left = lines.0.size;
     loop {
-        let mut taken = lines.take().await?;
-        let limit = taken.patience_for_a_look();
-        let Taken { connection, prepared, .. } = &mut taken;
+        let mut pooled = lines.take().await?;
+        let limit = pooled.patience_for_a_look();
+        let PooledConnection { connection, prepared, .. } = &mut pooled;
         match within(limit, Step::Statement, all(connection, prepared, questions, None)).await {
             Ok(rows) => {
-                taken.give_back();
+                pooled.give_back();
                 return Ok(rows);
             }
             Err(failure) => {
-                let error = taken.heed(failure);
-                if taken.idle.is_none() || left == 0 {
+                let error = pooled.heed(failure);
+                if pooled.idle.is_none() || left == 0 {
                     return Err(error);
                 }
                 // As for a transaction: a dead connection is tried once.
@@ -584,18 +584,18 @@ async fn a_moment() {
 }
 
 /// Ends the transaction; the connection is kept when it comes out of it, and closed when it does not.
-async fn commit(mut taken: Taken, words: String) -> Result<(), StoreError> {
-    let answer = taken.connection.execute(sqlx::raw_sql(sqlx::AssertSqlSafe(words)));
-    match within(taken.shared.timeouts.commit, Step::Statement, answer).await {
+async fn commit(mut pooled: PooledConnection, words: String) -> Result<(), StoreError> {
+    let answer = pooled.connection.execute(sqlx::raw_sql(sqlx::AssertSqlSafe(words)));
+    match within(pooled.shared.timeouts.commit, Step::Statement, answer).await {
         Ok(_) => {
-            taken.give_back();
+            pooled.give_back();
             Ok(())
         }
         Err(failure) if failure.lost => {
             // The question was asked. Where no answer came, the server may have done it.
-            Err(match taken.heed(failure) {
+            Err(match pooled.heed(failure) {
                 StoreError::TimedOut(_) => {
-                    StoreError::Unconfirmed(format!("no answer to COMMIT within {:?}", taken.timeouts().commit))
+                    StoreError::Unconfirmed(format!("no answer to COMMIT within {:?}", pooled.timeouts().commit))
                 }
                 StoreError::ReadOnly => StoreError::ReadOnly,
                 other => StoreError::Unconfirmed(other.to_string()),
@@ -606,11 +606,11 @@ async fn commit(mut taken: Taken, words: String) -> Result<(), StoreError> {
     }
 }
 
-/// As [`commit`], with everything taken back.
-async fn roll_back(mut taken: Taken) -> Result<(), StoreError> {
-    let answer = taken.connection.execute(sqlx::raw_sql("ROLLBACK"));
-    let done = within(taken.shared.timeouts.connect, Step::Statement, answer).await;
-    taken.through(done.map(drop))
+/// As [`commit`], with everything pooled back.
+async fn roll_back(mut pooled: PooledConnection) -> Result<(), StoreError> {
+    let answer = pooled.connection.execute(sqlx::raw_sql("ROLLBACK"));
+    let done = within(pooled.shared.timeouts.connect, Step::Statement, answer).await;
+    pooled.through(done.map(drop))
 }
 
 fn statement(sql: &str, values: Vec<Value>) -> sqlx::query::Query<'_, Postgres, SqlxValues> {

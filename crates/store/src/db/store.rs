@@ -23,8 +23,8 @@ use crate::{
     convert::{At, to_instant},
     db::{
         self, Address, Session,
-        context::{Actor, Arrival, Scope, held},
-        line::{Line, Lines},
+        context::{Actor, Arrival, Scope, lock},
+        line::{Pool, Transaction},
         schema,
     },
     session::{self, Hold, SignedIn},
@@ -46,19 +46,19 @@ pub struct Store {
     address: Address,
     timeouts: Timeouts,
     /// As whoever DATABASE_URL names: for the schema's version, never for a clinic's rows.
-    owner: Lines,
-    app: Lines,
-    signin: Lines,
-    worker: Lines,
+    owner: Pool,
+    app: Pool,
+    signin: Pool,
+    worker: Pool,
     /// For [`Store::queue`]: connections that are never inside a transaction.
-    queue: Lines,
+    queue: Pool,
 }
 
 /// An open transaction, or for [`Store::queue`] the queue's own connections. Cheap to clone; a transaction is committed when the work it
 /// was given to ends well.
 #[derive(Clone)]
 pub struct Tx {
-    line: Way,
+    line: Executor,
     scope: Option<Scope>,
     /// For the audit, at the commit.
     notes: Arc<Mutex<Vec<Note>>>,
@@ -66,10 +66,10 @@ pub struct Tx {
 
 /// What statements go through.
 #[derive(Clone)]
-enum Way {
-    Transaction(Line),
+enum Executor {
+    Transaction(Transaction),
     /// Each statement is a transaction of its own.
-    Queue(Lines),
+    Queue(Pool),
 }
 
 impl Store {
@@ -97,7 +97,7 @@ impl Store {
     /// As [`Store::connect`].
     pub async fn connect_within(url: &str, connections: u32, timeouts: Timeouts) -> Result<Self, StoreError> {
         let address = Address::parse(url)?;
-        let pool = |role, size| Lines::new(&address, session(role, timeouts), timeouts, size);
+        let pool = |role, size| Pool::new(&address, session(role, timeouts), timeouts, size);
         let store = Self {
             owner: pool(None, 2),
             app: pool(Some("homestretch_app"), connections),
@@ -186,7 +186,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Corrupt`] for a row the domain refuses; those of the database.
     pub async fn admit(&self, arrival: Arrival) -> Result<Option<SignedIn>, StoreError> {
-        let (line, rows) = Line::open(&self.app, session::opening_words(&arrival)).await?;
+        let (line, rows) = Transaction::open(&self.app, session::opening_words(&arrival)).await?;
         let admitted = session::admitted(&rows);
         match admitted {
             Ok(Some(row)) if arrival.stay => session::signed_in(row, &arrival, Some(line)).map(Some),
@@ -250,7 +250,7 @@ impl Store {
                 Some(line) => (line, look),
                 None => (begin(&app, &scope, if look { Hold::Nothing } else { Hold::Session }).await?, false),
             };
-            let tx = Tx::over(Way::Transaction(line.clone()), Some(scope.clone()));
+            let tx = Tx::over(Executor::Transaction(line.clone()), Some(scope.clone()));
             let notes = tx.notes.clone();
             let done = match work(tx).await {
                 Ok(done) => done,
@@ -260,7 +260,7 @@ impl Store {
                     return Err(error);
                 }
             };
-            let notes = std::mem::take(&mut *held(&notes));
+            let notes = std::mem::take(&mut *lock(&notes));
             if stays {
                 scope.park(line, notes);
             } else {
@@ -279,7 +279,7 @@ impl Store {
         let (line, words) = (scope.take_line(), scope.closing_words_of_a_look(Vec::new()));
         match line {
             None if words.is_empty() => Ok(()),
-            None => Line::open(&self.app, scope.settings()).await?.0.commit(words).await,
+            None => Transaction::open(&self.app, scope.settings()).await?.0.commit(words).await,
             Some(line) => line.commit(words).await,
         }
     }
@@ -335,8 +335,8 @@ impl Store {
         F: FnOnce(Tx) -> Fut + Send + 'static,
         Fut: Future<Output = Result<T, E>> + Send + 'static,
     {
-        let line = Line::loose(&self.signin);
-        work(Tx::over(Way::Transaction(line), None)).await
+        let line = Transaction::loose(&self.signin);
+        work(Tx::over(Executor::Transaction(line), None)).await
     }
 
     /// Works on the mail queue, across clinics.
@@ -367,7 +367,7 @@ impl Store {
     {
         let queue = self.queue.clone();
         // As in `run`: whoever asked may go away, the statement goes on.
-        let task = tokio::spawn(async move { work(Tx::over(Way::Queue(queue), None)).await });
+        let task = tokio::spawn(async move { work(Tx::over(Executor::Queue(queue), None)).await });
         match task.await {
             Ok(outcome) => outcome,
             Err(error) => Err(StoreError::Other(format!("a statement ended early: {error}")).into()),
@@ -376,8 +376,8 @@ impl Store {
 }
 
 /// Begins a transaction in this scope, if the request's session is still valid for it.
-async fn begin(lines: &Lines, scope: &Scope, hold: Hold) -> Result<Line, StoreError> {
-    let (line, rows) = Line::open(lines, scope.beginning(hold)).await?;
+async fn begin(lines: &Pool, scope: &Scope, hold: Hold) -> Result<Transaction, StoreError> {
+    let (line, rows) = Transaction::open(lines, scope.beginning(hold)).await?;
     let resumed = if scope.is_within_a_request() { session::resumed(&rows)? } else { None };
     if scope.goes_on(resumed) {
         return Ok(line);
@@ -387,7 +387,7 @@ async fn begin(lines: &Lines, scope: &Scope, hold: Hold) -> Result<Line, StoreEr
 }
 
 /// Works in a role that no policy binds to one clinic, within a request or for the program itself.
-async fn across<T, E, F, Fut>(lines: Lines, who: Option<Scope>, work: F) -> Result<T, E>
+async fn across<T, E, F, Fut>(lines: Pool, who: Option<Scope>, work: F) -> Result<T, E>
 where
     T: Send + 'static,
     E: From<StoreError> + Send + 'static,
@@ -397,9 +397,9 @@ where
     finished(tokio::spawn(async move {
         let line = match &who {
             Some(scope) => begin(&lines, scope, Hold::Account).await?,
-            None => Line::open(&lines, String::new()).await?.0,
+            None => Transaction::open(&lines, String::new()).await?.0,
         };
-        match work(Tx::over(Way::Transaction(line.clone()), None)).await {
+        match work(Tx::over(Executor::Transaction(line.clone()), None)).await {
             Ok(done) => line.commit(String::new()).await.map(|()| done).map_err(E::from),
             Err(error) => {
                 let _ = line.roll_back().await;
@@ -439,12 +439,12 @@ impl Tx {
     /// To be written into the clinic's audit when this transaction commits: who is at work did this. What the program itself does is
     /// nobody's looking.
     pub fn note(&self, deed: Deed, subject: Subject, patient: Option<PatientId>) {
-        held(&self.notes).push(Note { deed, subject, patient, detail: None });
+        lock(&self.notes).push(Note { deed, subject, patient, detail: None });
     }
 
     /// As [`Tx::note`], with more in words of this program's own and ids: never anything a person typed.
     pub(crate) fn note_of(&self, deed: Deed, subject: Subject, detail: String) {
-        held(&self.notes).push(Note { deed, subject, patient: None, detail: Some(detail) });
+        lock(&self.notes).push(Note { deed, subject, patient: None, detail: Some(detail) });
     }
 
     /// For the last questions of work that only reads: the audit's entries and the COMMIT travel with those that `questions` asks first
@@ -453,13 +453,13 @@ impl Tx {
     /// # Errors
     /// Those of `questions`.
     pub async fn last<T, E>(&self, questions: impl Future<Output = Result<T, E>>) -> Result<T, E> {
-        if let (Way::Transaction(line), Some(scope)) = (&self.line, &self.scope) {
-            line.close_with(scope.closing_words_of_a_look(std::mem::take(&mut *held(&self.notes))));
+        if let (Executor::Transaction(line), Some(scope)) = (&self.line, &self.scope) {
+            line.close_with(scope.closing_words_of_a_look(std::mem::take(&mut *lock(&self.notes))));
         }
         questions.await
     }
 
-    fn over(line: Way, scope: Option<Scope>) -> Self {
+    fn over(line: Executor, scope: Option<Scope>) -> Self {
         Self { line, scope, notes: Arc::default() }
     }
 
@@ -470,8 +470,8 @@ impl Tx {
         values: impl IntoIterator<Item = Value>,
     ) -> Result<Vec<R>, StoreError> {
         let rows = match &self.line {
-            Way::Transaction(line) => line.rows(sql, values.into_iter().collect()).await?,
-            Way::Queue(lines) => lines.rows(sql, values.into_iter().collect()).await?,
+            Executor::Transaction(line) => line.rows(sql, values.into_iter().collect()).await?,
+            Executor::Queue(lines) => lines.rows(sql, values.into_iter().collect()).await?,
         };
         Ok(rows.iter().map(|row| R::from_query_result(row, "")).collect::<Result<_, _>>()?)
     }
@@ -483,8 +483,8 @@ impl Tx {
         values: impl IntoIterator<Item = Value>,
     ) -> Result<Option<R>, StoreError> {
         let row = match &self.line {
-            Way::Transaction(line) => line.rows(sql, values.into_iter().collect()).await?.into_iter().next(),
-            Way::Queue(lines) => lines.rows(sql, values.into_iter().collect()).await?.into_iter().next(),
+            Executor::Transaction(line) => line.rows(sql, values.into_iter().collect()).await?.into_iter().next(),
+            Executor::Queue(lines) => lines.rows(sql, values.into_iter().collect()).await?.into_iter().next(),
         };
         Ok(row.map(|row| R::from_query_result(&row, "")).transpose()?)
     }
@@ -492,8 +492,8 @@ impl Tx {
     /// Runs a statement and says how many rows it touched.
     pub(crate) async fn run(&self, sql: &str, values: impl IntoIterator<Item = Value>) -> Result<u64, StoreError> {
         match &self.line {
-            Way::Transaction(line) => line.count(sql, values.into_iter().collect()).await,
-            Way::Queue(lines) => lines.count(sql, values.into_iter().collect()).await,
+            Executor::Transaction(line) => line.count(sql, values.into_iter().collect()).await,
+            Executor::Queue(lines) => lines.count(sql, values.into_iter().collect()).await,
         }
     }
 }
