@@ -4,10 +4,11 @@ mod address;
 mod connect;
 pub(crate) mod context;
 mod error;
-pub(crate) mod line;
 mod pipeline;
+mod pool;
 pub(crate) mod schema;
 mod store;
+pub(crate) mod transaction;
 
 use std::time::Duration;
 

@@ -20,7 +20,7 @@ use crate::{
     convert::{At, from_instant, to_instant},
     db::{
         context::{Admitted, Trail},
-        line::Transaction,
+        transaction::Transaction,
     },
 };
 

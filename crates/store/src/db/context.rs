@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use crate::{
     audit::{self, Deed, Note, Subject},
-    db::line::Transaction,
+    db::transaction::Transaction,
     session::{Hold, SeatId, resuming_words},
 };
 

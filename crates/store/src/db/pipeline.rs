@@ -8,8 +8,9 @@
 use std::collections::HashMap;
 
 use futures_util::TryStreamExt as _;
-use sea_orm::{Value, sea_query::ArrayType};
-use sqlx::{Either, Executor as _, PgConnection, postgres::PgRow};
+use sea_orm::{Value, Values, sea_query::ArrayType};
+use sea_query_sqlx::SqlxValues;
+use sqlx::{Either, Executor as _, PgConnection, Postgres, postgres::PgRow};
 
 /// The statements prepared on one connection, by their text.
 #[derive(Debug, Default)]
@@ -25,7 +26,7 @@ pub(crate) type Question = (String, Vec<Value>);
 
 /// The rows of each statement, in order, in one round trip, which ends with `last` if there is one; `None` when a statement has a value
 /// that cannot be written here.
-pub(crate) async fn ask(
+async fn ask(
     connection: &mut PgConnection,
     prepared: &mut Prepared,
     questions: &[Question],
@@ -64,6 +65,32 @@ pub(crate) async fn ask(
         prepared.spoiled = true;
     }
     Some(answers)
+}
+
+/// The rows of each question, in one round trip where they can be written so.
+pub(crate) async fn all(
+    connection: &mut PgConnection,
+    prepared: &mut Prepared,
+    questions: &[Question],
+    last: Option<&str>,
+) -> Result<Vec<Vec<PgRow>>, sqlx::Error> {
+    if (questions.len() > 1 || last.is_some())
+        && let Some(answers) = ask(connection, prepared, questions, last).await
+    {
+        return answers;
+    }
+    let mut found = Vec::with_capacity(questions.len());
+    for (sql, values) in questions {
+        found.push(connection.fetch_all(statement(sql, values.clone())).await?);
+    }
+    if let Some(last) = last {
+        connection.execute(sqlx::raw_sql(sqlx::AssertSqlSafe(last.to_owned()))).await?;
+    }
+    Ok(found)
+}
+
+pub(crate) fn statement(sql: &str, values: Vec<Value>) -> sqlx::query::Query<'_, Postgres, SqlxValues> {
+    sqlx::query_with(sqlx::AssertSqlSafe(sql), SqlxValues(Values(values)))
 }
 
 async fn read(connection: &mut PgConnection, words: String, wanted: &[bool]) -> Result<Vec<Vec<PgRow>>, sqlx::Error> {

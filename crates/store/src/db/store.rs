@@ -24,8 +24,9 @@ use crate::{
     db::{
         self, Address, Session,
         context::{Actor, Arrival, Scope, lock},
-        line::{Pool, Transaction},
+        pool::Pool,
         schema,
+        transaction::Transaction,
     },
     session::{self, Hold, SignedIn},
 };
