@@ -9,6 +9,7 @@ mod pool;
 pub(crate) mod schema;
 mod store;
 pub(crate) mod transaction;
+mod tx;
 
 use std::time::Duration;
 
@@ -16,7 +17,8 @@ pub(crate) use address::Address;
 pub(crate) use connect::{Session, connect, pooled_in_transactions};
 pub use context::{Actor, Arrival, Scope};
 pub use error::StoreError;
-pub use store::{CONNECTIONS, Store, Tx};
+pub use store::{CONNECTIONS, Store};
+pub use tx::Tx;
 
 /// Whether an address can be used, without connecting.
 ///

@@ -1,8 +1,8 @@
 //! Postgres: the only crate that speaks to the database.
 //!
-//! Everything goes through [`Store`] and one of its three kinds of transaction: [`Store::tenant`] works inside one clinic under
-//! row-level security, [`Store::signin`] finds out who somebody is before a clinic is known, [`Store::worker`] runs the mail queue
-//! across clinics. The pool itself never leaves this crate.
+//! Everything goes through [`Store`] and one of its three kinds of transaction: [`Store::begin`] works inside one clinic under
+//! row-level security, [`Store::begin_sign_in`] before a clinic is known, [`Store::begin_worker`] on the mail queue across clinics. The
+//! pool itself never leaves this crate.
 //!
 //! To add an aggregate: one file beside the others, free functions that take a [`Tx`], plain structs or domain types in and out.
 

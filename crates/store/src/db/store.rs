@@ -1,33 +1,24 @@
-//! Transactions: the only way into the database, each bound to a role and, for a clinic's work, to one clinic and one person.
-//!
-//! The work runs in a spawned task and so does its connection (see the module `line`), so that a request dropped half-way cannot leave
-//! a connection inside a transaction: the task finishes or rolls back whoever is still listening.
+//! The database by its pools, and the only way into it: a transaction in a role ([`Tx`]), for a clinic's work in one clinic and for one
+//! person.
 //!
 //! A page asks three things of the database: who is there (which also opens the clinic's transaction), what it shows, and to write
-//! down who looked (which also commits). See [`Store::admit`], [`Store::tenant`], [`Store::settle`].
+//! down who looked (which also commits). See [`Store::admit`], [`Store::begin`], [`Store::settle`].
 
-use std::{
-    future::Future,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{future::Future, time::Duration};
 
-use domain::ids::{ClinicId, MembershipId, PatientId};
 use jiff::Timestamp;
-use sea_orm::{FromQueryResult, Value};
-use uuid::Uuid;
 
+use super::{
+    Address, Session, Tx,
+    context::{Arrival, Scope},
+    pool::Pool,
+    schema,
+    transaction::Transaction,
+};
 use crate::{
     StoreError, Timeouts,
-    audit::{Deed, Note, Subject},
     convert::{At, to_instant},
-    db::{
-        self, Address, Session,
-        context::{Actor, Arrival, Scope, lock},
-        pool::Pool,
-        schema,
-        transaction::Transaction,
-    },
+    db,
     session::{self, Hold, SignedIn},
 };
 
@@ -51,26 +42,8 @@ pub struct Store {
     app: Pool,
     signin: Pool,
     worker: Pool,
-    /// For [`Store::queue`]: connections that are never inside a transaction.
+    /// For [`Store::autocommit`]: connections that are never inside a transaction.
     queue: Pool,
-}
-
-/// An open transaction, or for [`Store::queue`] the queue's own connections. Cheap to clone; a transaction is committed when the work it
-/// was given to ends well.
-#[derive(Clone)]
-pub struct Tx {
-    line: Executor,
-    scope: Option<Scope>,
-    /// For the audit, at the commit.
-    notes: Arc<Mutex<Vec<Note>>>,
-}
-
-/// What statements go through.
-#[derive(Clone)]
-enum Executor {
-    Transaction(Transaction),
-    /// Each statement is a transaction of its own.
-    Queue(Pool),
 }
 
 impl Store {
@@ -204,72 +177,69 @@ impl Store {
         }
     }
 
-    /// Works inside one clinic, under row-level security. What was noted for the audit is written with the COMMIT.
+    /// Begins a transaction inside one clinic, under row-level security. A request that looked its session up and held that transaction open
+    /// goes on in it.
     ///
-    /// A request that may change something was admitted in an earlier transaction, perhaps long before its body arrived. So its session is checked
-    /// again here, with BEGIN, and its row locked: ending the session, disabling the member or changing the role is committed before this work
-    /// or after it.
-    ///
-    /// # Errors
-    /// [`StoreError::SignedOut`] when the session is over or its role changed; what `work` returns, and the store's own errors of beginning and
-    /// committing. Any error rolls everything back.
-    pub async fn tenant<T, E, F, Fut>(&self, scope: impl Into<Scope>, work: F) -> Result<T, E>
-    where
-        T: Send + 'static,
-        E: From<StoreError> + Send + 'static,
-        F: FnOnce(Tx) -> Fut + Send + 'static,
-        Fut: Future<Output = Result<T, E>> + Send + 'static,
-    {
-        self.work(scope.into(), work, false).await
-    }
-
-    /// As [`Store::tenant`], for a first look before the work: within a request that holds its transaction it goes on in that one and
-    /// leaves it open.
+    /// A request that may change something was admitted in an earlier transaction, perhaps long before its body arrived. So its session is
+    /// checked again here, with BEGIN, and its row locked: ending the session, disabling the member or changing the role is committed before
+    /// this transaction or after it.
     ///
     /// # Errors
-    /// As [`Store::tenant`].
-    pub async fn look<T, E, F, Fut>(&self, scope: impl Into<Scope>, work: F) -> Result<T, E>
-    where
-        T: Send + 'static,
-        E: From<StoreError> + Send + 'static,
-        F: FnOnce(Tx) -> Fut + Send + 'static,
-        Fut: Future<Output = Result<T, E>> + Send + 'static,
-    {
-        self.work(scope.into(), work, true).await
+    /// [`StoreError::SignedOut`] when the session is over or its role changed; those of the database.
+    pub async fn begin(&self, context: &Scope) -> Result<Tx, StoreError> {
+        match context.take_line() {
+            Some(transaction) => Ok(Tx::resumed(transaction, context)),
+            None => Ok(Tx::begun(open_in(&self.app, context, Hold::Session).await?, Some(context))),
+        }
     }
 
-    async fn work<T, E, F, Fut>(&self, scope: Scope, work: F, look: bool) -> Result<T, E>
-    where
-        T: Send + 'static,
-        E: From<StoreError> + Send + 'static,
-        F: FnOnce(Tx) -> Fut + Send + 'static,
-        Fut: Future<Output = Result<T, E>> + Send + 'static,
-    {
-        let app = self.app.clone();
-        finished(tokio::spawn(async move {
-            let (line, stays) = match scope.take_line() {
-                Some(line) => (line, look),
-                None => (begin(&app, &scope, if look { Hold::Nothing } else { Hold::Session }).await?, false),
-            };
-            let tx = Tx::over(Executor::Transaction(line.clone()), Some(scope.clone()));
-            let notes = tx.notes.clone();
-            let done = match work(tx).await {
-                Ok(done) => done,
-                Err(error) => {
-                    // The error says more than a rollback that fails too.
-                    let _ = line.roll_back().await;
-                    return Err(error);
-                }
-            };
-            let notes = std::mem::take(&mut *lock(&notes));
-            if stays {
-                scope.park(line, notes);
-            } else {
-                line.commit(scope.closing_words(notes)).await?;
-            }
-            Ok(done)
-        }))
-        .await
+    /// As [`Store::begin`], for a first look before the work: nothing is locked, and [`Tx::hold_open`] leaves the request's transaction to
+    /// the work that follows.
+    ///
+    /// # Errors
+    /// As [`Store::begin`].
+    pub async fn begin_look(&self, context: &Scope) -> Result<Tx, StoreError> {
+        match context.take_line() {
+            Some(transaction) => Ok(Tx::resumed(transaction, context)),
+            None => Ok(Tx::begun(open_in(&self.app, context, Hold::Nothing).await?, Some(context))),
+        }
+    }
+
+    /// Begins a transaction before a clinic is known: accounts, sign-in sessions, links.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn begin_sign_in(&self) -> Result<Tx, StoreError> {
+        Ok(Tx::begun(Transaction::open(&self.signin, String::new()).await?.0, None))
+    }
+
+    /// As [`Store::begin_sign_in`], for a signed-in request that changes accounts or sessions: the session is checked and locked as in
+    /// [`Store::begin`], after its account.
+    ///
+    /// # Errors
+    /// As [`Store::begin`].
+    pub async fn begin_sign_in_as(&self, context: &Scope) -> Result<Tx, StoreError> {
+        Ok(Tx::begun(open_in(&self.signin, context, Hold::Account).await?, None))
+    }
+
+    /// For reads as in [`Store::begin_sign_in`] that need not agree with each other: no transaction, one round trip each. A statement that
+    /// writes is refused.
+    pub fn sign_in_reads(&self) -> Tx {
+        Tx::begun(Transaction::loose(&self.signin), None)
+    }
+
+    /// Begins a transaction on the mail queue, across clinics.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn begin_worker(&self) -> Result<Tx, StoreError> {
+        Ok(Tx::begun(Transaction::open(&self.worker, String::new()).await?.0, None))
+    }
+
+    /// For the mail queue, across clinics, with statements that each commit by themselves. For work that is one statement, or only reads:
+    /// it costs a sixth of the round trips of [`Store::begin_worker`].
+    pub fn autocommit(&self) -> Tx {
+        Tx::autocommit(&self.queue)
     }
 
     /// The end of a request: commits the transaction that it still holds, and writes what is left to note. Nothing to do for most.
@@ -294,11 +264,37 @@ impl Store {
         scope.refused(detail);
         self.settle(scope).await
     }
+}
 
-    /// Works before a clinic is known: accounts, sessions, links.
-    ///
-    /// # Errors
-    /// As [`Store::tenant`].
+/// The same as closures, until the last caller has gone.
+impl Store {
+    #[allow(missing_docs, clippy::missing_errors_doc)]
+    pub async fn tenant<T, E, F, Fut>(&self, scope: impl Into<Scope>, work: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+        F: FnOnce(Tx) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<T, E>> + Send + 'static,
+    {
+        let tx = self.begin(&scope.into()).await?;
+        ended(tx, work).await
+    }
+
+    #[allow(missing_docs, clippy::missing_errors_doc)]
+    pub async fn look<T, E, F, Fut>(&self, scope: impl Into<Scope>, work: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+        F: FnOnce(Tx) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<T, E>> + Send + 'static,
+    {
+        let tx = self.begin_look(&scope.into()).await?;
+        let done = work(tx.clone()).await?;
+        tx.hold_open().await?;
+        Ok(done)
+    }
+
+    #[allow(missing_docs, clippy::missing_errors_doc)]
     pub async fn signin<T, E, F, Fut>(&self, work: F) -> Result<T, E>
     where
         T: Send + 'static,
@@ -306,14 +302,11 @@ impl Store {
         F: FnOnce(Tx) -> Fut + Send + 'static,
         Fut: Future<Output = Result<T, E>> + Send + 'static,
     {
-        across(self.signin.clone(), None, work).await
+        let tx = self.begin_sign_in().await?;
+        ended(tx, work).await
     }
 
-    /// As [`Store::signin`], for a signed-in request that changes accounts or sessions: the session is checked and locked as in [`Store::tenant`],
-    /// after its account.
-    ///
-    /// # Errors
-    /// As [`Store::tenant`].
+    #[allow(missing_docs, clippy::missing_errors_doc)]
     pub async fn signin_as<T, E, F, Fut>(&self, scope: impl Into<Scope>, work: F) -> Result<T, E>
     where
         T: Send + 'static,
@@ -321,14 +314,11 @@ impl Store {
         F: FnOnce(Tx) -> Fut + Send + 'static,
         Fut: Future<Output = Result<T, E>> + Send + 'static,
     {
-        across(self.signin.clone(), Some(scope.into()), work).await
+        let tx = self.begin_sign_in_as(&scope.into()).await?;
+        ended(tx, work).await
     }
 
-    /// As [`Store::signin`], for work that only looks, and whose looks need not agree with each other: without a transaction around it,
-    /// one round trip each.
-    ///
-    /// # Errors
-    /// As [`Store::tenant`]; [`StoreError::Other`] for work that writes.
+    #[allow(missing_docs, clippy::missing_errors_doc)]
     pub async fn signin_look<T, E, F, Fut>(&self, work: F) -> Result<T, E>
     where
         T: Send + 'static,
@@ -336,14 +326,10 @@ impl Store {
         F: FnOnce(Tx) -> Fut + Send + 'static,
         Fut: Future<Output = Result<T, E>> + Send + 'static,
     {
-        let line = Transaction::loose(&self.signin);
-        work(Tx::over(Executor::Transaction(line), None)).await
+        work(self.sign_in_reads()).await
     }
 
-    /// Works on the mail queue, across clinics.
-    ///
-    /// # Errors
-    /// As [`Store::tenant`].
+    #[allow(missing_docs, clippy::missing_errors_doc)]
     pub async fn worker<T, E, F, Fut>(&self, work: F) -> Result<T, E>
     where
         T: Send + 'static,
@@ -351,14 +337,11 @@ impl Store {
         F: FnOnce(Tx) -> Fut + Send + 'static,
         Fut: Future<Output = Result<T, E>> + Send + 'static,
     {
-        across(self.worker.clone(), None, work).await
+        let tx = self.begin_worker().await?;
+        ended(tx, work).await
     }
 
-    /// Works on the mail queue, across clinics, with statements that each commit by themselves. For work that is one statement, or
-    /// only reads: it costs a sixth of the round trips of [`Store::worker`].
-    ///
-    /// # Errors
-    /// What `work` returns. What earlier statements of it did stays done.
+    #[allow(missing_docs, clippy::missing_errors_doc)]
     pub async fn queue<T, E, F, Fut>(&self, work: F) -> Result<T, E>
     where
         T: Send + 'static,
@@ -366,137 +349,30 @@ impl Store {
         F: FnOnce(Tx) -> Fut + Send + 'static,
         Fut: Future<Output = Result<T, E>> + Send + 'static,
     {
-        let queue = self.queue.clone();
-        // As in `run`: whoever asked may go away, the statement goes on.
-        let task = tokio::spawn(async move { work(Tx::over(Executor::Queue(queue), None)).await });
-        match task.await {
-            Ok(outcome) => outcome,
-            Err(error) => Err(StoreError::Other(format!("a statement ended early: {error}")).into()),
-        }
+        work(self.autocommit()).await
     }
 }
 
-/// Begins a transaction in this scope, if the request's session is still valid for it.
-async fn begin(lines: &Pool, scope: &Scope, hold: Hold) -> Result<Transaction, StoreError> {
-    let (line, rows) = Transaction::open(lines, scope.beginning(hold)).await?;
-    let resumed = if scope.is_within_a_request() { session::resumed(&rows)? } else { None };
-    if scope.goes_on(resumed) {
-        return Ok(line);
-    }
-    line.roll_back().await?;
-    Err(StoreError::SignedOut)
-}
-
-/// Works in a role that no policy binds to one clinic, within a request or for the program itself.
-async fn across<T, E, F, Fut>(lines: Pool, who: Option<Scope>, work: F) -> Result<T, E>
+async fn ended<T, E, F, Fut>(tx: Tx, work: F) -> Result<T, E>
 where
-    T: Send + 'static,
-    E: From<StoreError> + Send + 'static,
-    F: FnOnce(Tx) -> Fut + Send + 'static,
-    Fut: Future<Output = Result<T, E>> + Send + 'static,
+    E: From<StoreError>,
+    F: FnOnce(Tx) -> Fut,
+    Fut: Future<Output = Result<T, E>>,
 {
-    finished(tokio::spawn(async move {
-        let line = match &who {
-            Some(scope) => begin(&lines, scope, Hold::Account).await?,
-            None => Transaction::open(&lines, String::new()).await?.0,
-        };
-        match work(Tx::over(Executor::Transaction(line.clone()), None)).await {
-            Ok(done) => line.commit(String::new()).await.map(|()| done).map_err(E::from),
-            Err(error) => {
-                let _ = line.roll_back().await;
-                Err(error)
-            }
-        }
-    }))
-    .await
+    let done = work(tx.clone()).await?;
+    tx.commit().await?;
+    Ok(done)
 }
 
-async fn finished<T, E: From<StoreError>>(task: tokio::task::JoinHandle<Result<T, E>>) -> Result<T, E> {
-    match task.await {
-        Ok(outcome) => outcome,
-        Err(error) => Err(StoreError::Other(format!("a transaction ended early: {error}")).into()),
+/// Opens a transaction in this context, if the request's session is still valid for it.
+async fn open_in(pool: &Pool, context: &Scope, hold: Hold) -> Result<Transaction, StoreError> {
+    let (transaction, rows) = Transaction::open(pool, context.beginning(hold)).await?;
+    let resumed = if context.is_within_a_request() { session::resumed(&rows)? } else { None };
+    if context.goes_on(resumed) {
+        return Ok(transaction);
     }
-}
-
-impl Tx {
-    /// The clinic at work in; the nil id outside a tenant's transaction (which then matches no row).
-    pub fn clinic(&self) -> ClinicId {
-        self.scope.as_ref().map_or(ClinicId(Uuid::nil()), |scope| scope.clinic)
-    }
-
-    /// Who is at work; [`Actor::System`] outside a tenant's transaction.
-    pub fn actor(&self) -> Actor {
-        self.scope.as_ref().map_or(Actor::System, |scope| scope.actor)
-    }
-
-    /// The member of staff at work, if it is one.
-    pub fn staff(&self) -> Option<MembershipId> {
-        match self.actor() {
-            Actor::Staff(id) => Some(id),
-            Actor::Patient(_) | Actor::System => None,
-        }
-    }
-
-    /// To be written into the clinic's audit when this transaction commits: who is at work did this. What the program itself does is
-    /// nobody's looking.
-    pub fn note(&self, deed: Deed, subject: Subject, patient: Option<PatientId>) {
-        lock(&self.notes).push(Note { deed, subject, patient, detail: None });
-    }
-
-    /// As [`Tx::note`], with more in words of this program's own and ids: never anything a person typed.
-    pub(crate) fn note_of(&self, deed: Deed, subject: Subject, detail: String) {
-        lock(&self.notes).push(Note { deed, subject, patient: None, detail: Some(detail) });
-    }
-
-    /// For the last questions of work that only reads: the audit's entries and the COMMIT travel with those that `questions` asks first
-    /// (all of a `try_join!`), so a page costs a round trip less. Nothing can be asked after them.
-    ///
-    /// # Errors
-    /// Those of `questions`.
-    pub async fn last<T, E>(&self, questions: impl Future<Output = Result<T, E>>) -> Result<T, E> {
-        if let (Executor::Transaction(line), Some(scope)) = (&self.line, &self.scope) {
-            line.close_with(scope.closing_words_of_a_look(std::mem::take(&mut *lock(&self.notes))));
-        }
-        questions.await
-    }
-
-    fn over(line: Executor, scope: Option<Scope>) -> Self {
-        Self { line, scope, notes: Arc::default() }
-    }
-
-    /// All rows of a statement. Parameters are `$1…` in order.
-    pub(crate) async fn all<R: FromQueryResult>(
-        &self,
-        sql: &str,
-        values: impl IntoIterator<Item = Value>,
-    ) -> Result<Vec<R>, StoreError> {
-        let rows = match &self.line {
-            Executor::Transaction(line) => line.rows(sql, values.into_iter().collect()).await?,
-            Executor::Queue(lines) => lines.rows(sql, values.into_iter().collect()).await?,
-        };
-        Ok(rows.iter().map(|row| R::from_query_result(row, "")).collect::<Result<_, _>>()?)
-    }
-
-    /// The first row of a statement, if there is one.
-    pub(crate) async fn one<R: FromQueryResult>(
-        &self,
-        sql: &str,
-        values: impl IntoIterator<Item = Value>,
-    ) -> Result<Option<R>, StoreError> {
-        let row = match &self.line {
-            Executor::Transaction(line) => line.rows(sql, values.into_iter().collect()).await?.into_iter().next(),
-            Executor::Queue(lines) => lines.rows(sql, values.into_iter().collect()).await?.into_iter().next(),
-        };
-        Ok(row.map(|row| R::from_query_result(&row, "")).transpose()?)
-    }
-
-    /// Runs a statement and says how many rows it touched.
-    pub(crate) async fn run(&self, sql: &str, values: impl IntoIterator<Item = Value>) -> Result<u64, StoreError> {
-        match &self.line {
-            Executor::Transaction(line) => line.count(sql, values.into_iter().collect()).await,
-            Executor::Queue(lines) => lines.count(sql, values.into_iter().collect()).await,
-        }
-    }
+    transaction.roll_back().await?;
+    Err(StoreError::SignedOut)
 }
 
 /// What a pool's connections are told before their first use.
