@@ -33,6 +33,12 @@ impl Session {
             ("client_min_messages", "error".to_owned()),
             ("timezone", "UTC".to_owned()),
             ("row_security", "on".to_owned()),
+            // How values are written into a message of several statements, and how its answers are read (see `pipeline`): a database or a role
+            // may have other defaults.
+            ("standard_conforming_strings", "on".to_owned()),
+            ("bytea_output", "hex".to_owned()),
+            ("datestyle", "ISO, YMD".to_owned()),
+            ("intervalstyle", "postgres".to_owned()),
             // The driver keeps its socket to itself, so it is the server's end that notices a path that is gone: it asks on the same
             // connection, and ends the transaction, with its locks, of a client that no longer answers.
             ("tcp_keepalives_idle", "30".to_owned()),

@@ -1,9 +1,9 @@
-//! Statements that are asked together travel together: one round trip for all of them.
+//! Several statements in one message, and so in one round trip.
 //!
-//! Our driver sends one statement at a time and waits. What it can send at once is plain text, so each statement is prepared on its
-//! connection under a name of ours (as the driver would, planned once) and then executed by that name, all in one message. Values
-//! travel in that text too, and every one of them is written in a form that cannot be anything but a value: numbers, dates and ids as
-//! such, words as hexadecimal digits.
+//! The driver sends one statement at a time and waits for its answer. What it can send at once is plain text, so each statement is prepared
+//! on its connection under a name of ours (planned once, as the driver does) and then executed by that name, all in one message. Values
+//! travel in that text too. Each is written in a form that can be nothing but a value: numbers, dates and ids from their own types, text
+//! as hexadecimal digits. A value of any other type is not written at all: its statement goes by itself, bound by the driver.
 
 use std::collections::HashMap;
 
@@ -150,4 +150,98 @@ fn hexadecimal(text: &str) -> String {
         let _ = write!(digits, "{byte:02x}");
     }
     format!("convert_from('\\x{digits}', 'UTF8')")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use proptest::{collection::vec, option, prelude::*};
+    use sqlx::Row as _;
+    use testkit::Db;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::{
+        Timeouts,
+        db::{Address, Session, connect},
+    };
+
+    fn texts() -> impl Strategy<Value = String> {
+        // A NUL is no text to Postgres, whichever way it comes.
+        prop_oneof![
+            "[^\\x00]{0,40}",
+            prop::sample::select(vec![
+                "'; drop table patient; --",
+                "\\'; drop table patient; --",
+                "\\x27",
+                "$$ $1 ${1} %s",
+                "E'\\047'",
+                "\\",
+                "\u{200b}\u{202e}\u{feff}",
+                "a\r\nb\tc",
+                "{\"a\", NULL, 'b'}",
+                "null",
+                "𝄞 محمد ஷ்",
+            ])
+            .prop_map(str::to_owned),
+        ]
+    }
+
+    /// A value of each kind that is written here, and the type it is declared as.
+    fn values() -> impl Strategy<Value = Value> {
+        let date = (1_721_426..5_373_484_i32).prop_map(|day| time::Date::from_julian_day(day).unwrap());
+        let instant = (-62_135_596_800_000_000..253_402_300_799_999_999_i64)
+            .prop_map(|us| time::OffsetDateTime::from_unix_timestamp_nanos(i128::from(us) * 1000).unwrap());
+        let id = any::<u128>().prop_map(Uuid::from_u128);
+        prop_oneof![
+            option::of(any::<bool>()).prop_map(Value::from),
+            option::of(any::<i16>()).prop_map(Value::from),
+            option::of(any::<i32>()).prop_map(Value::from),
+            option::of(any::<i64>()).prop_map(Value::from),
+            option::of(texts()).prop_map(Value::from),
+            option::of(id.clone()).prop_map(Value::from),
+            option::of(date).prop_map(Value::from),
+            option::of(instant).prop_map(Value::from),
+            vec(texts(), 0..5).prop_map(Value::from),
+            vec(id, 0..5).prop_map(Value::from),
+        ]
+    }
+
+    /// Whatever a value is, it arrives as the driver would have bound it, and text byte by byte: also where the database has other defaults for
+    /// how literals are read and written.
+    #[test]
+    fn a_value_written_into_a_message_arrives_as_if_it_was_bound() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let (db, connection) = runtime.block_on(async {
+            let db = Db::new().await;
+            let name = db.row("select current_database()").await;
+            for setting in
+                ["standard_conforming_strings = off", "datestyle = 'SQL, DMY'", "bytea_output = escape", "intervalstyle = iso_8601"]
+            {
+                db.execute(&format!("alter database {name} set {setting}")).await;
+            }
+            let session = Session { role: None, statement: None, idle_in_transaction: std::time::Duration::ZERO };
+            let connection = connect(&Address::parse(db.url()).unwrap(), session, &Timeouts::default()).await.unwrap();
+            (db, connection)
+        });
+        let used = Mutex::new((connection, Prepared::default()));
+        proptest!(|(values in vec(values(), 1..6))| {
+            let (connection, prepared) = &mut *used.lock().unwrap();
+            let question = |value: &Value| (format!("select ($1::{})::text as v", written(value).unwrap().0), vec![value.clone()]);
+            let questions: Vec<Question> = values.iter().map(question).collect();
+            let text = |row: &PgRow| row.try_get::<Option<String>, _>("v").unwrap();
+            runtime.block_on(async {
+                let answers = ask(connection, prepared, &questions, None).await.unwrap().unwrap();
+                for ((value, question), rows) in values.iter().zip(&questions).zip(answers) {
+                    let bound = connection.fetch_one(statement(&question.0, question.1.clone())).await.unwrap();
+                    assert_eq!(text(&rows[0]), text(&bound), "{value:?}");
+                    if let Value::String(Some(typed)) = value {
+                        assert_eq!(text(&rows[0]).as_deref().map(str::as_bytes), Some(typed.as_bytes()));
+                    }
+                }
+            });
+        });
+        drop((used, db));
+    }
 }
