@@ -42,6 +42,15 @@ need_cargo_tool() { # cargo's-command rustup's-component
   cargo "$1" --version >/dev/null 2>&1 || give_up "There is no \`cargo $1\` here. With rustup: \`rustup component add $2\`; otherwise install your system's package of $2."
 }
 
+# A program of cargo's that is no part of the toolchain; built from its source the first time.
+need_cargo_program() { # program version
+  command -v "$1" >/dev/null && return
+  PATH="${CARGO_HOME:-$HOME/.cargo}/bin:$PATH"
+  command -v "$1" >/dev/null && return
+  say "Building $1…"
+  cargo install --locked --quiet "$1@$2"
+}
+
 # Prints the folder with initdb, the newest first; nothing when there is none.
 postgres_folder() {
   local folder
