@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::fixtures::{after, done, eight_weeks, logged, monday, plan, program};
 use domain::{
@@ -138,10 +138,10 @@ proptest! {
             Some(mean) => prop_assert!(close(mean, deltas.iter().sum::<f64>() / deltas.len() as f64)),
             None => prop_assert!(deltas.len() < FEWEST as usize),
         }
-        prop_assert_eq!(found.ratio().is_none(), found.patients < FEWEST || found.expected < FEWEST);
-        for share in [found.ratio(), found.completion()].into_iter().flatten() {
-            prop_assert!((0.0..=1.0).contains(&share));
-        }
+        let enough = found.patients >= FEWEST && found.expected >= FEWEST;
+        let share = |done: f64| enough.then(|| (done / f64::from(found.expected)).min(1.0));
+        prop_assert_eq!(found.ratio(), share(f64::from(found.sessions)));
+        prop_assert_eq!(found.completion(), share(found.completion_sum));
     }
 
     /// Nobody falls between two physiotherapists, and nobody is counted twice.
@@ -174,11 +174,19 @@ proptest! {
     #[test]
     fn exercises_add_up_as_well(people in prop::collection::vec(any_somebody(45), 0..8)) {
         let courses = measured(people, 0, 59);
-        for (exercise, found) in by_exercise(&courses) {
+        let all = by_exercise(&courses);
+        let due: BTreeSet<_> = courses
+            .iter()
+            .flat_map(|course| &course.adherence.by_exercise)
+            .filter(|row| row.expected > 0)
+            .map(|row| row.exercise)
+            .collect();
+        prop_assert_eq!(all.keys().copied().collect::<BTreeSet<_>>(), due);
+        for (exercise, found) in all {
             let rows = courses.iter().flat_map(|course| &course.adherence.by_exercise).filter(|row| row.exercise == exercise);
             prop_assert_eq!(found.group.expected, rows.clone().map(|row| row.expected).sum::<u32>());
             prop_assert!(close(found.group.completion_sum, rows.map(|row| row.done_sum).sum()));
-            let of: std::collections::BTreeSet<PatientId> = courses
+            let of: BTreeSet<PatientId> = courses
                 .iter()
                 .filter(|course| course.adherence.by_exercise.iter().any(|row| row.exercise == exercise && row.expected > 0))
                 .map(|course| course.followed.patient)
