@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use serde_json::json;
-use store::{Store, StoreError, outbox};
+use store::{Store, outbox};
 
 use crate::{
     engine::{Arguments, composer},
@@ -15,13 +15,10 @@ use crate::{
 pub async fn run(wanted: &Arguments) -> Result<()> {
     let store = Store::connect(&wanted.database).await?;
     let now = wanted.now;
-    let (notices, facts) = store
-        .worker(move |tx| async move {
-            let notices = outbox::claim(&tx, 200, &[], now).await?;
-            let facts = outbox::facts::read(&tx, &notices).await?;
-            Ok::<_, StoreError>((notices, facts))
-        })
-        .await?;
+    let tx = store.begin_worker().await?;
+    let notices = outbox::claim(&tx, 200, &[], now).await?;
+    let facts = outbox::facts::read(&tx, &notices).await?;
+    tx.commit().await?;
     ensure!(!notices.is_empty(), "nothing is queued");
     let composer = composer()?;
     let (started, mut mails, mut bytes) = (Instant::now(), 0_u64, 0_usize);

@@ -170,3 +170,68 @@ fn session_logs_are_written_in_one_file() {
     let loaded = std::fs::read_to_string(sources.join("store/src/load.rs")).unwrap();
     assert!(!loaded.contains("red_flags"), "the seed loads stop signs that stop nothing");
 }
+
+/// What begins a transaction.
+const BEGINS: [&str; 5] = [".begin(", ".begin_sign_in(", ".begin_sign_in_as(", ".begin_worker(", ".begin_look("];
+
+/// What ends one other than by dropping it; the last is the driver's own word.
+const ENDS: [&str; 4] = [".commit()", ".hold_open()", ".roll_back()", ".rollback()"];
+
+/// What begins something else: a pause of the worker, the end of a process, an attempt to sign in.
+const OTHER_BEGINS: [&str; 4] = ["pause.begin(", "self.begin(", "stopping.begin(", "counted.begin("];
+
+/// The name of the function that begins in this line.
+fn function_name(line: &str) -> Option<&str> {
+    let (before, after) = line.trim_start().split_once("fn ")?;
+    let is_qualifier = |word: &str| word.starts_with("pub") || ["async", "const", "unsafe"].contains(&word);
+    before.split_whitespace().all(is_qualifier).then(|| after.split(['(', '<']).next()).flatten()
+}
+
+/// The functions of a formatted source file, by name, without comments. A function inside another one belongs to both.
+fn functions(source: &str) -> Vec<(&str, String)> {
+    let lines: Vec<&str> = source.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+    let mut found = Vec::new();
+    for (at, line) in lines.iter().enumerate() {
+        let Some(name) = function_name(line) else { continue };
+        let margin = &line[..line.len() - line.trim_start().len()];
+        let is_last = |line: &&&str| {
+            line.strip_prefix(margin).is_some_and(|rest| rest == "}" || rest.starts_with(')') && rest.ends_with(['}', ';']))
+        };
+        let length =
+            if line.ends_with(['}', ';']) { 1 } else { 1 + lines[at + 1..].iter().take_while(|line| !is_last(line)).count() };
+        found.push((name, lines[at..at + length].join("\n")));
+    }
+    found
+}
+
+/// The functions that begin more transactions than they end: their work would be rolled back without a word.
+fn leaves_open(source: &str) -> Vec<&str> {
+    let count = |text: &str, words: &[&str]| words.iter().map(|word| text.matches(word).count()).sum::<usize>();
+    let is_open = |text: &str| count(text, &BEGINS) > count(text, &ENDS) + count(text, &OTHER_BEGINS);
+    functions(source).into_iter().filter(|(_, text)| is_open(text)).map(|(name, _)| name).collect()
+}
+
+#[test]
+fn a_function_that_begins_a_transaction_ends_it() {
+    let forgetful = "impl Page {\n    pub(crate) async fn forgets(\n        &self,\n    ) -> Result<()> {\n        let tx = self.store.begin(&scope).await?;\n        \
+                     // tx.commit()\n        save(&tx).await\n    }\n\n    async fn ends(&self) {\n        \
+                     self.store.begin_worker().await?.commit().await\n    }\n}\n";
+    assert_eq!(leaves_open(forgetful), ["forgets"]);
+
+    let crates = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../crates"));
+    let mut open = Vec::new();
+    let mut folders: Vec<_> = std::fs::read_dir(crates).unwrap().map(|entry| entry.unwrap().path().join("src")).collect();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() && !path.ends_with("store/src/db") {
+                folders.push(path);
+            } else if path.extension().is_some_and(|kind| kind == "rs") {
+                let text = std::fs::read_to_string(&path).unwrap();
+                let file = path.strip_prefix(crates).unwrap().display();
+                open.extend(leaves_open(&text).into_iter().map(|name| format!("{file}: {name}")));
+            }
+        }
+    }
+    assert!(open.is_empty(), "these functions begin a transaction and do not end it:\n{}", open.join("\n"));
+}

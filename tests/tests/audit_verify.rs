@@ -16,7 +16,9 @@ async fn an_operator_keeps_the_heads_and_holds_the_audit_against_them() {
     let house = House::new().await;
     let clock = Clock::at(BEGIN);
     let (hash, now, physio) = (web::auth::password::hash(PASSWORD).unwrap(), clock.now(), house.clinic.physio.account);
-    house.db.store.signin(move |tx| async move { store::account::set_password(&tx, physio, &hash, now).await }).await.unwrap();
+    let tx = house.db.store.begin_sign_in().await.unwrap();
+    store::account::set_password(&tx, physio, &hash, now).await.unwrap();
+    tx.commit().await.unwrap();
     let mut browser = browser_of_store(house.db.store.clone(), &clock);
     browser.sign_in("physio@riverside.test", PASSWORD).await;
     assert!(browser.get(&format!("/patients/{}", house.farah.id)).await.has("Farah Aziz"));

@@ -95,9 +95,9 @@ async fn clinic_with_patients(db: &Db, now: Timestamp) -> (Clinic, BTreeMap<Stri
     let clinic = people::clinic(db, now).await;
     let hash = web::auth::password::hash(PASSWORD).unwrap();
     for account in [clinic.owner.account, clinic.physio.account] {
-        let hash = hash.clone();
-        let saved = db.store.signin(move |tx| async move { store::account::set_password(&tx, account, &hash, now).await }).await;
-        saved.unwrap();
+        let tx = db.store.begin_sign_in().await.unwrap();
+        store::account::set_password(&tx, account, &hash, now).await.unwrap();
+        tx.commit().await.unwrap();
     }
     let mut patients = BTreeMap::new();
     for (name, email) in [("Farah Aziz", "farah@example.test"), ("Ben Lee", "ben@example.test")] {

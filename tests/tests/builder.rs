@@ -170,7 +170,9 @@ impl House {
         let (account, clinic, seat, now) = (who.account, clinic.id, SeatId::Staff(who.membership), self.clock.now());
         let opening =
             Opening { account, clinic, seat, reach: Reach::Full, until: None, user_agent: None, address: None, mailed_to: None };
-        let token = self.db.store.signin(move |tx| async move { store::session::open(&tx, opening, now).await }).await.unwrap();
+        let tx = self.db.store.begin_sign_in().await.unwrap();
+        let token = store::session::open(&tx, opening, now).await.unwrap();
+        tx.commit().await.unwrap();
         format!("homestretch={}", BASE64_URL_SAFE_NO_PAD.encode(token))
     }
 
@@ -211,13 +213,12 @@ impl House {
     }
 
     async fn relief(&self) -> String {
-        let list = self.clinic.tenant(|tx| async move { store::template::list(&tx).await }).await;
+        let list = self.clinic.tenant(async |tx| store::template::list(tx).await).await;
         list[0].id.to_string()
     }
 
     async fn programs(&self, of: &Somebody) -> Vec<domain::program::Program> {
-        let id = of.id;
-        self.clinic.tenant(move |tx| async move { program::of_patient(&tx, id).await }).await
+        self.clinic.tenant(async |tx| program::of_patient(tx, of.id).await).await
     }
 
     async fn notices(&self) -> Vec<String> {
@@ -253,8 +254,7 @@ async fn a_template_becomes_a_program_in_one_press_with_mail_and_reminder() {
     assert_eq!(version.prescriptions[4].dose.to_string(), "Hold 20 s each side · 2–3 times");
     assert_eq!(house.notices().await.len(), 1);
     assert!(house.notices().await[0].contains("program_assigned"));
-    let id = farah.id;
-    let reminders = house.clinic.tenant(move |tx| async move { reminder::rules_for(&tx, id).await }).await;
+    let reminders = house.clinic.tenant(async |tx| reminder::rules_for(tx, farah.id).await).await;
     assert_eq!(reminders.rule.times, [jiff::civil::time(8, 0, 0, 0)]);
     house.get(&assigned.to).await.is(200).has("On its way").has("week 1 of 6").has("Monday to Saturday, once a day");
 }
@@ -408,14 +408,12 @@ async fn a_program_is_paused_resumed_and_finished_and_a_stop_sign_asks_for_a_rea
     post("resume", &[("reason", "")]).await.is(303);
     assert_eq!(house.programs(&farah).await[0].status(date(2026, 11, 23)), ProgramStatus::Active);
 
-    let id = made.id;
-    let now = house.clock.now();
     house
         .clinic
-        .tenant(move |tx| async move {
-            let mut program = program::find_for_update(&tx, id).await?;
+        .tenant(async |tx| {
+            let mut program = program::find_for_update(tx, made.id).await?;
             assert!(program.stop(date(2026, 11, 23)));
-            program::save_state(&tx, &program, now).await
+            program::save_state(tx, &program, house.clock.now()).await
         })
         .await;
     house.get(&here).await.has("Stopped").has("reported a stop sign");
@@ -447,7 +445,7 @@ async fn inviting_makes_a_record_once_and_owes_the_mail() {
     invited.is(303);
     assert!(house.notices().await[0].contains("invitation"));
     let id: domain::ids::PatientId = invited.id();
-    let farah = house.clinic.tenant(move |tx| async move { store::patient::find(&tx, id).await }).await;
+    let farah = house.clinic.tenant(async |tx| store::patient::find(tx, id).await).await;
     assert_eq!((farah.email.unwrap().as_str(), farah.zone.name()), ("farah@example.test", "Asia/Singapore"));
     assert_eq!(farah.physiotherapist, Some(house.clinic.physio.membership));
 

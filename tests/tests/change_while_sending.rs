@@ -17,7 +17,7 @@ use domain::{
 };
 use jiff::civil::{date, time};
 use store::{
-    StoreError, Tx, clinic, closure,
+    clinic, closure,
     outbox::{self, Mails},
     patient, program, reminder,
 };
@@ -83,22 +83,22 @@ async fn make(story: &Story, change: Change, (who, program): &(Somebody, Program
     };
     story
         .clinic
-        .tenant(move |tx| async move {
+        .tenant(async |tx| {
             match change {
-                Unsubscribed => reminder::unsubscribe(&tx, id, eight()).await?,
+                Unsubscribed => reminder::unsubscribe(tx, id, eight()).await?,
                 AddressCorrected | AddressRemoved => {
-                    let before = patient::find(&tx, id).await?;
+                    let before = patient::find(tx, id).await?;
                     let wanted = patient::Patient { email: address, ..before.clone() };
-                    patient::correct(&tx, &before, &wanted, eight()).await?;
+                    patient::correct(tx, &before, &wanted, eight()).await?;
                 }
                 SessionLogged => {}
                 ProgramPaused => {
                     program.pause(today, None, "a cold", today).unwrap();
-                    program::save_state(&tx, &program, eight()).await?;
+                    program::save_state(tx, &program, eight()).await?;
                 }
                 ProgramFinished => {
                     program.finish(today).unwrap();
-                    program::save_state(&tx, &program, eight()).await?;
+                    program::save_state(tx, &program, eight()).await?;
                 }
                 ProgramRevised => {
                     let old = program.newest().unwrap().clone();
@@ -109,17 +109,17 @@ async fn make(story: &Story, change: Change, (who, program): &(Somebody, Program
                     let plan = Plan { weekdays, times_a_day: 1, prescriptions };
                     program.revise(plan, today, today).unwrap();
                     let version = program.newest().unwrap().clone();
-                    program::add_version(&tx, &program, &version, eight()).await?;
+                    program::add_version(tx, &program, &version, eight()).await?;
                 }
                 HoursChanged => {
-                    let mut rule = reminder::rules_for(&tx, id).await?.rule;
+                    let mut rule = reminder::rules_for(tx, id).await?.rule;
                     rule.times = vec![time(18, 0, 0, 0)];
-                    reminder::save_rules(&tx, id, &rule, eight()).await?;
+                    reminder::save_rules(tx, id, &rule, eight()).await?;
                 }
-                RemindersPaused => reminder::pause(&tx, id, Some(today), eight()).await?,
-                RecordClosed => drop(closure::close(&tx, id, eight()).await?),
+                RemindersPaused => reminder::pause(tx, id, Some(today), eight()).await?,
+                RecordClosed => drop(closure::close(tx, id, eight()).await?),
             }
-            outbox::on_their_way(&tx, id, Mails::All).await
+            outbox::on_their_way(tx, id, Mails::All).await
         })
         .await
 }
@@ -199,14 +199,21 @@ async fn holding_reminders_keeps_back_what_is_claimed() {
     let test = outbox::Owed::Test(other.id);
     story.owe(test, &other.email, eight()).await;
     let round = Round::held(&story, Phase::Rcpt, 3).await;
-    let hold = async || story.db.store.worker(|tx| async move { outbox::hold::hold(&tx, eight()).await }).await.unwrap();
+    let hold = async || {
+        let tx = story.db.store.begin_worker().await.unwrap();
+        let held = outbox::hold::hold(&tx, eight()).await.unwrap();
+        tx.commit().await.unwrap();
+        held
+    };
     assert_eq!(hold().await.on_their_way, 0);
     round.go_on().await;
     story.tick(eight() + minutes(1)).await;
     assert_eq!(story.notices().await, ["session_reminder pending", "session_reminder pending", "test sent"]);
 
     // A mail that is on its way is told of.
-    story.db.store.worker(|tx| async move { reminder::release(&tx, seven()).await }).await.unwrap();
+    let tx = story.db.store.begin_worker().await.unwrap();
+    reminder::release(&tx, seven()).await.unwrap();
+    tx.commit().await.unwrap();
     let round = Round::held(&story, Phase::Dot, 2).await;
     assert_eq!(hold().await.on_their_way, 2);
     round.go_on().await;
@@ -220,10 +227,10 @@ async fn new_quiet_hours_keep_back_what_is_claimed() {
     let round = Round::held(&story, Phase::Rcpt, 1).await;
     story
         .clinic
-        .tenant(|tx| async move {
-            let mut settings = clinic::settings(&tx).await?;
+        .tenant(async |tx| {
+            let mut settings = clinic::settings(tx).await?;
             settings.quiet = QuietHours { from: time(21, 0, 0, 0), to: time(9, 0, 0, 0) };
-            clinic::save(&tx, &settings, eight()).await
+            clinic::save(tx, &settings, eight()).await
         })
         .await;
     round.go_on().await;
@@ -263,19 +270,17 @@ async fn an_invitation_that_is_withdrawn_while_it_is_claimed_does_not_leave() {
     let owner = story.clinic.owner.membership;
     let (clinic, store) = (story.clinic.id, &story.db.store);
     let email = Email::parse("new@staff.test").unwrap();
-    let to = email.clone();
-    let member = store
-        .signin(move |tx| async move {
-            let account = store::account::find_or_create(&tx, &to, seven()).await?.id;
-            let name = domain::person::PersonName::parse("New Person").unwrap();
-            store::account::add_member(&tx, clinic, account, domain::person::Role::Physiotherapist, &name, seven()).await
-        })
-        .await
-        .unwrap();
+    let name = domain::person::PersonName::parse("New Person").unwrap();
+    let tx = store.begin_sign_in().await.unwrap();
+    let account = store::account::find_or_create(&tx, &email, seven()).await.unwrap().id;
+    let role = domain::person::Role::Physiotherapist;
+    let member = store::account::add_member(&tx, clinic, account, role, &name, seven()).await.unwrap();
+    tx.commit().await.unwrap();
     story.owe(outbox::Owed::StaffInvitation(member), &email, eight()).await;
     let round = Round::held(&story, Phase::Rcpt, 1).await;
-    let scope = store::Scope::new(clinic, store::Actor::Staff(owner));
-    store.tenant(&scope, move |tx| async move { store::team::withdraw(&tx, member, eight()).await }).await.unwrap();
+    let tx = store.begin(&store::Scope::new(clinic, store::Actor::Staff(owner))).await.unwrap();
+    store::team::withdraw(&tx, member, eight()).await.unwrap();
+    tx.commit().await.unwrap();
     round.go_on().await;
     assert!(story.server.messages().is_empty());
     assert_eq!(story.db.row("select state, reply from notice").await, "dead|the invitation was withdrawn");
@@ -293,14 +298,13 @@ async fn a_reminder_that_falls_due_while_the_change_is_under_way_waits_for_it() 
         let (made, is_made) = oneshot::channel();
         let (commit, may_commit) = oneshot::channel::<()>();
         let clinic = story.clinic.clone();
-        let id = who.id;
         let change = tokio::spawn(async move {
             clinic
-                .tenant(move |tx: Tx| async move {
-                    reminder::unsubscribe(&tx, id, eight()).await?;
+                .tenant(async |tx| {
+                    reminder::unsubscribe(tx, who.id, eight()).await?;
                     let _ = made.send(());
                     let _ = may_commit.await;
-                    Ok::<_, StoreError>(())
+                    Ok(())
                 })
                 .await;
         });

@@ -21,7 +21,7 @@ use homestretch::demo::{
 };
 use http_body_util::BodyExt as _;
 use jiff::{SignedDuration, Timestamp};
-use store::{Actor, Scope, Store, StoreError, account};
+use store::{Actor, Scope, Store, account};
 use testkit::{
     Db,
     clock::{Clock, at},
@@ -36,21 +36,16 @@ fn quiet(_: &str) {}
 
 async fn everybody(store: &Store, now: Timestamp) -> Vec<Standing> {
     let owner = Email::parse("owner@demo.test").unwrap();
-    let clinic = store
-        .signin(move |tx| async move {
-            let account = account::by_email(&tx, &owner).await?.unwrap();
-            Ok::<_, StoreError>(account::places(&tx, account.id).await?[0].clone())
-        })
-        .await
-        .unwrap();
+    let tx = store.begin_sign_in().await.unwrap();
+    let account = account::by_email(&tx, &owner).await.unwrap().unwrap();
+    let clinic = account::places(&tx, account.id).await.unwrap().remove(0);
+    tx.commit().await.unwrap();
     assert_eq!(clinic.role, Role::Owner);
-    store
-        .tenant(Scope::new(clinic.clinic, Actor::System), move |tx| async move {
-            let patients = store::reports::caseload::patients(&tx, None, "").await?;
-            standing::of(&tx, patients, now).await
-        })
-        .await
-        .unwrap()
+    let tx = store.begin(&Scope::new(clinic.clinic, Actor::System)).await.unwrap();
+    let patients = store::reports::caseload::patients(&tx, None, "").await.unwrap();
+    let standings = standing::of(&tx, patients, now).await.unwrap();
+    tx.commit().await.unwrap();
+    standings
 }
 
 fn of<'a>(standings: &'a [Standing], name: &str) -> &'a Standing {

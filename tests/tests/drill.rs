@@ -26,20 +26,21 @@ async fn a_clinic_comes_back_on_an_empty_server() {
     let house = House::new().await;
     let clock = Clock::at(BEGIN);
     let (hash, now, physio) = (web::auth::password::hash(PASSWORD).unwrap(), clock.now(), house.clinic.physio.account);
-    house.db.store.signin(move |tx| async move { store::account::set_password(&tx, physio, &hash, now).await }).await.unwrap();
+    let tx = house.db.store.begin_sign_in().await.unwrap();
+    store::account::set_password(&tx, physio, &hash, now).await.unwrap();
+    tx.commit().await.unwrap();
     let mut before = browser_of_store(house.db.store.clone(), &clock);
     before.sign_in("physio@riverside.test", PASSWORD).await;
     let record = format!("/patients/{}", house.farah.id);
     assert!(before.get(&record).await.has("Farah Aziz"));
 
     // Account mail of several kinds waits as well when the backup is made.
-    let (clinic, farah, daniel) = (house.clinic.id, (house.farah.id, house.farah.email.clone()), house.daniel.clone());
-    house
-        .clinic
-        .tenant(move |tx| async move {
-            outbox::enqueue(&tx, clinic, Owed::PatientInvitation(daniel.id), &daniel.email, now).await?;
-            outbox::enqueue(&tx, clinic, Owed::Test(farah.0), &farah.1, now).await?;
-            outbox::enqueue(&tx, clinic, Owed::Answer(farah.0, ReplyId::new()), &farah.1, now).await
+    let (clinic, farah, daniel) = (&house.clinic, &house.farah, &house.daniel);
+    clinic
+        .tenant(async |tx| {
+            outbox::enqueue(tx, clinic.id, Owed::PatientInvitation(daniel.id), &daniel.email, now).await?;
+            outbox::enqueue(tx, clinic.id, Owed::Test(farah.id), &farah.email, now).await?;
+            outbox::enqueue(tx, clinic.id, Owed::Answer(farah.id, ReplyId::new()), &farah.email, now).await
         })
         .await;
 

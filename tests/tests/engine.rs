@@ -102,8 +102,9 @@ async fn what_goes_to_a_busy_domain_is_left_in_the_queue() {
     let who = story.clinic.patient("Ben B", "ben@busy.test").await;
     story.clinic.remind(&who, &["08:00"], seven()).await;
     worker::plan(&story.db.store, eight()).await.unwrap();
-    let busy = vec!["busy.test".to_owned()];
-    let claimed = story.db.store.worker(move |tx| async move { outbox::claim(&tx, 9, &busy, eight()).await }).await.unwrap();
+    let tx = story.db.store.begin_worker().await.unwrap();
+    let claimed = outbox::claim(&tx, 9, &["busy.test".to_owned()], eight()).await.unwrap();
+    tx.commit().await.unwrap();
     assert_eq!(claimed.iter().map(|notice| notice.recipient.as_str()).collect::<Vec<_>>(), ["ada@example.test"]);
 }
 
@@ -159,23 +160,32 @@ async fn after_a_restore_everything_waits_but_what_is_asked_for_since() {
         story.owe(outbox::Owed::Test(who.id), &who.email, eight()).await;
     }
     let store = &story.db.store;
-    store.worker(|tx| async move { outbox::hold::hold(&tx, eight() + minutes(1)).await }).await.unwrap();
+    let tx = store.begin_worker().await.unwrap();
+    outbox::hold::hold(&tx, eight() + minutes(1)).await.unwrap();
+    tx.commit().await.unwrap();
     story.owe(outbox::Owed::PatientInvitation(ada.id), &ada.email, eight() + minutes(2)).await;
     assert_eq!(story.tick(eight() + minutes(2)).await.sent, 1);
     let states = async || story.db.rows("select kind, state, count(*) from notice group by 1, 2 order by 1, 2").await;
     assert_eq!(states().await, ["invitation|sent|1", "session_reminder|pending|2", "test|pending|2"]);
     // Released reminders leave account mail waiting, until it is decided upon.
-    store.worker(|tx| async move { outbox::hold::release(&tx, eight() + minutes(3)).await }).await.unwrap();
+    let tx = store.begin_worker().await.unwrap();
+    outbox::hold::release(&tx, eight() + minutes(3)).await.unwrap();
+    tx.commit().await.unwrap();
     assert_eq!(story.tick(eight() + minutes(3)).await.sent, 0);
-    assert_eq!(store.worker(|tx| async move { outbox::hold::waiting(&tx).await }).await.unwrap(), 2);
+    let tx = store.begin_worker().await.unwrap();
+    assert_eq!(outbox::hold::waiting(&tx).await.unwrap(), 2);
+    tx.commit().await.unwrap();
     story.db.execute("update notice set state = 'dead' where kind = 'test' and recipient = 'ben@example.test'").await;
-    let send = store.worker(|tx| async move { outbox::hold::decide(&tx, outbox::hold::Choice::Send, eight() + minutes(4)).await });
-    assert_eq!(send.await.unwrap(), 1);
+    let decide = async |choice, now| {
+        let tx = store.begin_worker().await.unwrap();
+        let decided = outbox::hold::decide(&tx, choice, now).await.unwrap();
+        tx.commit().await.unwrap();
+        decided
+    };
+    assert_eq!(decide(outbox::hold::Choice::Send, eight() + minutes(4)).await, 1);
     assert_eq!(story.tick(eight() + minutes(4)).await.sent, 1);
     story.db.execute("update notice set state = 'pending' where state = 'dead'").await;
-    let drop =
-        store.worker(|tx| async move { outbox::hold::decide(&tx, outbox::hold::Choice::LeaveOut, eight() + minutes(5)).await });
-    assert_eq!(drop.await.unwrap(), 1);
+    assert_eq!(decide(outbox::hold::Choice::LeaveOut, eight() + minutes(5)).await, 1);
     assert_eq!(story.tick(eight() + minutes(5)).await.sent, 0);
     assert_eq!(story.db.row("select reason from notice where kind = 'test' and state = 'skipped'").await, "left_out");
 }
@@ -204,7 +214,9 @@ async fn results_written_together_do_not_mix() {
     }
     worker::plan(&story.db.store, eight()).await.unwrap();
     let store = &story.db.store;
-    let mut claimed = store.worker(|tx| async move { outbox::claim(&tx, 9, &[], eight()).await }).await.unwrap();
+    let tx = store.begin_worker().await.unwrap();
+    let mut claimed = outbox::claim(&tx, 9, &[], eight()).await.unwrap();
+    tx.commit().await.unwrap();
     claimed.sort_by(|one, other| one.recipient.as_str().cmp(other.recipient.as_str()));
     // Ben's claim is somebody else's by now.
     let mut stale = claimed[1].clone();
@@ -220,7 +232,9 @@ async fn results_written_together_do_not_mix() {
         (claimed[2].clone(), Settlement::Retry { at: eight() + minutes(5), phase: "dot", reply: reply("451 later") }),
         (claimed[3].clone(), Settlement::Dead { phase: "rcpt", reply: reply("550 5.1.1 no"), suppress: true }),
     ];
-    let ours = store.worker(move |tx| async move { outbox::settle(&tx, &results, eight()).await }).await.unwrap();
+    let tx = store.begin_worker().await.unwrap();
+    let ours = outbox::settle(&tx, &results, eight()).await.unwrap();
+    tx.commit().await.unwrap();
     assert_eq!(ours.len(), 3);
     assert_eq!(
         story.db.rows("select recipient, state, reply, attempts from notice order by recipient").await,
@@ -245,12 +259,16 @@ async fn two_claims_of_one_notice_in_one_group_are_told_apart() {
     worker::plan(&story.db.store, eight()).await.unwrap();
     let store = &story.db.store;
     let claim = async || {
-        let claimed = store.worker(|tx| async move { outbox::claim(&tx, 9, &[], eight()).await }).await.unwrap();
+        let tx = store.begin_worker().await.unwrap();
+        let claimed = outbox::claim(&tx, 9, &[], eight()).await.unwrap();
+        tx.commit().await.unwrap();
         <[outbox::Claimed; 1]>::try_from(claimed).unwrap().into_iter().next().unwrap()
     };
     let old = claim().await;
     story.end_leases().await;
-    store.worker(|tx| async move { outbox::reap(&tx, eight()).await }).await.unwrap();
+    let tx = store.begin_worker().await.unwrap();
+    outbox::reap(&tx, eight()).await.unwrap();
+    tx.commit().await.unwrap();
     let new = claim().await;
     assert_eq!(old.id, new.id);
 
@@ -265,7 +283,9 @@ async fn two_claims_of_one_notice_in_one_group_are_told_apart() {
     story.db.execute("update notice set state = 'sending'").await;
     let sent = |notice: &outbox::Claimed, reply: &str| (notice.clone(), Settlement::Sent { reply: reply.to_owned() });
     let results = vec![sent(&old, "250 of the old claim"), sent(&new, "250 of the new claim")];
-    let ours = store.worker(move |tx| async move { outbox::settle(&tx, &results, eight()).await }).await.unwrap();
+    let tx = store.begin_worker().await.unwrap();
+    let ours = outbox::settle(&tx, &results, eight()).await.unwrap();
+    tx.commit().await.unwrap();
     assert_eq!(ours, [new.claim()].into());
     assert_eq!(story.db.rows("select state, reply from notice").await, ["sent|250 of the new claim"]);
     assert_eq!(story.db.row("select count(*) from delivery_attempt").await, "1");

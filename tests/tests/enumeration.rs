@@ -48,23 +48,17 @@ async fn site() -> Site {
             continue;
         }
         let (name, email) = (PersonName::parse("Somebody Else").unwrap(), Email::parse(email).unwrap());
-        let account = site
-            .db
-            .store
-            .signin(move |tx| async move {
-                let member = team::invite(&tx, clinic, (&name, &email), Role::Physiotherapist, now).await?;
-                let account = account::by_email(&tx, &email).await?.unwrap().id;
-                if kind != "invited only" {
-                    account::join_staff(&tx, (clinic, member), account, &name, now).await?;
-                }
-                if kind == "in two clinics" {
-                    let member = account::add_member(&tx, hill, account, Role::Physiotherapist, &name, now).await?;
-                    account::join_staff(&tx, (hill, member), account, &name, now).await?;
-                }
-                Ok::<_, store::StoreError>(account)
-            })
-            .await
-            .unwrap();
+        let tx = site.db.store.begin_sign_in().await.unwrap();
+        let member = team::invite(&tx, clinic, (&name, &email), Role::Physiotherapist, now).await.unwrap();
+        let account = account::by_email(&tx, &email).await.unwrap().unwrap().id;
+        if kind != "invited only" {
+            account::join_staff(&tx, (clinic, member), account, &name, now).await.unwrap();
+        }
+        if kind == "in two clinics" {
+            let member = account::add_member(&tx, hill, account, Role::Physiotherapist, &name, now).await.unwrap();
+            account::join_staff(&tx, (hill, member), account, &name, now).await.unwrap();
+        }
+        tx.commit().await.unwrap();
         match kind {
             "invited only" => {}
             "old password" => {

@@ -144,15 +144,10 @@ impl Story {
             red_flags: Vec::new(),
         };
         change(&mut log);
-        let (id, kept) = (log.id, program.clone());
-        let scope = Scope::new(self.site.clinic.id, Actor::Patient(self.mei.id));
-        self.site
-            .db
-            .store
-            .tenant(scope, move |tx| async move { store::session_log::insert(&tx, &kept, &log).await })
-            .await
-            .unwrap();
-        id
+        let tx = self.site.db.store.begin(&self.scope()).await.unwrap();
+        store::session_log::insert(&tx, program, &log).await.unwrap();
+        tx.commit().await.unwrap();
+        log.id
     }
 
     async fn answers(&self, program: &Program, scores: &[Option<i64>], rating: Option<i64>) -> AnswerId {
@@ -173,11 +168,14 @@ impl Story {
             activities: activities.collect(),
             rating: rating.map(|rating| Rating::new(rating).unwrap()),
         };
-        let id = answer.id;
-        let scope = Scope::new(self.site.clinic.id, Actor::Patient(self.mei.id));
-        let work = move |tx| async move { store::questionnaire::insert(&tx, &answer).await };
-        self.site.db.store.tenant(scope, work).await.unwrap();
-        id
+        let tx = self.site.db.store.begin(&self.scope()).await.unwrap();
+        store::questionnaire::insert(&tx, &answer).await.unwrap();
+        tx.commit().await.unwrap();
+        answer.id
+    }
+
+    fn scope(&self) -> Scope {
+        Scope::new(self.site.clinic.id, Actor::Patient(self.mei.id))
     }
 
     async fn count(&self, sql: &str) -> usize {
@@ -293,8 +291,7 @@ async fn everything(story: &Story) -> Program {
         prescriptions.iter_mut().for_each(|one| one.id = PrescriptionId::new());
         let plan = Plan { weekdays: domain::program::Weekdays::all(), times_a_day: 1, prescriptions };
         let version = runs.revise(plan, from, today).unwrap().clone();
-        let (kept, now) = (runs.clone(), site.clock.now());
-        clinic.tenant(move |tx| async move { store::program::add_version(&tx, &kept, &version, now).await }).await;
+        clinic.tenant(async |tx| store::program::add_version(tx, &runs, &version, site.clock.now()).await).await;
     }
     site.db
         .execute(&format!(

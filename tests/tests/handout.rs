@@ -182,8 +182,8 @@ async fn a_change_that_is_planned_is_announced() {
         .map(|row| domain::program::Prescription { id: domain::ids::PrescriptionId::new(), ..row.clone() });
     let plan = Plan { prescriptions: prescriptions.collect(), ..plan };
     let version = program.revise(plan, date(2026, 3, 9), date(2026, 3, 2)).unwrap().clone();
-    let (kept, now) = (program.clone(), story.site.clinic.now);
-    story.site.clinic.tenant(move |tx| async move { program::add_version(&tx, &kept, &version, now).await }).await;
+    let clinic = &story.site.clinic;
+    clinic.tenant(async |tx| program::add_version(tx, &program, &version, clinic.now).await).await;
     let sheet = story.sheets(&program).await;
     assert!(sheet.contains("The program changes on Monday 9 March. Ask for a new sheet then."));
     assert!(sheet.contains("Wall angels") && sheet.contains("once a day"));

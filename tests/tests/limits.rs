@@ -371,7 +371,9 @@ impl Process {
         let now = homestretch::clock::now();
         let clinic = testkit::people::clinic(&db, now).await;
         let (account, hash) = (clinic.physio.account, web::auth::password::hash("four quiet garden chairs").unwrap());
-        db.store.signin(move |tx| async move { store::account::set_password(&tx, account, &hash, now).await }).await.unwrap();
+        let tx = db.store.begin_sign_in().await.unwrap();
+        store::account::set_password(&tx, account, &hash, now).await.unwrap();
+        tx.commit().await.unwrap();
         let folder = std::env::temp_dir().join(format!("homestretch-limits-{}-{name}", std::process::id()));
         let setup = Setup::new(&folder, String::new()).await.unwrap();
         // Free a moment ago.

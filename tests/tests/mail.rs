@@ -56,8 +56,8 @@ impl Story {
     }
 
     async fn owe(&self, owed: Owed, to: &str) {
-        let (clinic, to) = (self.clinic.id, Email::parse(to).unwrap());
-        assert!(self.clinic.tenant(move |tx| async move { outbox::enqueue(&tx, clinic, owed, &to, eight()).await }).await);
+        let to = Email::parse(to).unwrap();
+        assert!(self.clinic.tenant(async |tx| outbox::enqueue(tx, self.clinic.id, owed, &to, eight()).await).await);
     }
 
     /// One round of a worker that signs with the key, if there is one.

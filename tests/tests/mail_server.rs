@@ -4,7 +4,6 @@
 
 use std::{fmt::Write as _, sync::Arc, time::Duration};
 
-use domain::person::Email;
 use jiff::{SignedDuration, Timestamp, civil::date};
 use render::{Templates, links::Links};
 use store::outbox::{self, Owed};
@@ -247,11 +246,8 @@ async fn one_refused_recipient_holds_up_nobody_and_greylisting_ends_in_one_mail(
 async fn an_account_mail_comes_again_when_nobody_knows() {
     let story = Story::begin(Server::start().await.unwrap(), false).await;
     let who = story.clinic.patient("Farah Aziz", "farah@example.test").await;
-    let (clinic, to) = (story.clinic.id, Email::parse("farah@example.test").unwrap());
-    story
-        .clinic
-        .tenant(move |tx| async move { outbox::enqueue(&tx, clinic, Owed::PatientInvitation(who.id), &to, seven()).await })
-        .await;
+    let owed = Owed::PatientInvitation(who.id);
+    story.clinic.tenant(async |tx| outbox::enqueue(tx, story.clinic.id, owed, &who.email, seven()).await).await;
     story.server.answer_times(1, Phase::Dot, Answer::KeepAndDrop);
     story.tick(seven()).await;
     assert_eq!(story.db.row("select state from notice").await, "pending");

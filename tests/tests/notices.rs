@@ -52,8 +52,8 @@ impl House {
     }
 
     async fn owe(&self, owed: Owed, who: &Somebody) {
-        let (clinic, to, now) = (self.site.clinic.id, who.email.clone(), self.now());
-        self.site.clinic.tenant(move |tx| async move { outbox::enqueue(&tx, clinic, owed, &to, now).await }).await;
+        let clinic = &self.site.clinic;
+        clinic.tenant(async |tx| outbox::enqueue(tx, clinic.id, owed, &who.email, self.now()).await).await;
     }
 
     /// The clock moves on to this hour of that Monday, and the worker does what is due.
@@ -384,7 +384,7 @@ async fn the_clinic_asks_why_a_mail_did_or_did_not_come() {
 
     // An hour that was logged before.
     let clinic = &house.site.clinic;
-    let programs = clinic.tenant(move |tx| async move { store::program::of_patient(&tx, farah.id).await }).await;
+    let programs = clinic.tenant(async |tx| store::program::of_patient(tx, farah.id).await).await;
     clinic.log(&farah, &programs[0], date(2026, 3, 2), None).await;
     house.at("12:00").await;
     has(&ask(&mut physio, "2026-03-02").await, &["The session was logged at 12:00, so no reminder was needed"]);
@@ -441,9 +441,7 @@ async fn a_corrected_address_takes_along_what_waits_and_the_wish_for_no_reminder
 
     // What waits goes to the new address; the wish for no reminders goes along.
     house.owe(Owed::PatientInvitation(farah.id), &farah).await;
-    let id = farah.id;
-    let now = house.now();
-    house.site.clinic.tenant(move |tx| async move { store::reminder::unsubscribe(&tx, id, now).await }).await;
+    house.site.clinic.tenant(async |tx| store::reminder::unsubscribe(tx, farah.id, house.now()).await).await;
     let mut moved = details("Farah A. Aziz", "farah.aziz@work.test");
     moved[3].1 = "Asia/Tokyo";
     assert_eq!(physio.post(&edit, &moved).await.location(), format!("/patients/{}", farah.id));
@@ -499,7 +497,7 @@ async fn a_patient_asks_what_became_of_the_mail() {
     house.at("08:00").await;
     let page = browser.get("/reminders").await;
     has(&page, &["Mon 2 Mar, 08:00", "Reminder. Sent at 08:00 to wei@home.test.", "08:00 · Sent"]);
-    let programs = house.site.clinic.tenant(move |tx| async move { store::program::of_patient(&tx, wei.id).await }).await;
+    let programs = house.site.clinic.tenant(async |tx| store::program::of_patient(tx, wei.id).await).await;
     house.site.clinic.log(&wei, &programs[0], date(2026, 3, 2), None).await;
     house.at("12:00").await;
     let asked = browser.get("/reminders?date=2026-03-02").await;
@@ -581,8 +579,8 @@ async fn the_reminders_move_with_the_patient() {
 async fn the_wish_for_no_reminders_outlasts_a_time_without_an_address() {
     let house = House::open().await;
     let farah = house.patient("Farah Aziz", &["08:00"]).await;
-    let (id, now) = (farah.id, house.now());
-    house.site.clinic.tenant(move |tx| async move { store::reminder::unsubscribe(&tx, id, now).await }).await;
+    let id = farah.id;
+    house.site.clinic.tenant(async |tx| store::reminder::unsubscribe(tx, id, house.now()).await).await;
     house.at("08:00").await;
     let mut physio = house.physio().await;
     for address in ["", "new@home.test"] {
@@ -725,18 +723,16 @@ async fn addresses_that_were_given_up_are_written_to_again_one_by_one_ticked_or_
 #[tokio::test]
 async fn account_mail_of_before_a_restore_is_sent_or_left_out_as_staff_tick_it() {
     let house = House::open().await;
-    let now = house.now();
     let mut ids = Vec::new();
     for (name, email) in [("Ada One", "ada@home.test"), ("Ben Two", "ben@home.test"), ("Chi Three", "chi@home.test")] {
         let who = house.site.clinic.patient(name, email).await;
-        let (clinic, id, email) = (house.site.clinic.id, who.id, who.email.clone());
-        let owed = Owed::PatientInvitation(id);
-        house.site.clinic.tenant(move |tx| async move { outbox::enqueue(&tx, clinic, owed, &email, now).await }).await;
-        ids.push(house.site.db.row(&format!("select id from notice where patient_id = '{id}'")).await);
+        house.owe(Owed::PatientInvitation(who.id), &who).await;
+        ids.push(house.site.db.row(&format!("select id from notice where patient_id = '{}'", who.id)).await);
     }
     house.site.clock.advance(SignedDuration::from_mins(1));
-    let later = house.now();
-    house.site.db.store.worker(move |tx| async move { outbox::hold::hold(&tx, later).await }).await.unwrap();
+    let tx = house.site.db.store.begin_worker().await.unwrap();
+    outbox::hold::hold(&tx, house.now()).await.unwrap();
+    tx.commit().await.unwrap();
     house.site.clock.advance(SignedDuration::from_mins(1));
     assert_eq!(worker::tick(&house.engine, house.now()).await.unwrap().sent, 0, "it may have been sent before");
 

@@ -5,10 +5,7 @@
 mod visitor;
 
 use axum::http::StatusCode;
-use domain::{
-    ids::MembershipId,
-    person::{Email, PersonName, Role},
-};
+use domain::person::{Email, PersonName, Role};
 use store::{account, team};
 use visitor::{PASSWORD, Site};
 
@@ -19,18 +16,12 @@ async fn physiotherapists_see_their_own_caseload_where_the_clinic_wants_that() {
         site.give_password(account).await;
     }
     let (clinic, now) = (site.clinic.id, site.clock.now());
-    let (mei_account, mei): (_, MembershipId) = site
-        .db
-        .store
-        .signin(move |tx| async move {
-            let (name, email) = (PersonName::parse("Mei Wong").unwrap(), Email::parse("mei@riverside.test").unwrap());
-            let member = team::invite(&tx, clinic, (&name, &email), Role::Physiotherapist, now).await?;
-            let account = account::by_email(&tx, &email).await?.unwrap().id;
-            account::join_staff(&tx, (clinic, member), account, &name, now).await?;
-            Ok::<_, store::StoreError>((account, member))
-        })
-        .await
-        .unwrap();
+    let (name, email) = (PersonName::parse("Mei Wong").unwrap(), Email::parse("mei@riverside.test").unwrap());
+    let tx = site.db.store.begin_sign_in().await.unwrap();
+    let mei = team::invite(&tx, clinic, (&name, &email), Role::Physiotherapist, now).await.unwrap();
+    let mei_account = account::by_email(&tx, &email).await.unwrap().unwrap().id;
+    account::join_staff(&tx, (clinic, mei), mei_account, &name, now).await.unwrap();
+    tx.commit().await.unwrap();
     site.give_password(mei_account).await;
     let mut programs = vec![];
     for name in ["Farah Aziz", "Daniel Tan", "Nora Nobody"] {

@@ -15,7 +15,7 @@ use domain::{
 use http_body_util::BodyExt;
 use jiff::{SignedDuration, civil::date};
 use store::{
-    Actor, Scope, Store, StoreError,
+    Actor, Scope, Store,
     session::{Opening, Reach, SeatId},
 };
 use testkit::{Db, clock::Clock};
@@ -114,30 +114,20 @@ impl House {
         ))
         .await;
         let scope = Scope::new(clinic, Actor::Staff(member));
-        let program = store
-            .tenant(&scope, move |tx| async move {
-                let starter = store::exercise::install_starter(&tx, now).await?;
-                let exercises = store::exercise::by_ids(&tx, &starter.exercises).await?;
-                let prescriptions = starter
-                    .exercises
-                    .iter()
-                    .take(2)
-                    .map(|id| Prescription {
-                        id: domain::ids::PrescriptionId::new(),
-                        exercise: *id,
-                        dose: exercises[id].dose,
-                        note: None,
-                    })
-                    .collect();
-                let plan = Plan { weekdays, times_a_day, prescriptions };
-                let program =
-                    Program::assign(ProgramId::new(), patient, "Upper back relief", date(2026, 10, 19), date(2026, 11, 29), plan)
-                        .unwrap();
-                store::program::insert(&tx, &program, now).await?;
-                Ok::<_, StoreError>(program)
-            })
-            .await
-            .unwrap();
+        let tx = store.begin(&scope).await.unwrap();
+        let starter = store::exercise::install_starter(&tx, now).await.unwrap();
+        let exercises = store::exercise::by_ids(&tx, &starter.exercises).await.unwrap();
+        let prescriptions = starter
+            .exercises
+            .iter()
+            .take(2)
+            .map(|id| Prescription { id: domain::ids::PrescriptionId::new(), exercise: *id, dose: exercises[id].dose, note: None })
+            .collect();
+        let plan = Plan { weekdays, times_a_day, prescriptions };
+        let program =
+            Program::assign(ProgramId::new(), patient, "Upper back relief", date(2026, 10, 19), date(2026, 11, 29), plan).unwrap();
+        store::program::insert(&tx, &program, now).await.unwrap();
+        tx.commit().await.unwrap();
         let config = web::Config {
             url: "http://localhost:8080".into(),
             secret: vec![7; 32].into(),
@@ -152,15 +142,10 @@ impl House {
 
     async fn sign_in(&self, reach: Reach) -> String {
         let (account, clinic, seat, now) = (self.account, self.clinic, SeatId::Patient(self.patient), self.clock.now());
-        let token = self
-            .store
-            .signin(move |tx| async move {
-                let opening =
-                    Opening { account, clinic, seat, reach, until: None, user_agent: None, address: None, mailed_to: None };
-                store::session::open(&tx, opening, now).await
-            })
-            .await
-            .unwrap();
+        let opening = Opening { account, clinic, seat, reach, until: None, user_agent: None, address: None, mailed_to: None };
+        let tx = self.store.begin_sign_in().await.unwrap();
+        let token = store::session::open(&tx, opening, now).await.unwrap();
+        tx.commit().await.unwrap();
         format!("homestretch={}", BASE64_URL_SAFE_NO_PAD.encode(token))
     }
 
@@ -706,14 +691,10 @@ async fn the_morning_before_a_revision_is_logged_by_the_plan_it_was_done_by() {
             .map(|prescription| Prescription { id: domain::ids::PrescriptionId::new(), ..prescription.clone() })
             .collect(),
     };
-    house
-        .store
-        .tenant(&scope, move |tx| async move {
-            let version = program.revise(plan, date(2026, 11, 22), date(2026, 11, 22)).unwrap().clone();
-            store::program::add_version(&tx, &program, &version, now).await
-        })
-        .await
-        .unwrap();
+    let version = program.revise(plan, date(2026, 11, 22), date(2026, 11, 22)).unwrap().clone();
+    let tx = house.store.begin(&scope).await.unwrap();
+    store::program::add_version(&tx, &program, &version, now).await.unwrap();
+    tx.commit().await.unwrap();
     house.post(&house.session(), &fields).await.is(303);
     assert_eq!(
         house.db.row("select completion, (select number from program_version v where v.id = version_id) from session_log").await,

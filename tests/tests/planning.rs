@@ -25,17 +25,17 @@ use story::{Story, eight, minutes, seven};
 use testkit::{clock::at, people::Somebody};
 
 async fn set_zone(story: &Story, who: &Somebody, zone: &str, now: Timestamp) {
-    let (id, zone) = (who.id, Zone::parse(zone).unwrap());
-    story.clinic.tenant(move |tx| async move { patient::set_zone(&tx, id, &zone, now).await }).await;
+    let zone = Zone::parse(zone).unwrap();
+    story.clinic.tenant(async |tx| patient::set_zone(tx, who.id, &zone, now).await).await;
 }
 
 async fn set_quiet(story: &Story, quiet: QuietHours, now: Timestamp) {
     story
         .clinic
-        .tenant(move |tx| async move {
-            let mut settings = clinic::settings(&tx).await?;
+        .tenant(async |tx| {
+            let mut settings = clinic::settings(tx).await?;
             settings.quiet = quiet;
-            clinic::save(&tx, &settings, now).await
+            clinic::save(tx, &settings, now).await
         })
         .await;
 }
@@ -242,9 +242,9 @@ async fn the_engine_plans_and_decides_as_the_naive_reference() {
 }
 
 async fn save(story: &Story, who: &Somebody, wish: &Wish, now: Timestamp) {
-    let (id, Wish { times, weekdays, zone, quiet, paused_until }) = (who.id, wish.clone());
+    let Wish { times, weekdays, zone, quiet, paused_until } = wish.clone();
     let rule = ReminderRule { times, weekdays, zone: Zone::parse(zone).unwrap(), quiet, paused_until };
-    story.clinic.tenant(move |tx| async move { reminder::save_rules(&tx, id, &rule, now).await }).await;
+    story.clinic.tenant(async |tx| reminder::save_rules(tx, who.id, &rule, now).await).await;
 }
 
 #[tokio::test]
@@ -316,11 +316,13 @@ async fn a_new_zone_database_works_the_instants_out_anew() {
         )
         .await;
     story.db.execute("update mail_sender set zone_database = '2011a'").await;
-    let store = story.db.store.clone();
+    let store = &story.db.store;
     let mut from = None;
     let mut steps = 0;
     loop {
-        from = store.worker(move |tx| async move { reminder::refresh_zones(&tx, from, 1, seven()).await }).await.unwrap();
+        let tx = store.begin_worker().await.unwrap();
+        from = reminder::refresh_zones(&tx, from, 1, seven()).await.unwrap();
+        tx.commit().await.unwrap();
         steps += 1;
         if from.is_none() {
             break;

@@ -103,11 +103,14 @@ async fn in_session_mode_every_connection_is_in_its_role() {
     let pooler = Pooler::start(&db, "session").await;
     let store = homestretch::serve::open(&pooler.url, Timeouts::default()).await.unwrap();
 
-    let scope = || Scope::new(ours, Actor::System);
-    let name = PersonName::parse("Farah Aziz").unwrap();
-    store.tenant(scope(), move |tx| async move { patient::rename(&tx, patient, &name).await }).await.unwrap();
-    let foreign = store.tenant(scope(), move |tx| async move { patient::find(&tx, theirs).await }).await;
+    let scope = Scope::new(ours, Actor::System);
+    let tx = store.begin(&scope).await.unwrap();
+    patient::rename(&tx, patient, &PersonName::parse("Farah Aziz").unwrap()).await.unwrap();
+    tx.commit().await.unwrap();
+    let tx = store.begin(&scope).await.unwrap();
+    let foreign = patient::find(&tx, theirs).await;
     assert!(matches!(foreign, Err(StoreError::NotFound)), "{foreign:?}");
+    drop(tx);
     store.ready().await.unwrap();
 }
 
@@ -140,5 +143,7 @@ async fn of_several_servers_the_one_that_answers_is_used() {
     let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let (user, rest) = db.url().split_once('@').unwrap();
     let store = Store::connect(&format!("{user}@{closed},{rest}?target_session_attrs=read-write")).await.unwrap();
-    store.tenant(Scope::new(ours, Actor::System), move |tx| async move { patient::find(&tx, patient).await }).await.unwrap();
+    let tx = store.begin(&Scope::new(ours, Actor::System)).await.unwrap();
+    patient::find(&tx, patient).await.unwrap();
+    tx.commit().await.unwrap();
 }

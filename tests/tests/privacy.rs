@@ -40,8 +40,9 @@ async fn physio(site: &Site) -> Browser {
 }
 
 async fn close(story: &Story, id: PatientId, now: Timestamp) {
-    let scope = Scope::new(story.clinic.id, Actor::Patient(id));
-    story.db.store.tenant(scope, move |tx| async move { closure::close(&tx, id, now).await }).await.unwrap();
+    let tx = story.db.store.begin(&Scope::new(story.clinic.id, Actor::Patient(id))).await.unwrap();
+    closure::close(&tx, id, now).await.unwrap();
+    tx.commit().await.unwrap();
 }
 
 // --- consent
@@ -242,10 +243,11 @@ async fn a_claimed_mail_does_not_leave_once_the_record_is_closed() {
     let story = Story::begin().await;
     let farah = story.somebody("Farah Aziz").await;
     story.owe(Owed::Test(farah.id), &farah.email, seven()).await;
-    let claimed = story.db.store.worker(|tx| async move { outbox::claim(&tx, 10, &[], seven()).await }).await.unwrap();
+    let tx = story.db.store.begin_worker().await.unwrap();
+    let claimed = outbox::claim(&tx, 10, &[], seven()).await.unwrap();
+    tx.commit().await.unwrap();
     let [notice] = claimed.as_slice() else { panic!("{claimed:?}") };
-    let known = claimed.clone();
-    let facts = story.db.store.queue(move |tx| async move { outbox::facts::read(&tx, &known).await }).await.unwrap();
+    let facts = outbox::facts::read(&story.db.store.autocommit(), &claimed).await.unwrap();
     assert!(!facts.patient(notice).unwrap().closed, "the worker knows her as open");
 
     close(&story, farah.id, seven()).await;
@@ -299,22 +301,20 @@ async fn whoever_looks_at_a_record_while_it_is_closed_stands_in_nobodys_way() {
     let staff = Scope::new(story.clinic.id, Actor::Staff(story.clinic.physio.membership));
     let (store, scope) = (story.db.store.clone(), staff.clone());
     let closing = tokio::spawn(async move {
-        let work = move |tx: store::Tx| async move {
-            let done = closure::close(&tx, farah.id, seven()).await;
-            has_closed.send(()).unwrap();
-            may_go_on.await.unwrap();
-            done
-        };
-        store.tenant(scope, work).await
+        let tx = store.begin(&scope).await?;
+        let closing = closure::close(&tx, farah.id, seven()).await;
+        has_closed.send(()).unwrap();
+        may_go_on.await.unwrap();
+        let closing = closing?;
+        tx.commit().await?;
+        Ok::<_, store::StoreError>(closing)
     });
     closed.await.unwrap();
     let store = story.db.store.clone();
     let looking = tokio::spawn(async move {
-        let work = move |tx: store::Tx| async move {
-            tx.note(Deed::Read, Subject::Record, Some(farah.id));
-            Ok::<_, store::StoreError>(())
-        };
-        store.tenant(staff, work).await
+        let tx = store.begin(&staff).await?;
+        tx.note(Deed::Read, Subject::Record, Some(farah.id));
+        tx.commit().await
     });
     let waiting = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
     let mut looks = 0;

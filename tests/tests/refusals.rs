@@ -165,8 +165,7 @@ async fn an_address_that_is_gone_is_given_up_while_others_are_accepted() {
 async fn who_stopped_reminders_is_told_so_whatever_a_mail_server_said() {
     let story = Story::begin().await;
     let farah = story.somebody("Farah Aziz").await;
-    let id = farah.id;
-    story.clinic.tenant(move |tx| async move { store::reminder::unsubscribe(&tx, id, seven()).await }).await;
+    story.clinic.tenant(async |tx| store::reminder::unsubscribe(tx, farah.id, seven()).await).await;
     story.db.execute("insert into suppression select clinic_id, email, 'all', '550 gone', now() from patient").await;
     assert_eq!(story.tick(eight()).await.skipped, [NoticeSkip::Unsubscribed]);
 }

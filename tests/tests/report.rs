@@ -108,9 +108,8 @@ async fn log(site: &Site, who: &Somebody, program: &Program, on: Date, done: usi
         note: None,
         red_flags: Vec::new(),
     };
-    let (id, program) = (log.id, program.clone());
-    site.clinic.tenant(move |tx| async move { store::session_log::insert(&tx, &program, &log).await }).await;
-    id
+    site.clinic.tenant(async |tx| store::session_log::insert(tx, program, &log).await).await;
+    log.id
 }
 
 /// Farah: Monday to Saturday, twice a day from the fourth week on, a pause, missed days, half sessions, a day logged three times.
@@ -127,11 +126,11 @@ async fn farah(site: &Site) -> (Somebody, Program) {
     let plan = Plan { weekdays: Weekdays::all(), times_a_day: 2, prescriptions: prescriptions.collect() };
     program.revise(plan, date(2026, 2, 9), date(2026, 2, 8)).unwrap();
     program.pause(date(2026, 2, 3), Some(date(2026, 2, 5)), "travelling", date(2026, 2, 3)).unwrap();
-    let (kept, now) = (program.clone(), site.clock.now());
+    let now = site.clock.now();
     site.clinic
-        .tenant(move |tx| async move {
-            store::program::add_version(&tx, &kept, kept.newest().unwrap(), now).await?;
-            store::program::save_state(&tx, &kept, now).await
+        .tenant(async |tx| {
+            store::program::add_version(tx, &program, program.newest().unwrap(), now).await?;
+            store::program::save_state(tx, &program, now).await
         })
         .await;
     for (n, day) in start.series(1.day()).take_while(|day| *day <= TODAY).enumerate() {

@@ -38,13 +38,11 @@ impl Story {
         }
         let (clinic, now) = (site.clinic.id, site.clock.now());
         let (name, email) = (PersonName::parse("Second Owner").unwrap(), Email::parse(SECOND).unwrap());
-        let added = site.db.store.signin(move |tx| async move {
-            let member = team::invite(&tx, clinic, (&name, &email), Role::Owner, now).await?;
-            let account = account::by_email(&tx, &email).await?.unwrap().id;
-            account::join_staff(&tx, (clinic, member), account, &name, now).await?;
-            Ok::<_, store::StoreError>((account, member))
-        });
-        let (account, second) = added.await.unwrap();
+        let tx = site.db.store.begin_sign_in().await.unwrap();
+        let second = team::invite(&tx, clinic, (&name, &email), Role::Owner, now).await.unwrap();
+        let account = account::by_email(&tx, &email).await.unwrap().unwrap().id;
+        account::join_staff(&tx, (clinic, second), account, &name, now).await.unwrap();
+        tx.commit().await.unwrap();
         site.give_password(account).await;
         let wei = site.clinic.patient("Wei Ling", "wei@home.test").await;
         let account = site.clinic.join(&wei).await;

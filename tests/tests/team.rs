@@ -16,17 +16,11 @@ use visitor::{Browser, PASSWORD, Site};
 async fn colleague(site: &Site, name: &str, email: &str, role: Role) -> MembershipId {
     let (clinic, now) = (site.clinic.id, site.clock.now());
     let (name, email) = (PersonName::parse(name).unwrap(), Email::parse(email).unwrap());
-    let (account, member) = site
-        .db
-        .store
-        .signin(move |tx| async move {
-            let member = team::invite(&tx, clinic, (&name, &email), role, now).await?;
-            let account = account::by_email(&tx, &email).await?.unwrap().id;
-            account::join_staff(&tx, (clinic, member), account, &name, now).await?;
-            Ok::<_, store::StoreError>((account, member))
-        })
-        .await
-        .unwrap();
+    let tx = site.db.store.begin_sign_in().await.unwrap();
+    let member = team::invite(&tx, clinic, (&name, &email), role, now).await.unwrap();
+    let account = account::by_email(&tx, &email).await.unwrap().unwrap().id;
+    account::join_staff(&tx, (clinic, member), account, &name, now).await.unwrap();
+    tx.commit().await.unwrap();
     site.give_password(account).await;
     member
 }
@@ -83,17 +77,11 @@ async fn a_session_elsewhere_goes_on() {
     let other = testkit::people::clinic_called(&site.db, "Hill Physio", "hill.test", site.clock.now()).await;
     // Hannah works in two clinics.
     let (hill, account, now) = (other.id, site.clinic.physio.account, site.clock.now());
-    let there: MembershipId = site
-        .db
-        .store
-        .signin(move |tx| async move {
-            let name = PersonName::parse("Hannah Lim").unwrap();
-            let member = account::add_member(&tx, hill, account, Role::Physiotherapist, &name, now).await?;
-            account::join_staff(&tx, (hill, member), account, &name, now).await?;
-            Ok::<_, store::StoreError>(member)
-        })
-        .await
-        .unwrap();
+    let name = PersonName::parse("Hannah Lim").unwrap();
+    let tx = site.db.store.begin_sign_in().await.unwrap();
+    let there = account::add_member(&tx, hill, account, Role::Physiotherapist, &name, now).await.unwrap();
+    account::join_staff(&tx, (hill, there), account, &name, now).await.unwrap();
+    tx.commit().await.unwrap();
     site.give_password(account).await;
     let (mut here, mut hill) = (site.browser(), site.browser());
     for (browser, member) in [(&mut here, site.clinic.physio.membership), (&mut hill, there)] {
@@ -176,17 +164,13 @@ async fn two_owners_who_demote_each_other_at_once_leave_one() {
     let (clinic, now) = (site.clinic.id, site.clock.now());
     for round in 0..12 {
         let shut = async |by: MembershipId, whom: MembershipId| {
-            let scope = scope(clinic, by);
-            site.db
-                .store
-                .tenant(scope, move |tx| async move {
-                    if round % 2 == 0 {
-                        team::change_role(&tx, whom, Role::Physiotherapist).await
-                    } else {
-                        team::disable(&tx, whom, now).await
-                    }
-                })
-                .await
+            let tx = site.db.store.begin(&scope(clinic, by)).await?;
+            if round % 2 == 0 {
+                team::change_role(&tx, whom, Role::Physiotherapist).await?;
+            } else {
+                team::disable(&tx, whom, now).await?;
+            }
+            tx.commit().await
         };
         let (one, other) = tokio::join!(shut(olivia, mei), shut(mei, olivia));
         assert!(one.is_ok() != other.is_ok(), "{one:?} {other:?}");
@@ -199,8 +183,9 @@ async fn two_owners_who_demote_each_other_at_once_leave_one() {
     // Each steps back by themselves, at the same moment: one of them has to stay.
     for round in 0..12 {
         let back = async |who: MembershipId| {
-            let role = Role::Physiotherapist;
-            site.db.store.tenant(scope(clinic, who), move |tx| async move { team::change_role(&tx, who, role).await }).await
+            let tx = site.db.store.begin(&scope(clinic, who)).await?;
+            team::change_role(&tx, who, Role::Physiotherapist).await?;
+            tx.commit().await
         };
         let (one, other) = tokio::join!(back(olivia), back(mei));
         assert!(one.is_ok() != other.is_ok(), "{one:?} {other:?}");

@@ -6,7 +6,7 @@ mod visitor;
 
 use domain::person::PersonName;
 use jiff::civil::date;
-use store::{Actor, Scope, StoreError, patient};
+use store::{Actor, Scope, patient};
 use testkit::people::clinic_called;
 use visitor::{PASSWORD, Site};
 
@@ -216,14 +216,10 @@ async fn a_clinic_that_only_invited_somebody_is_told_nothing_of_them() {
     // Another clinic types the address, as staff and as a patient's, and waits.
     let other = clinic_called(&site.db, "Lakeside", "lakeside.test", site.clock.now()).await;
     other.patient("Somebody", email.as_str()).await;
-    let (clinic, now, name, to) = (other.id, site.clock.now(), PersonName::parse("Somebody").unwrap(), email.clone());
-    site.db
-        .store
-        .signin(move |tx| async move {
-            store::team::invite(&tx, clinic, (&name, &to), domain::person::Role::Physiotherapist, now).await
-        })
-        .await
-        .unwrap();
+    let (clinic, now, name) = (other.id, site.clock.now(), PersonName::parse("Somebody").unwrap());
+    let tx = site.db.store.begin_sign_in().await.unwrap();
+    store::team::invite(&tx, clinic, (&name, &email), domain::person::Role::Physiotherapist, now).await.unwrap();
+    tx.commit().await.unwrap();
     let theirs = format!("select count(*) from audit_entry where clinic_id = '{clinic}' and deed <> 'wrote'");
     let account = format!("select count(*) from audit_entry where clinic_id = '{clinic}' and subject = 'account'");
     let mut physio = site.browser();
@@ -241,15 +237,9 @@ async fn work_that_is_taken_back_leaves_no_entry_and_an_entry_that_cannot_be_wri
     let before = told(&site).await.len();
     let scope = Scope::new(site.clinic.id, Actor::Staff(site.clinic.physio.membership));
     let (id, name) = (hannah.id, PersonName::parse("Somebody Else").unwrap());
-    let undone = site
-        .db
-        .store
-        .tenant(&scope, move |tx| async move {
-            patient::rename(&tx, id, &name).await?;
-            Err::<(), _>(StoreError::NotFound)
-        })
-        .await;
-    assert!(undone.is_err());
+    let tx = site.db.store.begin(&scope).await.unwrap();
+    patient::rename(&tx, id, &name).await.unwrap();
+    tx.roll_back().await.unwrap();
     assert_eq!(told(&site).await.len(), before);
 
     // The chain cannot be written: nothing is, and the page is not shown.
@@ -260,9 +250,9 @@ async fn work_that_is_taken_back_leaves_no_entry_and_an_entry_that_cannot_be_wri
     let page = physio.get(&format!("/patients/{id}")).await;
     assert_eq!(page.status, 500);
     assert!(!page.text.contains("Hannah"), "{}", page.text);
-    let name = PersonName::parse("Somebody Else").unwrap();
-    let undone = site.db.store.tenant(&scope, move |tx| async move { patient::rename(&tx, id, &name).await }).await;
-    assert!(undone.is_err());
+    let tx = site.db.store.begin(&scope).await.unwrap();
+    patient::rename(&tx, id, &name).await.unwrap();
+    assert!(tx.commit().await.is_err());
     assert_eq!(site.db.row(&format!("select name from patient where id = '{id}'")).await, "Hannah Tan");
 }
 
@@ -272,7 +262,9 @@ async fn nobody_of_the_program_changes_an_entry_or_adds_one_to_another_clinics_c
     let hannah = site.clinic.patient("Hannah Tan", "hannah@home.test").await;
     let scope = Scope::new(site.clinic.id, Actor::Staff(site.clinic.physio.membership));
     let (id, name) = (hannah.id, PersonName::parse("Hannah Tan Li").unwrap());
-    site.db.store.tenant(&scope, move |tx| async move { patient::rename(&tx, id, &name).await }).await.unwrap();
+    let tx = site.db.store.begin(&scope).await.unwrap();
+    patient::rename(&tx, id, &name).await.unwrap();
+    tx.commit().await.unwrap();
     let clinic = site.clinic.id;
     for role in ["homestretch_app", "homestretch_signin", "homestretch_worker", "homestretch_audit"] {
         for sql in

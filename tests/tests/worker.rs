@@ -11,7 +11,7 @@ use domain::{ids::PatientId, reminder::NoticeSkip};
 use jiff::{SignedDuration, Timestamp, civil::date};
 use render::links::Purpose;
 use store::{
-    StoreError,
+    Tx,
     outbox::{self, Intent, Owed},
     reminder,
 };
@@ -117,32 +117,34 @@ async fn workers_at_the_same_step_leave_each_other_alone() {
     let step = async |planning: bool| {
         let (begun, has_begun) = tokio::sync::oneshot::channel();
         let (end, may_end) = tokio::sync::oneshot::channel::<()>();
-        let first = store.worker(move |tx| async move {
-            let taken = if planning {
-                reminder::plan(&tx, 1, eight()).await?.rules
+        let take = async |tx: &Tx, limit| {
+            if planning {
+                reminder::plan(tx, limit, eight()).await.unwrap().rules
             } else {
-                outbox::claim(&tx, 1, &[], eight()).await?.len()
-            };
+                outbox::claim(tx, limit, &[], eight()).await.unwrap().len()
+            }
+        };
+        let first = async {
+            let tx = store.begin_worker().await.unwrap();
+            let taken = take(&tx, 1).await;
             let _ = begun.send(());
             let _ = may_end.await;
-            Ok::<_, StoreError>(taken)
-        });
+            tx.commit().await.unwrap();
+            taken
+        };
         let second = async {
             has_begun.await.unwrap();
-            let second = store.worker(move |tx| async move {
-                let taken = if planning {
-                    reminder::plan(&tx, 9, eight()).await?.rules
-                } else {
-                    outbox::claim(&tx, 9, &[], eight()).await?.len()
-                };
-                Ok::<_, StoreError>(taken)
-            });
+            let second = async {
+                let tx = store.begin_worker().await.unwrap();
+                let taken = take(&tx, 9).await;
+                tx.commit().await.unwrap();
+                taken
+            };
             let taken = tokio::time::timeout(std::time::Duration::from_secs(60), second).await;
             let _ = end.send(());
-            taken.expect("the second worker waits for the first").unwrap()
+            taken.expect("the second worker waits for the first")
         };
-        let (first, second) = tokio::join!(first, second);
-        (first.unwrap(), second)
+        tokio::join!(first, second)
     };
     assert_eq!(step(true).await, (1, 1), "one rule each");
     assert_eq!(step(false).await, (1, 1), "one notice each");
@@ -173,8 +175,7 @@ async fn who_needs_no_reminder_gets_none_and_the_reason_is_kept() {
 
     let stopped = patient("Unsubscribed", "4@example.test").await;
     story.clinic.program_for(&stopped, today, 6).await;
-    let id = stopped.id;
-    story.clinic.tenant(move |tx| async move { reminder::unsubscribe(&tx, id, seven()).await }).await;
+    story.clinic.tenant(async |tx| reminder::unsubscribe(tx, stopped.id, seven()).await).await;
 
     patient("Nothing assigned", "5@example.test").await;
 
@@ -207,7 +208,7 @@ async fn the_patient_pauses_changes_and_ends_reminders() {
     let story = Story::begin().await;
     let farah = story.somebody("Farah Aziz").await;
     let id = farah.id;
-    story.clinic.tenant(move |tx| async move { reminder::pause(&tx, id, Some(date(2026, 3, 3)), seven()).await }).await;
+    story.clinic.tenant(async |tx| reminder::pause(tx, id, Some(date(2026, 3, 3)), seven()).await).await;
     assert_eq!(story.tick(eight()).await, TickReport::default());
     assert_eq!(story.tick(at("2026-03-04T08:00:00+08:00")).await, sent(1));
 
@@ -226,17 +227,17 @@ async fn unsubscribing_ends_reminders_but_not_other_mail_and_can_be_taken_back()
     let story = Story::begin().await;
     let farah = story.somebody("Farah Aziz").await;
     let id = farah.id;
-    let state = async || story.clinic.tenant(move |tx| async move { reminder::rules_for(&tx, id).await }).await.unsubscribed;
+    let state = async || story.clinic.tenant(async |tx| reminder::rules_for(tx, id).await).await.unsubscribed;
     assert!(!state().await);
-    story.clinic.tenant(move |tx| async move { reminder::unsubscribe(&tx, id, seven()).await }).await;
-    story.clinic.tenant(move |tx| async move { reminder::unsubscribe(&tx, id, seven()).await }).await;
+    story.clinic.tenant(async |tx| reminder::unsubscribe(tx, id, seven()).await).await;
+    story.clinic.tenant(async |tx| reminder::unsubscribe(tx, id, seven()).await).await;
     assert!(state().await);
     story.owe(Owed::PatientInvitation(id), &farah.email, eight()).await;
     let report = story.tick(eight()).await;
     assert_eq!((report.sent, report.skipped), (1, vec![NoticeSkip::Unsubscribed]));
     assert!(story.server.messages()[0].link("/welcome/").starts_with("https://clinic.test/"));
 
-    story.clinic.tenant(move |tx| async move { reminder::resubscribe(&tx, id).await }).await;
+    story.clinic.tenant(async |tx| reminder::resubscribe(tx, id).await).await;
     assert!(!state().await);
     assert_eq!(story.tick(at("2026-03-03T08:00:00+08:00")).await, sent(1));
 }
@@ -355,7 +356,9 @@ async fn what_a_dead_worker_left_behind_is_taken_up() {
     }
     worker::plan(&story.db.store, eight()).await.unwrap();
     // One worker died after the intent with Ada's, another before it with Ben's.
-    let claimed = story.db.store.worker(|tx| async move { outbox::claim(&tx, 10, &[], eight()).await }).await.unwrap();
+    let tx = story.db.store.begin_worker().await.unwrap();
+    let claimed = outbox::claim(&tx, 10, &[], eight()).await.unwrap();
+    tx.commit().await.unwrap();
     let ada = claimed.iter().find(|notice| notice.recipient.as_str() == "ada@example.test").unwrap().clone();
     let granted = outbox::intend(&story.db.store, vec![Intent::of(&ada, "<x@y>")]).await.unwrap();
     assert!(matches!(granted.as_slice(), [Some(_)]));
@@ -436,9 +439,9 @@ async fn account_mail_carries_a_link_that_works_and_no_token_lies_about() {
         ),
     ];
     for token in tokens {
-        let text = token.clone();
-        let link = story.db.store.signin(move |tx| async move { store::link::find(&tx, &text, eight()).await }).await.unwrap();
-        assert!(link.is_some(), "the link of the mail is known");
+        let tx = story.db.store.begin_sign_in().await.unwrap();
+        assert!(store::link::find(&tx, &token, eight()).await.unwrap().is_some(), "the link of the mail is known");
+        tx.commit().await.unwrap();
         let kept = story.db.rows("select payload, message_id, reply from notice").await.join(" ");
         assert!(!kept.contains(&token), "no token lies in the queue");
     }
@@ -508,12 +511,9 @@ async fn what_is_rolled_back_is_not_owed() {
     let story = Story::begin().await;
     let farah = story.clinic.patient("Farah Aziz", "farah@example.test").await;
     let scope = store::Scope::new(story.clinic.id, store::Actor::System);
-    let (clinic, id, email) = (story.clinic.id, farah.id, farah.email.clone());
-    let outcome = story.db.store.tenant(&scope, move |tx| async move {
-        outbox::enqueue(&tx, clinic, Owed::PatientInvitation(id), &email, eight()).await?;
-        Err::<(), _>(StoreError::Refused("changed my mind".into()))
-    });
-    assert!(outcome.await.is_err());
+    let tx = story.db.store.begin(&scope).await.unwrap();
+    outbox::enqueue(&tx, story.clinic.id, Owed::PatientInvitation(farah.id), &farah.email, eight()).await.unwrap();
+    tx.roll_back().await.unwrap();
     assert_eq!(story.tick(eight()).await, TickReport::default());
 }
 

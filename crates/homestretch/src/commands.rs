@@ -12,6 +12,7 @@ use render::{Templates, links::Links};
 use secrecy::ExposeSecret as _;
 use store::{
     Actor, Scope, Store, StoreError,
+    exercise::{Imported, ListedExercise},
     outbox::hold::{self, Choice, Held, Released},
     second_factor,
 };
@@ -240,7 +241,10 @@ async fn work(settings: &Settings, once: bool) -> Result<()> {
     let (url, secret) = (settings.database_url()?, settings.secret()?);
     let (target, from) = (settings.smtp()?, settings.mail_from()?);
     let store = serve::open(url, settings.database_timeouts).await?;
-    if let Some(since) = store.worker(|tx| async move { hold::held(&tx).await }).await? {
+    let tx = store.begin_worker().await?;
+    let held = hold::held(&tx).await?;
+    tx.commit().await?;
+    if let Some(since) = held {
         tracing::warn!(%since, "reminders are held back; `homestretch reminders release` lets them go out again");
     }
     let engine = serve::engine(settings, store.clone(), target, from, Links::new(&settings.url, secret.expose_secret())?)?;
@@ -294,7 +298,9 @@ async fn reminders(settings: &Settings, command: RemindersCommand) -> Result<()>
     let now = clock::now();
     match command {
         RemindersCommand::Hold => {
-            let Held { since, on_their_way } = store.worker(move |tx| async move { hold::hold(&tx, now).await }).await?;
+            let tx = store.begin_worker().await?;
+            let Held { since, on_their_way } = hold::hold(&tx, now).await?;
+            tx.commit().await?;
             println!(
                 "Reminders are held back since {since:.0}, and account mail that was queued before. `homestretch reminders release` ends it."
             );
@@ -303,7 +309,10 @@ async fn reminders(settings: &Settings, command: RemindersCommand) -> Result<()>
             }
         }
         RemindersCommand::Release { account_mail } => {
-            match store.worker(move |tx| async move { hold::release(&tx, now).await }).await? {
+            let tx = store.begin_worker().await?;
+            let released = hold::release(&tx, now).await?;
+            tx.commit().await?;
+            match released {
                 None => println!("Reminders were not held back; nothing is changed."),
                 Some(Released { since, expired, unknown }) => {
                     println!("Reminders were held back since {since:.0}. Those that fall due from now on go out again.");
@@ -330,14 +339,18 @@ async fn decide(store: &Store, account_mail: AccountMail, now: jiff::Timestamp) 
         AccountMail::Send => (Choice::Send, "go out, perhaps for the second time"),
         AccountMail::Drop => (Choice::LeaveOut, "are left out"),
         AccountMail::Keep => {
-            let waiting = store.worker(|tx| async move { hold::waiting(&tx).await }).await?;
+            let tx = store.begin_worker().await?;
+            let waiting = hold::waiting(&tx).await?;
+            tx.commit().await?;
             if waiting > 0 {
                 println!("{waiting} account mails go on waiting: `--account-mail send` or `drop` decides.");
             }
             return Ok(());
         }
     };
-    let decided = store.worker(move |tx| async move { hold::decide(&tx, choice, now).await }).await?;
+    let tx = store.begin_worker().await?;
+    let decided = hold::decide(&tx, choice, now).await?;
+    tx.commit().await?;
     println!("{decided} account mails {became}.");
     Ok(())
 }
@@ -400,21 +413,18 @@ async fn create_clinic(settings: &Settings, name: &str, owner: &str, zone: &str)
     let zone = Zone::parse(zone).map_err(|why| anyhow!("--zone: {why}"))?;
     let store = serve::open(settings.database_url()?, settings.database_timeouts).await?;
     let now = clock::now();
-    let clinic_name = name.clone();
-    let (clinic, token) = store
-        .signin(move |tx| async move {
-            let clinic = store::clinic::create(&tx, &clinic_name, &zone, now).await?;
-            let account = store::account::find_or_create(&tx, &owner, now).await?;
-            // Until the owner accepts and says how they are called, the part before the @ stands for them.
-            let called = PersonName::parse(owner.as_str().split('@').next().unwrap_or("Owner"))
-                .map_err(|why| StoreError::Refused(why.to_string()))?;
-            let member = store::account::add_member(&tx, clinic, account.id, Role::Owner, &called, now).await?;
-            let token = store::link::issue(&tx, store::link::Purpose::InviteStaff(clinic, member), &owner, now).await?;
-            Ok::<_, StoreError>((clinic, token))
-        })
-        .await?;
-    let scope = Scope::new(clinic, Actor::System);
-    store.tenant(&scope, move |tx| async move { store::exercise::install_starter(&tx, now).await }).await?;
+    let tx = store.begin_sign_in().await?;
+    let clinic = store::clinic::create(&tx, &name, &zone, now).await?;
+    let account = store::account::find_or_create(&tx, &owner, now).await?;
+    // Until the owner accepts and says how they are called, the part before the @ stands for them.
+    let called = PersonName::parse(owner.as_str().split('@').next().unwrap_or("Owner"))
+        .map_err(|why| StoreError::Refused(why.to_string()))?;
+    let member = store::account::add_member(&tx, clinic, account.id, Role::Owner, &called, now).await?;
+    let token = store::link::issue(&tx, store::link::Purpose::InviteStaff(clinic, member), &owner, now).await?;
+    tx.commit().await?;
+    let tx = store.begin(&Scope::new(clinic, Actor::System)).await?;
+    store::exercise::install_starter(&tx, now).await?;
+    tx.commit().await?;
     println!("{} is set up. Its id is {clinic}.", name.as_str());
     println!("The owner accepts here, within 14 days: {}/welcome/{token}", settings.url);
     store.close().await;
@@ -424,8 +434,7 @@ async fn create_clinic(settings: &Settings, name: &str, owner: &str, zone: &str)
 async fn reset_second_factor(settings: &Settings, email: &str) -> Result<()> {
     let email = Email::parse(email).map_err(|why| anyhow!("{email}: {why}"))?;
     let store = serve::open(settings.database_url()?, settings.database_timeouts).await?;
-    let (now, of) = (clock::now(), email.clone());
-    let reset = store.signin(move |tx| async move { second_factor::reset_by_operator(&tx, &of, now).await }).await;
+    let reset = without_second_factor(&store, &email, clock::now()).await;
     store.close().await;
     match reset {
         Ok(true) => {
@@ -439,25 +448,38 @@ async fn reset_second_factor(settings: &Settings, email: &str) -> Result<()> {
     Ok(())
 }
 
+/// Takes the second factor away from whoever signs in with `email`; whether there was one.
+async fn without_second_factor(store: &Store, email: &Email, now: jiff::Timestamp) -> Result<bool, StoreError> {
+    let tx = store.begin_sign_in().await?;
+    let reset = second_factor::reset_by_operator(&tx, email, now).await?;
+    tx.commit().await?;
+    Ok(reset)
+}
+
 async fn import(settings: &Settings, file: &PathBuf, clinic: ClinicId) -> Result<()> {
     let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
     let list = store::exercise::parse_exercise_list(&bytes).map_err(|why| anyhow!("{}: {why}", file.display()))?;
     let store = serve::open(settings.database_url()?, settings.database_timeouts).await?;
-    let scope = Scope::new(clinic, Actor::System);
-    let now = clock::now();
-    let total = list.len();
-    let done = store
-        .tenant(&scope, move |tx| async move {
-            // An unknown clinic has no settings: said before anything is written.
-            store::clinic::settings(&tx).await?;
-            store::exercise::import(&tx, &list, now).await
-        })
-        .await
-        .map_err(|error: StoreError| match error {
-            StoreError::NotFound => anyhow!("there is no clinic with the id {clinic}"),
-            other => anyhow!("{other}"),
-        })?;
-    println!("{total} exercises read: {} added, {} were there already.", done.added, done.already);
+    let done = add_exercises(&store, clinic, &list, clock::now()).await.map_err(|error| match error {
+        StoreError::NotFound => anyhow!("there is no clinic with the id {clinic}"),
+        other => anyhow!("{other}"),
+    })?;
+    println!("{} exercises read: {} added, {} were there already.", list.len(), done.added, done.already);
     store.close().await;
     Ok(())
+}
+
+/// Adds the listed exercises to the clinic's library.
+async fn add_exercises(
+    store: &Store,
+    clinic: ClinicId,
+    list: &[ListedExercise],
+    now: jiff::Timestamp,
+) -> Result<Imported, StoreError> {
+    let tx = store.begin(&Scope::new(clinic, Actor::System)).await?;
+    // An unknown clinic has no settings: said before anything is written.
+    store::clinic::settings(&tx).await?;
+    let done = store::exercise::import(&tx, list, now).await?;
+    tx.commit().await?;
+    Ok(done)
 }

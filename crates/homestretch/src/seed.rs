@@ -159,31 +159,26 @@ async fn found(
         let name = PersonName::parse(&format!("Physiotherapist {}", n + 1))?;
         staff.push((name, address(number, "physio", (n > 0).then_some(n))?, Role::Physiotherapist));
     }
-    let (name, zone, hash) = (PersonName::parse(name)?, zone.clone(), hash.to_owned());
-    let (clinic, seats) = store
-        .signin(move |tx| async move {
-            let clinic = clinic::create(&tx, &name, &zone, now).await?;
-            let mut seats = Vec::new();
-            for (name, email, role) in &staff {
-                let account = account::find_or_create(&tx, email, now).await?.id;
-                let member = account::add_member(&tx, clinic, account, *role, name, now).await?;
-                account::join_staff(&tx, (clinic, member), account, name, now).await?;
-                account::set_password(&tx, account, &hash, now).await?;
-                seats.push(member);
-            }
-            Ok::<_, StoreError>((clinic, seats))
-        })
-        .await?;
+    let name = PersonName::parse(name)?;
+    let tx = store.begin_sign_in().await?;
+    let clinic = clinic::create(&tx, &name, zone, now).await?;
+    let mut seats = Vec::new();
+    for (name, email, role) in &staff {
+        let account = account::find_or_create(&tx, email, now).await?.id;
+        let member = account::add_member(&tx, clinic, account, *role, name, now).await?;
+        account::join_staff(&tx, (clinic, member), account, name, now).await?;
+        account::set_password(&tx, account, hash, now).await?;
+        seats.push(member);
+    }
+    tx.commit().await?;
     let Some((owner, staff)) = seats.split_first() else { bail!("the clinic has no staff") };
-    let (staff, library) = (staff.to_vec(), Library::new(now)?);
-    let templates = store
-        .tenant(Scope::new(clinic, Actor::Staff(*owner)), move |tx| async move {
-            // The audit names people only; clinics that are made up were so in their owner's name.
-            tx.note(Deed::Wrote, Subject::Caseload, None);
-            library.install(&tx, now).await
-        })
-        .await?;
-    Ok((clinic, staff, templates))
+    let library = Library::new(now)?;
+    let tx = store.begin(&Scope::new(clinic, Actor::Staff(*owner))).await?;
+    // The audit names people only; clinics that are made up were so in their owner's name.
+    tx.note(Deed::Wrote, Subject::Caseload, None);
+    let templates = library.install(&tx, now).await?;
+    tx.commit().await?;
+    Ok((clinic, staff.to_vec(), templates))
 }
 
 /// "owner@seed.test" in the first clinic, "owner-7@seed.test" in the eighth.

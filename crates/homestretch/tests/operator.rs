@@ -86,9 +86,8 @@ async fn after_a_restore_nobody_is_reminded_twice() {
         clinic.remind(&who, &[&due.strftime("%H:%M").to_string()], before).await;
         people.push(who);
     }
-    let (id, email) = (clinic.id, people[0].email.clone());
     let invite = Owed::PatientInvitation(people[0].id);
-    clinic.tenant(move |tx| async move { outbox::enqueue(&tx, id, invite, &email, now).await }).await;
+    clinic.tenant(async |tx| outbox::enqueue(tx, clinic.id, invite, &people[0].email, now).await).await;
     // At the moment of the backup one reminder waits for its rule, one is queued and claimed, and one is on its way.
     worker::plan(&db.store, now).await.unwrap();
     db.execute("delete from notice where recipient = 'farah@example.test' and kind = 'session_reminder'").await;

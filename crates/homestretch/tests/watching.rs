@@ -25,9 +25,8 @@ async fn a_worker_says_when_it_cannot_work_and_sends_when_it_can() {
     let clinic = people::clinic(&db, now - SignedDuration::from_hours(48)).await;
     let owed = async |name: &str, email: &str| {
         let who = clinic.patient(name, email).await;
-        let (id, email) = (clinic.id, who.email.clone());
         let owed = Owed::PatientInvitation(who.id);
-        clinic.tenant(move |tx| async move { outbox::enqueue(&tx, id, owed, &email, now).await }).await;
+        clinic.tenant(async |tx| outbox::enqueue(tx, clinic.id, owed, &who.email, now).await).await;
     };
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
     let mut worker = Command::new(env!("CARGO_BIN_EXE_homestretch"))
@@ -92,9 +91,8 @@ async fn a_worker_tells_what_became_of_each_mail_and_not_of_whom() {
     let clinic = people::clinic(&db, now - SignedDuration::from_hours(48)).await;
     for (name, email) in [("Farah Aziz", "farah@example.test"), ("Daniel Tan", "daniel@example.test")] {
         let who = clinic.patient(name, email).await;
-        let (id, email) = (clinic.id, who.email.clone());
         let owed = Owed::PatientInvitation(who.id);
-        clinic.tenant(move |tx| async move { outbox::enqueue(&tx, id, owed, &email, now).await }).await;
+        clinic.tenant(async |tx| outbox::enqueue(tx, clinic.id, owed, &who.email, now).await).await;
     }
     // A reminder that is 23 hours late, found by planning; the next one of its hour is still to come.
     // She lives where that hour is none of the quiet ones, whenever this runs.

@@ -249,7 +249,7 @@ pub struct AtTheDoor {
     pub detail: Option<String>,
 }
 
-/// Notes a sign-in, a sign-out or a change of an account, in [`Store::signin`](crate::Store::signin).
+/// Notes a sign-in, a sign-out or a change of an account, in [`Store::begin_sign_in`](crate::Store::signin).
 ///
 /// # Errors
 /// Those of the database.

@@ -72,7 +72,7 @@ pub async fn close(tx: &Tx, id: PatientId, now: Timestamp) -> Result<Closing, St
     Ok(Closing { was_open: true, account: row.account_id.map(AccountId) })
 }
 
-/// Removes the sessions and uses up the links of a record that was closed, in [`crate::Store::signin`]. They lead nowhere already; this
+/// Removes the sessions and uses up the links of a record that was closed, in [`crate::Store::begin_sign_in`]. They lead nowhere already; this
 /// is so that they do not come back to life when the record is opened again, so it is done before that too.
 ///
 /// # Errors

@@ -107,7 +107,7 @@ pub enum Owed {
     Answer(PatientId, ReplyId),
 }
 
-/// Queues a mail in the caller's transaction ([`crate::Store::tenant`] or [`crate::Store::signin`]): it is owed exactly when what it
+/// Queues a mail in the caller's transaction ([`crate::Store::begin`] or [`crate::Store::begin_sign_in`]): it is owed exactly when what it
 /// tells about is committed. A second request for the same within a minute is the same mail; a program is announced once, and so is an answer. Says
 /// whether it was queued.
 ///
@@ -152,7 +152,7 @@ pub async fn enqueue(tx: &Tx, clinic: ClinicId, owed: Owed, recipient: &Email, n
 
 /// Queues a link to a new password for the account with this address, if there is one that has a password and a place to use it in, and
 /// if it `may` be sent. One and the same statement whether or not: how long it takes tells nobody who has an account. Runs in
-/// [`crate::Store::signin`].
+/// [`crate::Store::begin_sign_in`].
 ///
 /// # Errors
 /// The store's own.

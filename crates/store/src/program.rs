@@ -32,7 +32,7 @@ pub async fn of_patients(tx: &Tx, patients: &[PatientId]) -> Result<HashMap<Pati
     Ok(by_patient)
 }
 
-/// As [`of_patients`], for patients of any clinics, in [`crate::Store::worker`].
+/// As [`of_patients`], for patients of any clinics, in [`crate::Store::begin_worker`].
 ///
 /// # Errors
 /// As [`of_patients`].

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
-use domain::ids::MembershipId;
+use domain::ids::{MembershipId, PatientId};
 use store::{Actor, Scope, StoreError, exercise, patient, template};
 use testkit::{Db, people};
 
@@ -62,6 +62,19 @@ async fn clinic(db: &Db) -> (people::Clinic, [people::Somebody; 3], MembershipId
         .await;
     }
     (clinic, [own, other, nobodys], colleague)
+}
+
+async fn find(db: &Db, scope: &Scope, id: PatientId) -> Result<patient::Patient, StoreError> {
+    let tx = db.store.begin(scope).await?;
+    let found = patient::find(&tx, id).await?;
+    tx.commit().await?;
+    Ok(found)
+}
+
+async fn create(db: &Db, scope: &Scope, record: &patient::Patient) -> Result<(), StoreError> {
+    let tx = db.store.begin(scope).await?;
+    patient::create(&tx, record).await?;
+    tx.commit().await
 }
 
 fn scopes(clinic: &people::Clinic) -> (Scope, Scope) {
@@ -127,36 +140,25 @@ async fn a_colleagues_patient_is_as_unknown_as_nobody() {
         (&kept, own.id, true),
         (&kept, nobodys.id, true),
         (&kept, other.id, false),
-        (&kept, domain::ids::PatientId::new(), false),
+        (&kept, PatientId::new(), false),
     ] {
-        let found = db.store.tenant(scope, move |tx| async move { patient::find(&tx, id).await }).await;
-        match (there, found) {
+        match (there, find(&db, scope, id).await) {
             (true, Ok(found)) => assert_eq!(found.id, id),
             (false, Err(StoreError::NotFound)) => {}
             (_, found) => panic!("{found:?}"),
         }
     }
     // Nobody is taken from, or given to, a colleague by somebody who is kept to their own.
-    let mut taken = db
-        .store
-        .tenant(&wide, {
-            let id = own.id;
-            move |tx| async move { patient::find(&tx, id).await }
-        })
-        .await
-        .unwrap();
-    taken.id = domain::ids::PatientId::new();
+    let mut taken = find(&db, &wide, own.id).await.unwrap();
+    taken.id = PatientId::new();
     taken.email = None;
     taken.account = None;
     taken.physiotherapist = Some(db.row("select id from membership where name = 'Mei Wong'").await.parse().unwrap());
-    let given = db.store.tenant(&kept, move |tx| async move { patient::create(&tx, &taken).await }).await;
-    assert!(given.is_err());
+    assert!(create(&db, &kept, &taken).await.is_err());
     // The library and the templates are the clinic's.
     for scope in [&wide, &kept] {
-        let shared = db.store.tenant(scope, |tx| async move {
-            Ok::<_, StoreError>((exercise::count(&tx).await?, template::list(&tx).await?.len()))
-        });
-        let (exercises, templates) = shared.await.unwrap();
-        assert!(exercises > 0 && templates > 0);
+        let tx = db.store.begin(scope).await.unwrap();
+        assert!(exercise::count(&tx).await.unwrap() > 0 && !template::list(&tx).await.unwrap().is_empty());
+        tx.commit().await.unwrap();
     }
 }

@@ -4,7 +4,7 @@
 
 use domain::ids::ClinicId;
 use store::{
-    Actor, Scope, StoreError,
+    Actor, Scope,
     audit::{Deed, Subject},
     keep::{Chains, Head, Snapshot},
 };
@@ -28,13 +28,9 @@ async fn clinic_with_entries(db: &Db) -> Clinic {
 async fn append(db: &Db, clinic: &Clinic, times: u32, patient: Option<domain::ids::PatientId>) {
     for _ in 0..times {
         let scope = Scope::new(clinic.id, Actor::Staff(clinic.physio.membership));
-        db.store
-            .tenant(scope, move |tx| async move {
-                tx.note(Deed::Read, Subject::Record, patient);
-                Ok::<_, StoreError>(())
-            })
-            .await
-            .unwrap();
+        let tx = db.store.begin(&scope).await.unwrap();
+        tx.note(Deed::Read, Subject::Record, patient);
+        tx.commit().await.unwrap();
     }
 }
 
@@ -218,13 +214,9 @@ async fn sixteen_at_once_make_one_chain() {
                 // As sixteen processes would, each with connections of its own.
                 let store = store::Store::connect_with(&url, 1).await.unwrap();
                 for _ in 0..30 {
-                    store
-                        .tenant(scope.clone(), |tx| async move {
-                            tx.note(Deed::Read, Subject::Caseload, None);
-                            Ok::<_, StoreError>(())
-                        })
-                        .await
-                        .unwrap();
+                    let tx = store.begin(&scope).await.unwrap();
+                    tx.note(Deed::Read, Subject::Caseload, None);
+                    tx.commit().await.unwrap();
                 }
                 store.close().await;
             })

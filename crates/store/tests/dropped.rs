@@ -1,4 +1,5 @@
-//! A slow database and somebody who does not wait: whatever the moment, nothing stays behind on a connection.
+//! A slow database and somebody who does not wait: whatever the moment, nothing stays behind on a connection. A transaction that is dropped,
+//! or whose future is dropped half-way, is rolled back; a commit that was asked for is carried through.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 use std::{sync::Arc, time::Duration};
@@ -42,12 +43,10 @@ fn scope(clinic: ClinicId) -> Scope {
 /// Two writes that belong together.
 async fn rename_and_invite(store: Store, clinic: ClinicId, id: PatientId) -> Result<(), StoreError> {
     let (name, now) = (PersonName::parse("Somebody After").unwrap(), testkit::clock::at("2026-11-22T01:00:00Z"));
-    store
-        .tenant(scope(clinic), move |tx| async move {
-            patient::rename(&tx, id, &name).await?;
-            patient::mark_invited(&tx, id, now).await
-        })
-        .await
+    let tx = store.begin(&scope(clinic)).await?;
+    patient::rename(&tx, id, &name).await?;
+    patient::mark_invited(&tx, id, now).await?;
+    tx.commit().await
 }
 
 /// Waits until no session of the server is inside a statement or a transaction.
@@ -103,13 +102,11 @@ async fn dropped_at(moment: &str, text: &str, side: Side) {
         .map(|id| {
             let (store, together, id, foreign) = (store.clone(), together.clone(), *id, patients[0]);
             tokio::spawn(async move {
-                store
-                    .tenant(scope(b), move |tx| async move {
-                        together.wait().await;
-                        assert!(matches!(patient::find(&tx, foreign).await, Err(StoreError::NotFound)));
-                        patient::mark_invited(&tx, id, testkit::clock::at("2026-11-22T02:00:00Z")).await
-                    })
-                    .await
+                let tx = store.begin(&scope(b)).await?;
+                together.wait().await;
+                assert!(matches!(patient::find(&tx, foreign).await, Err(StoreError::NotFound)));
+                patient::mark_invited(&tx, id, testkit::clock::at("2026-11-22T02:00:00Z")).await?;
+                tx.commit().await
             })
         })
         .collect();
@@ -151,5 +148,5 @@ async fn a_careless_pool_is_found_out() {
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    panic!("sqlx has learned to end a BEGIN that nobody waits for; see the head of store's line.rs");
+    panic!("sqlx has learned to end a BEGIN that nobody waits for; see the head of store's db/transaction.rs");
 }

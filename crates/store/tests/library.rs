@@ -3,14 +3,14 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 use domain::{
-    ids::{ClinicId, ExerciseId},
+    ids::{ClinicId, TemplateId},
     pain::Region,
 };
 use jiff::Timestamp;
 use sqlx::{Connection as _, Executor as _};
 use store::{
-    Actor, Scope, StoreError,
-    exercise::{self, Imported, Search},
+    Actor, Scope, Store, StoreError,
+    exercise::{self, Imported, Search, Starter},
     template,
 };
 use testkit::Db;
@@ -29,22 +29,24 @@ async fn clinic(db: &Db, name: &str) -> Scope {
     Scope::new(clinic, Actor::System)
 }
 
+async fn install_starter(store: &Store, scope: &Scope) -> Starter {
+    let tx = store.begin(scope).await.unwrap();
+    let starter = exercise::install_starter(&tx, now()).await.unwrap();
+    tx.commit().await.unwrap();
+    starter
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_new_clinic_has_the_five_exercises_and_the_program_made_of_them_however_often_it_is_installed() {
     let db = Db::new().await;
     let scope = clinic(&db, "Riverside").await;
     for _ in 0..2 {
-        let starter = db.store.tenant(&scope, |tx| async move { exercise::install_starter(&tx, now()).await }).await.unwrap();
-        assert_eq!(starter.exercises.len(), 5);
+        assert_eq!(install_starter(&db.store, &scope).await.exercises.len(), 5);
     }
-    let (found, templates) = db
-        .store
-        .tenant(&scope, |tx| async move {
-            let found = exercise::search(&tx, &Search { limit: 50, ..Search::default() }).await?;
-            Ok::<_, StoreError>((found, template::list(&tx).await?))
-        })
-        .await
-        .unwrap();
+    let tx = db.store.begin(&scope).await.unwrap();
+    let found = exercise::search(&tx, &Search { limit: 50, ..Search::default() }).await.unwrap();
+    let templates = template::list(&tx).await.unwrap();
+    tx.commit().await.unwrap();
     assert_eq!(found.total, 5);
     let [relief] = templates.as_slice() else { panic!("one template, not {}", templates.len()) };
     assert_eq!(relief.name, "Upper back relief");
@@ -61,13 +63,12 @@ async fn a_new_clinic_has_the_five_exercises_and_the_program_made_of_them_howeve
 async fn the_library_is_searched_by_words_region_and_equipment_and_an_archived_exercise_is_gone_from_it() {
     let db = Db::new().await;
     let scope = clinic(&db, "Riverside").await;
-    db.store.tenant(&scope, |tx| async move { exercise::install_starter(&tx, now()).await }).await.unwrap();
-    let names = |search: Search| {
-        let (store, scope) = (db.store.clone(), scope.clone());
-        async move {
-            let found = store.tenant(&scope, move |tx| async move { exercise::search(&tx, &search).await }).await.unwrap();
-            found.exercises.into_iter().map(|exercise| exercise.name).collect::<Vec<_>>()
-        }
+    install_starter(&db.store, &scope).await;
+    let names = async |search: Search| {
+        let tx = db.store.begin(&scope).await.unwrap();
+        let found = exercise::search(&tx, &search).await.unwrap();
+        tx.commit().await.unwrap();
+        found.exercises.into_iter().map(|exercise| exercise.name).collect::<Vec<_>>()
     };
     let all = Search { limit: 50, ..Search::default() };
     assert_eq!(names(Search { words: "STRETCH child".into(), ..all.clone() }).await, ["Child’s pose with side stretch"]);
@@ -77,20 +78,17 @@ async fn the_library_is_searched_by_words_region_and_equipment_and_an_archived_e
     assert_eq!(names(Search { no_equipment: true, ..all.clone() }).await.len(), 4);
     assert_eq!(names(Search { offset: 4, limit: 4, ..all.clone() }).await, ["Wall angels"]);
 
-    let angels = db
-        .store
-        .tenant(&scope, |tx| async move {
-            let found = exercise::search(&tx, &Search { words: "angels".into(), limit: 1, ..Search::default() }).await?;
-            let id = found.exercises[0].id;
-            exercise::archive(&tx, id, now()).await?;
-            Ok::<ExerciseId, StoreError>(id)
-        })
-        .await
-        .unwrap();
+    let tx = db.store.begin(&scope).await.unwrap();
+    let found = exercise::search(&tx, &Search { words: "angels".into(), limit: 1, ..Search::default() }).await.unwrap();
+    let angels = found.exercises[0].id;
+    exercise::archive(&tx, angels, now()).await.unwrap();
+    tx.commit().await.unwrap();
     assert_eq!(names(Search { words: "angels".into(), ..all.clone() }).await, Vec::<String>::new());
     assert_eq!(names(Search { archived: true, ..all.clone() }).await, ["Wall angels"]);
     // programs that have it can still read it
-    let kept = db.store.tenant(&scope, move |tx| async move { exercise::by_ids(&tx, &[angels]).await }).await.unwrap();
+    let tx = db.store.begin(&scope).await.unwrap();
+    let kept = exercise::by_ids(&tx, &[angels]).await.unwrap();
+    tx.commit().await.unwrap();
     assert_eq!(kept[&angels].name, "Wall angels");
 }
 
@@ -104,57 +102,50 @@ async fn importing_a_file_twice_doubles_nothing_and_another_clinic_sees_none_of_
                     {"id": "A", "name": "Arm circles again", "instructions": []}]"#;
     let list = exercise::parse_exercise_list(file).unwrap();
     for expected in [Imported { added: 2, already: 1 }, Imported { added: 0, already: 3 }] {
-        let list = list.clone();
-        let done = db.store.tenant(&scope, move |tx| async move { exercise::import(&tx, &list, now()).await }).await.unwrap();
-        assert_eq!(done, expected);
+        let tx = db.store.begin(&scope).await.unwrap();
+        assert_eq!(exercise::import(&tx, &list, now()).await.unwrap(), expected);
+        tx.commit().await.unwrap();
     }
-    let count = |scope| {
-        let store = db.store.clone();
-        async move {
-            store
-                .tenant(&scope, |tx| async move { exercise::search(&tx, &Search { limit: 1, ..Search::default() }).await })
-                .await
-                .unwrap()
-                .total
-        }
+    let count = async |scope: &Scope| {
+        let tx = db.store.begin(scope).await.unwrap();
+        let found = exercise::search(&tx, &Search { limit: 1, ..Search::default() }).await.unwrap();
+        tx.commit().await.unwrap();
+        found.total
     };
-    assert_eq!((count(scope).await, count(other).await), (2, 0));
+    assert_eq!((count(&scope).await, count(&other).await), (2, 0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_template_is_changed_as_a_whole_and_its_name_is_its_own_until_it_is_archived() {
     let db = Db::new().await;
     let scope = clinic(&db, "Riverside").await;
-    let starter = db.store.tenant(&scope, |tx| async move { exercise::install_starter(&tx, now()).await }).await.unwrap();
-    let id = starter.template;
-    db.store
-        .tenant(&scope, move |tx| async move {
-            let mut relief = template::find(&tx, id).await?;
-            relief.items.truncate(2);
-            relief.items.reverse();
-            relief.items[0].note = Some("Slowly.".into());
-            relief.remind_at = None;
-            template::update(&tx, &relief).await?;
-            assert_eq!(template::find(&tx, id).await?, relief);
-            Ok::<(), StoreError>(())
-        })
-        .await
-        .unwrap();
-    let twin = move |tx: store::Tx| async move {
-        let mut twin = template::find(&tx, id).await?;
-        twin.id = domain::ids::TemplateId::new();
-        twin.name = "UPPER BACK relief".into();
-        template::create(&tx, &twin).await
-    };
-    let refused = db.store.tenant(&scope, twin).await.unwrap_err();
+    let id = install_starter(&db.store, &scope).await.template;
+    let tx = db.store.begin(&scope).await.unwrap();
+    let mut relief = template::find(&tx, id).await.unwrap();
+    relief.items.truncate(2);
+    relief.items.reverse();
+    relief.items[0].note = Some("Slowly.".into());
+    relief.remind_at = None;
+    template::update(&tx, &relief).await.unwrap();
+    assert_eq!(template::find(&tx, id).await.unwrap(), relief);
+    tx.commit().await.unwrap();
+
+    let refused = create_twin(&db.store, &scope, id).await.unwrap_err();
     assert!(refused.conflicts_with(template::NAME_TAKEN), "{refused}");
-    db.store
-        .tenant(&scope, move |tx| async move {
-            let mut relief = template::find(&tx, id).await?;
-            relief.archived_at = Some(now());
-            template::update(&tx, &relief).await
-        })
-        .await
-        .unwrap();
-    db.store.tenant(&scope, twin).await.unwrap();
+    let tx = db.store.begin(&scope).await.unwrap();
+    let mut relief = template::find(&tx, id).await.unwrap();
+    relief.archived_at = Some(now());
+    template::update(&tx, &relief).await.unwrap();
+    tx.commit().await.unwrap();
+    create_twin(&db.store, &scope, id).await.unwrap();
+}
+
+/// Creates a copy of a template whose name differs in its letters' case alone.
+async fn create_twin(store: &Store, scope: &Scope, id: TemplateId) -> Result<(), StoreError> {
+    let tx = store.begin(scope).await?;
+    let mut twin = template::find(&tx, id).await?;
+    twin.id = TemplateId::new();
+    twin.name = "UPPER BACK relief".into();
+    template::create(&tx, &twin).await?;
+    tx.commit().await
 }

@@ -38,7 +38,11 @@ async fn patient_of(db: &Db, clinic: ClinicId) -> PatientId {
 
 async fn rename(store: &Store, clinic: ClinicId, id: PatientId) -> Result<(), StoreError> {
     let name = PersonName::parse("Farah After").unwrap();
-    let work = store.tenant(Scope::new(clinic, Actor::System), move |tx| async move { patient::rename(&tx, id, &name).await });
+    let work = async {
+        let tx = store.begin(&Scope::new(clinic, Actor::System)).await?;
+        patient::rename(&tx, id, &name).await?;
+        tx.commit().await
+    };
     tokio::time::timeout(ENDS, work).await.expect("every await on the wire has a limit")
 }
 
@@ -76,17 +80,29 @@ async fn every_pool_works_again_after_all_its_connections_fell_silent() {
     let (clinic, id) = clinic(&db).await;
     let line = Proxy::to(db.url()).await;
     let store = Store::connect_within(line.url(), 3, TIMEOUTS).await.unwrap();
-    let scope = || Scope::new(clinic, Actor::System);
+    let scope = Scope::new(clinic, Actor::System);
+    let email = "farah@example.test".parse().unwrap();
     let everything = async || {
-        let looked = store.tenant(scope(), move |tx| async move { patient::find(&tx, id).await.map(drop) });
+        let looked = async {
+            let tx = store.begin(&scope).await?;
+            patient::find(&tx, id).await?;
+            tx.commit().await
+        };
         tokio::time::timeout(ENDS, looked).await.expect("the pages' pool").unwrap();
-        let sign_in =
-            store.signin(|tx| async move { store::account::by_email(&tx, &"farah@example.test".parse().unwrap()).await.map(drop) });
+        let sign_in = async {
+            let tx = store.begin_sign_in().await?;
+            store::account::by_email(&tx, &email).await?;
+            tx.commit().await
+        };
         tokio::time::timeout(ENDS, sign_in).await.expect("the sign-in pool").unwrap();
-        let worker = store.worker(|tx| async move { outbox::queue(&tx).await });
+        let worker = async {
+            let tx = store.begin_worker().await?;
+            outbox::queue(&tx).await?;
+            tx.commit().await
+        };
         tokio::time::timeout(ENDS, worker).await.expect("the worker's pool").unwrap();
-        let queue = store.queue(|tx| async move { outbox::queue(&tx).await });
-        tokio::time::timeout(ENDS, queue).await.expect("the queue's connections").unwrap();
+        let tx = store.autocommit();
+        tokio::time::timeout(ENDS, outbox::queue(&tx)).await.expect("the queue's connections").unwrap();
         tokio::time::timeout(ENDS, store.ready()).await.expect("readiness").unwrap();
         tokio::time::timeout(ENDS, store.clock()).await.expect("the clock").unwrap();
     };

@@ -9,7 +9,7 @@ use domain::{
     session_log::{RedFlag, SessionLog},
 };
 use jiff::civil::{Date, date};
-use store::{Actor, Scope, StoreError, program, session_log};
+use store::{Actor, Scope, program, session_log};
 use testkit::{
     Db,
     clock::at,
@@ -42,17 +42,15 @@ impl Stage {
     /// A log of the second of March that says nothing of stop signs.
     async fn log(&self) -> SessionLog {
         let id = self.clinic.log(&self.who, &self.first, date(2026, 3, 2), None).await;
-        self.clinic.tenant(move |tx| async move { session_log::find(&tx, id).await }).await
+        self.clinic.tenant(async |tx| session_log::find(tx, id).await).await
     }
 
     async fn insert(&self, log: &SessionLog) -> session_log::Saved {
-        let (program, log) = (self.first.clone(), log.clone());
-        self.clinic.tenant(move |tx| async move { session_log::insert(&tx, &program, &log).await }).await
+        self.clinic.tenant(async |tx| session_log::insert(tx, &self.first, log).await).await
     }
 
     async fn correct(&self, log: &SessionLog, now: &str) {
-        let (program, log, now) = (self.first.clone(), log.clone(), at(now));
-        self.clinic.tenant(move |tx| async move { session_log::correct(&tx, &program, &log, now).await }).await;
+        self.clinic.tenant(async |tx| session_log::correct(tx, &self.first, log, at(now)).await).await;
     }
 
     /// The pauses that hold programs, by the start of the program.
@@ -64,12 +62,11 @@ impl Stage {
 
     /// A physiotherapist lets the programs go on from this day.
     async fn resume_all(&self, day: Date) {
-        let id = self.who.id;
         self.clinic
-            .tenant(move |tx| async move {
-                for mut program in program::of_patient(&tx, id).await?.into_iter().filter(Program::is_stopped) {
+            .tenant(async |tx| {
+                for mut program in program::of_patient(tx, self.who.id).await?.into_iter().filter(Program::is_stopped) {
                     program.resume(day, Role::Physiotherapist, "Examined.").unwrap();
-                    program::save_state(&tx, &program, at("2026-03-03T08:00:00+08:00")).await?;
+                    program::save_state(tx, &program, at("2026-03-03T08:00:00+08:00")).await?;
                 }
                 Ok(())
             })
@@ -103,8 +100,9 @@ async fn a_patient_s_own_log_stops_them_too_from_the_day_it_was_received_where_t
     let plain = stage.log().await;
     let log = flagged(&plain, &[RedFlag::ChestPainOrBreathlessness]);
     let log = SessionLog { id: LogId::new(), received_at: at("2026-03-03T23:30:00-05:00"), ..log };
-    let (scope, program) = (Scope::new(stage.clinic.id, Actor::Patient(stage.who.id)), stage.first.clone());
-    stage.db.store.tenant(&scope, move |tx| async move { session_log::insert(&tx, &program, &log).await }).await.unwrap();
+    let tx = stage.db.store.begin(&Scope::new(stage.clinic.id, Actor::Patient(stage.who.id))).await.unwrap();
+    session_log::insert(&tx, &stage.first, &log).await.unwrap();
+    tx.commit().await.unwrap();
     assert_eq!(stage.stops().await, ["2026-02-16|2026-03-04|", "2026-02-23|2026-03-04|"]);
 }
 
@@ -139,16 +137,9 @@ async fn the_log_and_the_stop_are_one_transaction() {
     let stage = Stage::new().await;
     let plain = stage.log().await;
     let log = SessionLog { id: LogId::new(), ..flagged(&plain, &[RedFlag::FallOrBlow]) };
-    let (scope, program) = (Scope::new(stage.clinic.id, Actor::Staff(stage.clinic.physio.membership)), stage.first.clone());
-    let undone = stage
-        .db
-        .store
-        .tenant(&scope, move |tx| async move {
-            session_log::insert(&tx, &program, &log).await?;
-            Err::<(), _>(StoreError::Refused("afterwards".to_owned()))
-        })
-        .await;
-    assert!(undone.is_err());
+    let tx = stage.db.store.begin(&Scope::new(stage.clinic.id, Actor::Staff(stage.clinic.physio.membership))).await.unwrap();
+    session_log::insert(&tx, &stage.first, &log).await.unwrap();
+    drop(tx);
     assert!(stage.stops().await.is_empty());
     assert_eq!(stage.db.row("select count(*) from session_log").await, "1");
 }

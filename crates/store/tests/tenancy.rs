@@ -23,6 +23,19 @@ async fn two_clinics(db: &Db) -> [(ClinicId, PatientId); 3] {
     all
 }
 
+async fn find(db: &Db, scope: &Scope, id: PatientId) -> Result<patient::Patient, StoreError> {
+    let tx = db.store.begin(scope).await?;
+    let found = patient::find(&tx, id).await?;
+    tx.commit().await?;
+    Ok(found)
+}
+
+async fn mark_invited(db: &Db, scope: &Scope, id: PatientId) {
+    let tx = db.store.begin(scope).await.unwrap();
+    patient::mark_invited(&tx, id, testkit::clock::at("2026-11-22T01:00:00Z")).await.unwrap();
+    tx.commit().await.unwrap();
+}
+
 /// What the app's role sees, with these settings and without a word about clinics in the statement.
 async fn seen(db: &Db, clinic: &str, patient: &str, sql: &str) -> String {
     db.rows(&format!(
@@ -70,15 +83,14 @@ async fn another_clinics_patient_is_as_unknown_as_nobody() {
     let staff = Scope::new(a, Actor::System);
     let own = Scope::new(a, Actor::Patient(first));
     for (scope, id, there) in [
-        (staff.clone(), first, true),
-        (staff.clone(), second, true),
-        (staff.clone(), other, false),
-        (staff.clone(), PatientId::new(), false),
-        (own.clone(), first, true),
-        (own.clone(), second, false),
+        (&staff, first, true),
+        (&staff, second, true),
+        (&staff, other, false),
+        (&staff, PatientId::new(), false),
+        (&own, first, true),
+        (&own, second, false),
     ] {
-        let found = db.store.tenant(&scope, move |tx| async move { patient::find(&tx, id).await }).await;
-        match (there, found) {
+        match (there, find(&db, scope, id).await) {
             (true, Ok(found)) => assert_eq!(found.id, id),
             (false, Err(StoreError::NotFound)) => {}
             (_, found) => panic!("{found:?}"),
@@ -91,9 +103,8 @@ async fn a_write_into_another_clinic_is_refused_and_changes_nothing() {
     let db = Db::new().await;
     let [(a, _), _, (_, other)] = two_clinics(&db).await;
     let scope = Scope::new(a, Actor::System);
-    let now = testkit::clock::at("2026-11-22T01:00:00Z");
     // An id of the other clinic's, in this clinic's scope: no row is touched.
-    db.store.tenant(&scope, move |tx| async move { patient::mark_invited(&tx, other, now).await }).await.unwrap();
+    mark_invited(&db, &scope, other).await;
     assert_eq!(db.row(&format!("select invited_at from patient where id = '{other}'")).await, "");
 }
 
@@ -106,13 +117,11 @@ async fn a_request_dropped_half_way_leaves_no_transaction_and_no_clinic_behind()
         let (go_on, may_go_on) = oneshot::channel::<()>();
         let store = db.store.clone();
         let request = tokio::spawn(async move {
-            store
-                .tenant(Scope::new(a, Actor::System), move |tx| async move {
-                    let _ = begun.send(());
-                    let _ = may_go_on.await;
-                    patient::find(&tx, PatientId::new()).await.map(|_| ())
-                })
-                .await
+            let tx = store.begin(&Scope::new(a, Actor::System)).await?;
+            let _ = begun.send(());
+            let _ = may_go_on.await;
+            patient::find(&tx, PatientId::new()).await?;
+            tx.commit().await
         });
         has_begun.await.unwrap();
         // The browser goes away in the middle of the work.
@@ -120,10 +129,8 @@ async fn a_request_dropped_half_way_leaves_no_transaction_and_no_clinic_behind()
         let _ = go_on.send(());
     }
     // Every connection of the pool in turn: none brings the other clinic along, every write is kept.
-    let now = testkit::clock::at("2026-11-22T01:00:00Z");
     for _ in 0..8 {
-        let scope = Scope::new(b, Actor::System);
-        db.store.tenant(&scope, move |tx| async move { patient::mark_invited(&tx, other, now).await }).await.unwrap();
+        mark_invited(&db, &Scope::new(b, Actor::System), other).await;
         assert_ne!(db.row(&format!("select invited_at from patient where id = '{other}'")).await, "");
         db.execute(&format!("update patient set invited_at = null where id = '{other}'")).await;
     }

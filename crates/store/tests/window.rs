@@ -11,8 +11,7 @@ use testkit::{Db, people};
 const WINDOW: Window = Window { always: date(2026, 1, 3), ended: date(2026, 1, 31), never: date(2024, 3, 2) };
 
 async fn dates(clinic: &people::Clinic, patients: &[PatientId]) -> Vec<Vec<Date>> {
-    let asked = patients.to_vec();
-    let mut read = clinic.tenant(move |tx| async move { caseload::sessions(&tx, &asked, WINDOW).await }).await;
+    let mut read = clinic.tenant(async |tx| caseload::sessions(tx, patients, WINDOW).await).await;
     patients.iter().map(|id| read.remove(id).unwrap_or_default().logs.iter().map(|log| log.date).collect()).collect()
 }
 

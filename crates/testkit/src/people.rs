@@ -11,8 +11,6 @@
 //! # }
 //! ```
 
-use std::future::Future;
-
 use domain::{
     ids::{AccountId, ClinicId, LogId, MembershipId, PatientId, PrescriptionId, ProgramId},
     pain::Region,
@@ -79,19 +77,13 @@ pub async fn clinic_called(db: &Db, name: &str, domain: &str, now: Timestamp) ->
     let (named, zone) = (parsed(PersonName::parse(name)), parsed(Zone::parse("Asia/Kuala_Lumpur")));
     let owner = parsed(Email::parse(&format!("owner@{domain}")));
     let physio = parsed(Email::parse(&format!("physio@{domain}")));
-    let store = db.store.clone();
-    let (id, owner, physio) = done(
-        store
-            .signin(move |tx| async move {
-                let id = clinics::create(&tx, &named, &zone, now).await?;
-                let owner = staff(&tx, id, Role::Owner, "Olivia Tan", owner, now).await?;
-                let physio = staff(&tx, id, Role::Physiotherapist, "Hannah Lim", physio, now).await?;
-                Ok::<_, StoreError>((id, owner, physio))
-            })
-            .await,
-    );
-    let clinic = Clinic { id, owner, physio, now, store };
-    clinic.tenant(move |tx| async move { exercise::install_starter(&tx, now).await }).await;
+    let tx = done(db.store.begin_sign_in().await);
+    let id = done(clinics::create(&tx, &named, &zone, now).await);
+    let owner = done(staff(&tx, id, Role::Owner, "Olivia Tan", owner, now).await);
+    let physio = done(staff(&tx, id, Role::Physiotherapist, "Hannah Lim", physio, now).await);
+    done(tx.commit().await);
+    let clinic = Clinic { id, owner, physio, now, store: db.store.clone() };
+    clinic.tenant(async |tx| exercise::install_starter(tx, now).await).await;
     clinic
 }
 
@@ -108,14 +100,12 @@ impl Clinic {
     ///
     /// # Panics
     /// When the work fails.
-    pub async fn tenant<T, F, Fut>(&self, work: F) -> T
-    where
-        T: Send + 'static,
-        F: FnOnce(Tx) -> Fut + Send + 'static,
-        Fut: Future<Output = Result<T, StoreError>> + Send + 'static,
-    {
+    pub async fn tenant<T>(&self, work: impl AsyncFnOnce(&Tx) -> Result<T, StoreError>) -> T {
         let scope = Scope::new(self.id, Actor::Staff(self.physio.membership));
-        done(self.store.tenant(&scope, work).await)
+        let tx = done(self.store.begin(&scope).await);
+        let outcome = done(work(&tx).await);
+        done(tx.commit().await);
+        outcome
     }
 
     /// A patient in Kuala Lumpur.
@@ -140,20 +130,18 @@ impl Clinic {
             closed: None,
             created_at: self.now,
         };
-        self.tenant(move |tx| async move { patient::create(&tx, &record).await }).await;
+        self.tenant(async |tx| patient::create(tx, &record).await).await;
         Somebody { id, email, zone }
     }
 
     /// The patient accepts the invitation; gives the account.
     pub async fn join(&self, who: &Somebody) -> AccountId {
-        let (clinic, id, email, now) = (self.id, who.id, who.email.clone(), self.now);
-        let joining = self.store.signin(move |tx| async move {
-            let account = account::find_or_create(&tx, &email, now).await?.id;
-            let consent = account::Consent { version: "test".to_owned(), wording: "I agree.".to_owned() };
-            account::join_patient(&tx, (clinic, id), account, &consent, now).await?;
-            Ok::<_, StoreError>(account)
-        });
-        done(joining.await)
+        let consent = account::Consent { version: "test".to_owned(), wording: "I agree.".to_owned() };
+        let tx = done(self.store.begin_sign_in().await);
+        let account = done(account::find_or_create(&tx, &who.email, self.now).await).id;
+        done(account::join_patient(&tx, (self.id, who.id), account, &consent, self.now).await);
+        done(tx.commit().await);
+        account
     }
 
     /// Assigns the clinic's first template for some weeks, every day, once a day.
@@ -163,7 +151,7 @@ impl Clinic {
 
     /// As [`Clinic::program_for`], with a change to the plan.
     pub async fn program_with(&self, who: &Somebody, start: Date, weeks: u32, change: impl FnOnce(&mut Plan)) -> Program {
-        let template = self.tenant(|tx| async move { template::list(&tx).await }).await.into_iter().next();
+        let template = self.tenant(async |tx| template::list(tx).await).await.into_iter().next();
         let template = template.unwrap_or_else(|| panic!("the clinic has no template"));
         let prescriptions = template.items.into_iter().map(|item| Prescription {
             id: PrescriptionId::new(),
@@ -175,15 +163,13 @@ impl Clinic {
         change(&mut plan);
         let end = Program::end_after_weeks(start, weeks).unwrap_or_else(|| panic!("{weeks} weeks are no program"));
         let program = parsed(Program::assign(ProgramId::new(), who.id, &template.name, start, end, plan));
-        let (kept, now) = (program.clone(), self.now);
-        self.tenant(move |tx| async move { program::insert(&tx, &kept, now).await }).await;
+        self.tenant(async |tx| program::insert(tx, &program, self.now).await).await;
         program
     }
 
     /// Saves what a domain verb did to a program (paused, resumed, finished).
     pub async fn save(&self, program: &Program) {
-        let (kept, now) = (program.clone(), self.now);
-        self.tenant(move |tx| async move { program::save_state(&tx, &kept, now).await }).await;
+        self.tenant(async |tx| program::save_state(tx, program, self.now).await).await;
     }
 
     /// The patient does the whole session of a day, at noon, with this pain after it.
@@ -209,16 +195,15 @@ impl Clinic {
             note: None,
             red_flags: Vec::new(),
         };
-        let (id, program) = (log.id, program.clone());
-        self.tenant(move |tx| async move { session_log::insert(&tx, &program, &log).await }).await;
-        id
+        self.tenant(async |tx| session_log::insert(tx, program, &log).await).await;
+        log.id
     }
 
     /// A claimed notice and the permit to send its mail, as the worker comes by them.
     pub async fn permit(&self, who: &Somebody) -> (Claim, SendPermit) {
-        let (clinic, id, email, now) = (self.id, who.id, who.email.clone(), self.now);
-        self.tenant(move |tx| async move { outbox::enqueue(&tx, clinic, Owed::PatientInvitation(id), &email, now).await }).await;
-        let claimed = done(self.store.queue(move |tx| async move { outbox::claim(&tx, 1, &[], now).await }).await);
+        let owed = Owed::PatientInvitation(who.id);
+        self.tenant(async |tx| outbox::enqueue(tx, self.id, owed, &who.email, self.now).await).await;
+        let claimed = done(outbox::claim(&self.store.autocommit(), 1, &[], self.now).await);
         let [notice] = claimed.as_slice() else { panic!("no notice could be claimed") };
         let granted = done(outbox::intend(&self.store, vec![Intent::of(notice, "<permit@clinic.test>")]).await);
         let permit = granted.into_iter().flatten().next().unwrap_or_else(|| panic!("no permit was granted"));
@@ -228,11 +213,10 @@ impl Clinic {
     /// The patient wants to be reminded every day at these times ("08:00"), counted from `now`.
     pub async fn remind(&self, who: &Somebody, times: &[&str], now: Timestamp) {
         let times = times.iter().map(|time| parsed(time.parse())).collect();
-        let id = who.id;
-        self.tenant(move |tx| async move {
-            let rule = reminder::rules_for(&tx, id).await?.rule;
+        self.tenant(async |tx| {
+            let rule = reminder::rules_for(tx, who.id).await?.rule;
             let rule = parsed(ReminderRule::new(times, rule.weekdays, rule.zone, rule.quiet, rule.paused_until));
-            reminder::save_rules(&tx, id, &rule, now).await
+            reminder::save_rules(tx, who.id, &rule, now).await
         })
         .await;
     }

@@ -40,9 +40,9 @@ const WEEKS: usize = 6;
 /// 404 for a program of another clinic; the store's own.
 pub async fn of_program(State(app): State<AppState>, at: CaseloadProgram, pages: Pages) -> PageResult {
     let CaseloadProgram { staff, patient, program, today } = at;
-    let id = patient.id;
-    let known =
-        app.store.tenant(staff.scope.clone(), move |tx| async move { tx.last(exercise::of_patient(&tx, id)).await }).await?;
+    let tx = app.store.begin(&staff.scope).await?;
+    let known = tx.last(exercise::of_patient(&tx, patient.id)).await?;
+    tx.commit().await?;
     let reader = Reader {
         language: patient.language,
         name: patient.name.called(),
@@ -68,11 +68,10 @@ pub async fn of_program(State(app): State<AppState>, at: CaseloadProgram, pages:
 /// The store's own.
 pub async fn own(State(app): State<AppState>, patient: Patient, Now(now): Now, pages: Pages) -> PageResult {
     let today = patient.zone.date(now);
-    let id = patient.id;
-    let read = app.store.tenant(patient.scope.clone(), move |tx| async move {
-        tx.last(async { tokio::try_join!(program::of_patient(&tx, id), exercise::of_patient(&tx, id)) }).await
-    });
-    let (mut programs, known) = read.await?;
+    let tx = app.store.begin(&patient.scope).await?;
+    let read = async { tokio::try_join!(program::of_patient(&tx, patient.id), exercise::of_patient(&tx, patient.id)) };
+    let (mut programs, known) = tx.last(read).await?;
+    tx.commit().await?;
     programs.retain(|program| program.status(today) != ProgramStatus::Finished);
     programs.sort_by_key(|program| (program.status(today) == ProgramStatus::Upcoming, program.start));
     let name = PersonName::parse(&patient.name);

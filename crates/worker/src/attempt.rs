@@ -50,12 +50,12 @@ pub(crate) async fn prepare(engine: &Engine, notices: Vec<Claimed>, claimed_at: 
         Some(settlement) => Err((notice, settlement)),
         None => Ok(Ready { notice, facts: facts.clone(), read_at, claimed_at }),
     };
-    match read(engine, notices.clone()).await {
+    match read(engine, &notices).await {
         Ok(facts) => notices.into_iter().map(|notice| ready(notice, &facts)).collect(),
         Err(StoreError::Corrupt { .. }) => {
             let mut prepared = Vec::with_capacity(notices.len());
             for notice in notices {
-                prepared.push(match read(engine, vec![notice.clone()]).await {
+                prepared.push(match read(engine, std::slice::from_ref(&notice)).await {
                     Ok(facts) => ready(notice, &facts),
                     Err(error @ StoreError::Corrupt { .. }) => {
                         let dead = Settlement::Dead { phase: "compose", reply: error.to_string(), suppress: false };
@@ -73,8 +73,8 @@ pub(crate) async fn prepare(engine: &Engine, notices: Vec<Claimed>, claimed_at: 
     }
 }
 
-async fn read(engine: &Engine, notices: Vec<Claimed>) -> Result<Arc<Facts>, StoreError> {
-    engine.store.queue(move |tx| async move { outbox::facts::read(&tx, &notices).await }).await.map(Arc::new)
+async fn read(engine: &Engine, notices: &[Claimed]) -> Result<Arc<Facts>, StoreError> {
+    outbox::facts::read(&engine.store.autocommit(), notices).await.map(Arc::new)
 }
 
 fn later(error: &StoreError, now: Timestamp) -> Settlement {
@@ -272,6 +272,8 @@ async fn issue_link(engine: &Engine, notice: &Claimed, facts: &Facts, now: Times
         (Kind::PasswordReset, _, _, Some(account)) => link::Purpose::ResetPassword(account),
         _ => return Ok(None),
     };
-    let recipient = notice.recipient.clone();
-    engine.store.worker(move |tx| async move { link::issue(&tx, purpose, &recipient, now).await }).await.map(Some)
+    let tx = engine.store.begin_worker().await?;
+    let link = link::issue(&tx, purpose, &notice.recipient, now).await?;
+    tx.commit().await?;
+    Ok(Some(link))
 }

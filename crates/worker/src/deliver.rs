@@ -173,7 +173,7 @@ impl Delivery {
         self.filling.spawn(async move {
             // Before the claim is made, so that it lives no shorter than is counted from here.
             let (at, claimed_at) = (clock.now(), Instant::now());
-            let claimed = engine.store.queue(move |tx| async move { outbox::claim(&tx, want, &busy, at).await }).await?;
+            let claimed = outbox::claim(&engine.store.autocommit(), want, &busy, at).await?;
             if claimed.is_empty() {
                 return Ok(Vec::new());
             }

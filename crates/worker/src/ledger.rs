@@ -86,7 +86,7 @@ impl Ledger {
     async fn record(&self, settled: &[Arc<(Claimed, Settlement)>], clock: &Clock) -> Vec<Recorded> {
         let now = clock.now();
         let all: Vec<(Claimed, Settlement)> = settled.iter().map(|one| (**one).clone()).collect();
-        match self.write(all.clone(), now).await {
+        match self.write(&all, now).await {
             Ok(recorded) => recorded,
             Err(error) if error.is_away() => {
                 tracing::warn!(%error, "results could not be recorded yet");
@@ -96,8 +96,8 @@ impl Ledger {
             Err(error) if all.len() > 1 => {
                 tracing::error!(%error, "results are recorded one by one");
                 let mut recorded = Vec::with_capacity(all.len());
-                for one in all {
-                    recorded.push(match self.write(vec![one], now).await {
+                for one in &all {
+                    recorded.push(match self.write(std::slice::from_ref(one), now).await {
                         Ok(mut one) => one.pop().unwrap_or(Recorded::Never),
                         Err(error) if error.is_away() => Recorded::NotYet,
                         Err(_) => Recorded::Never,
@@ -112,10 +112,8 @@ impl Ledger {
         }
     }
 
-    async fn write(&self, settled: Vec<(Claimed, Settlement)>, now: jiff::Timestamp) -> Result<Vec<Recorded>, StoreError> {
-        let settled = Arc::new(settled);
-        let asked = settled.clone();
-        let ours = self.store.queue(move |tx| async move { outbox::settle(&tx, &asked, now).await }).await?;
+    async fn write(&self, settled: &[(Claimed, Settlement)], now: jiff::Timestamp) -> Result<Vec<Recorded>, StoreError> {
+        let ours = outbox::settle(&self.store.autocommit(), settled, now).await?;
         let recorded = |ours: bool| if ours { Recorded::Yes } else { Recorded::NotOurs };
         Ok(settled.iter().map(|(notice, _)| recorded(ours.contains(&notice.claim()))).collect())
     }

@@ -94,8 +94,12 @@ impl Engine {
     /// Writes down for people that no mail goes out and why, or that it goes out again. The mail itself does not depend on it.
     async fn tell_pause(&self, reason: Option<String>, now: Timestamp) {
         telemetry::paused(reason.is_some());
-        let told = self.store.worker(move |tx| async move { outbox::note_pause(&tx, reason.as_deref(), now).await }).await;
-        if let Err(error) = told
+        let told = async {
+            let tx = self.store.begin_worker().await?;
+            outbox::note_pause(&tx, reason.as_deref(), now).await?;
+            tx.commit().await
+        };
+        if let Err(error) = told.await
             && !error.is_away()
         {
             tracing::error!(%error, "the pause could not be written down");

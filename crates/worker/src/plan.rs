@@ -13,7 +13,9 @@ const AT_A_TIME: u32 = 2_000;
 /// # Errors
 /// The store's own; what was queued before stays queued.
 pub async fn plan(store: &Store, now: Timestamp) -> Result<u64, StoreError> {
-    let gate = store.worker(|tx| async move { reminder::gate(&tx).await }).await?;
+    let tx = store.begin_worker().await?;
+    let gate = reminder::gate(&tx).await?;
+    tx.commit().await?;
     if gate.held {
         return Ok(0);
     }
@@ -42,7 +44,9 @@ async fn rest(store: &Store, now: Timestamp) -> Result<u64, StoreError> {
 
 /// How many were queued, and whether there may be more.
 async fn step(store: &Store, now: Timestamp) -> Result<(u64, bool), StoreError> {
-    let planned = store.worker(move |tx| async move { reminder::plan(&tx, AT_A_TIME, now).await }).await?;
+    let tx = store.begin_worker().await?;
+    let planned = reminder::plan(&tx, AT_A_TIME, now).await?;
+    tx.commit().await?;
     Ok((planned.queued, planned.rules >= AT_A_TIME as usize))
 }
 
@@ -51,7 +55,9 @@ async fn refresh(store: &Store, now: Timestamp) -> Result<(), StoreError> {
     tracing::info!(zones = zone_database(), "the zone database is new: the reminders' instants are worked out anew");
     let mut from = None;
     loop {
-        from = store.worker(move |tx| async move { reminder::refresh_zones(&tx, from, AT_A_TIME, now).await }).await?;
+        let tx = store.begin_worker().await?;
+        from = reminder::refresh_zones(&tx, from, AT_A_TIME, now).await?;
+        tx.commit().await?;
         if from.is_none() {
             return Ok(());
         }
@@ -66,11 +72,16 @@ async fn refresh(store: &Store, now: Timestamp) -> Result<(), StoreError> {
 pub async fn release(store: &Store, now: Timestamp) -> Result<u64, StoreError> {
     let mut expired = 0;
     loop {
-        let planned = store.worker(move |tx| async move { reminder::expire(&tx, AT_A_TIME, now).await }).await?;
+        let tx = store.begin_worker().await?;
+        let planned = reminder::expire(&tx, AT_A_TIME, now).await?;
+        tx.commit().await?;
         expired += planned.queued;
         if planned.rules == 0 {
             break;
         }
     }
-    Ok(expired + store.worker(move |tx| async move { reminder::release(&tx, now).await }).await?)
+    let tx = store.begin_worker().await?;
+    expired += reminder::release(&tx, now).await?;
+    tx.commit().await?;
+    Ok(expired)
 }

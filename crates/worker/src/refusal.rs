@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use store::{
     StoreError,
     outbox::{
@@ -24,8 +25,7 @@ pub(crate) async fn settle(engine: &Engine, notice: &Claimed, refusal: Refusal, 
     let dead = Settlement::Dead { phase, reply: reply.clone(), suppress: false };
     let began = Instant::now();
     let refused = loop {
-        let (notice, refusal, now) = (notice.clone(), refusal.clone(), clock.now());
-        match engine.store.worker(move |tx| async move { suppression::refuse(&tx, &notice, &refusal, now).await }).await {
+        match record(engine, notice, &refusal, clock.now()).await {
             Ok(refused) => break refused,
             Err(StoreError::Unavailable(_)) if began.elapsed() < KEEP_TRYING => tokio::time::sleep(WAIT).await,
             Err(error) => {
@@ -47,10 +47,22 @@ pub(crate) async fn settle(engine: &Engine, notice: &Claimed, refusal: Refusal, 
     (settlement, ours)
 }
 
+/// One try at recording a refusal.
+async fn record(engine: &Engine, notice: &Claimed, refusal: &Refusal, now: Timestamp) -> Result<Refused, StoreError> {
+    let tx = engine.store.begin_worker().await?;
+    let refused = suppression::refuse(&tx, notice, refusal, now).await?;
+    tx.commit().await?;
+    Ok(refused)
+}
+
 /// An address that was refused before has taken a mail. When this is not written down it is found out by the next one.
 pub(crate) async fn lift(engine: &Engine, notice: &Claimed) {
-    let notice = notice.clone();
-    if let Err(error) = engine.store.worker(move |tx| async move { suppression::lift(&tx, &notice).await }).await {
+    let lifted = async {
+        let tx = engine.store.begin_worker().await?;
+        suppression::lift(&tx, notice).await?;
+        tx.commit().await
+    };
+    if let Err(error) = lifted.await {
         tracing::warn!(%error, "an address that takes mail again stays refused");
     }
 }

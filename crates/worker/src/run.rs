@@ -3,7 +3,10 @@
 use std::{future::Future, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
-use store::outbox;
+use store::{
+    StoreError,
+    outbox::{self, Reaped},
+};
 use tokio::time::timeout;
 
 use crate::{Engine, Stage, clock::Clock, deliver::deliver_until_stopped, telemetry, tick::look_after, working::Loop};
@@ -43,8 +46,7 @@ pub async fn run(
 
 async fn plan_until_stopped(engine: Arc<Engine>, clock: Clock, every: Duration) {
     while !engine.stopping() {
-        count_queue(&engine).await;
-        let looked = look_after(&engine, clock.now()).await;
+        let looked = look(engine.clone(), clock.clone()).await;
         engine.working.tried(Loop::Planning, looked.as_ref().map(|_| ()), clock.now());
         if looked.is_ok_and(|(planned, reaped)| planned + reaped.returned > 0) {
             engine.poked.notify_one();
@@ -56,10 +58,23 @@ async fn plan_until_stopped(engine: Arc<Engine>, clock: Clock, every: Duration) 
     }
 }
 
+/// Counts the queue and looks after it, in a task of its own: a panic is an error of this look and does not end planning.
+async fn look(engine: Arc<Engine>, clock: Clock) -> Result<(u64, Reaped), StoreError> {
+    let looked = tokio::spawn(async move {
+        count_queue(&engine).await;
+        look_after(&engine, clock.now()).await
+    });
+    looked.await.unwrap_or_else(|error| Err(StoreError::Other(format!("a look ended early: {error}"))))
+}
+
 /// Tells how long the queue is, for whoever watches.
 async fn count_queue(engine: &Engine) {
-    let counted = engine.store.worker(|tx| async move { outbox::queue(&tx).await }).await;
-    if let Ok(queue) = counted {
+    let counted = async {
+        let tx = engine.store.begin_worker().await?;
+        let queue = outbox::queue(&tx).await?;
+        tx.commit().await.map(|()| queue)
+    };
+    if let Ok(queue) = counted.await {
         let [pending, claimed, sending] =
             [queue.pending, queue.claimed, queue.sending].map(|count: i64| u64::try_from(count).unwrap_or_default());
         telemetry::queue(pending, claimed, sending);

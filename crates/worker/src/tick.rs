@@ -60,7 +60,9 @@ pub async fn tick(engine: &Arc<Engine>, now: Timestamp) -> Result<TickReport, St
 
 /// Takes up what workers left behind, and plans what has come due: how many reminders were queued, and what was taken up.
 pub(crate) async fn look_after(engine: &Engine, now: Timestamp) -> Result<(u64, Reaped), StoreError> {
-    let reaped = engine.store.worker(move |tx| async move { outbox::reap(&tx, now).await }).await?;
+    let tx = engine.store.begin_worker().await?;
+    let reaped = outbox::reap(&tx, now).await?;
+    tx.commit().await?;
     if reaped.unknown > 0 {
         tracing::warn!(count = reaped.unknown, "reminders whose worker went away while sending: nobody knows whether they arrived");
     }

@@ -61,30 +61,35 @@ pub(super) async fn whom(cluster: &Cluster, state: &str, nth: u32) -> Result<Opt
 
 /// Makes the change; whether it was acknowledged. A database that is away acknowledges nothing.
 pub(super) async fn make(cluster: &Cluster, store: &Store, change: Change, whom: &Whom, now: Timestamp) -> Result<bool> {
-    let id = whom.patient;
-    let actor = if change == Change::Moved { Actor::System } else { Actor::Patient(id) };
-    let done = store.tenant(Scope::new(whom.clinic, actor), move |tx| async move {
-        match change {
-            Change::Unsubscribed => reminder::unsubscribe(&tx, id, now).await,
-            Change::Moved => {
-                let before = patient::find(&tx, id).await?;
-                let moved = before.email.as_ref().map(|email| format!("moved.{email}"));
-                let email = moved.as_deref().map(Email::parse).transpose().map_err(|why| StoreError::Other(why.to_string()))?;
-                let wanted = patient::Patient { email, ..before.clone() };
-                patient::correct(&tx, &before, &wanted, now).await
-            }
-            Change::Logged => log_all(&tx, id, now).await,
-        }
-    });
-    match done.await {
+    match apply(store, change, whom, now).await {
         Ok(()) => {}
         Err(StoreError::Unavailable(_)) => return Ok(false),
         Err(error) => return Err(error).with_context(|| format!("a patient could not be {}", change.name())),
     }
     // By the database's clock, as every intent is noted: whatever is noted later began to leave later.
-    let sql = format!("insert into stress_change values ('{id}', '{}', '{}', clock_timestamp())", change.name(), whom.email);
+    let (id, name, email) = (whom.patient, change.name(), &whom.email);
+    let sql = format!("insert into stress_change values ('{id}', '{name}', '{email}', clock_timestamp())");
     cluster.rows(DATABASE, &sql).await?;
     Ok(true)
+}
+
+/// The change, in a transaction of its own.
+async fn apply(store: &Store, change: Change, whom: &Whom, now: Timestamp) -> Result<(), StoreError> {
+    let id = whom.patient;
+    let actor = if change == Change::Moved { Actor::System } else { Actor::Patient(id) };
+    let tx = store.begin(&Scope::new(whom.clinic, actor)).await?;
+    match change {
+        Change::Unsubscribed => reminder::unsubscribe(&tx, id, now).await?,
+        Change::Moved => {
+            let before = patient::find(&tx, id).await?;
+            let moved = before.email.as_ref().map(|email| format!("moved.{email}"));
+            let email = moved.as_deref().map(Email::parse).transpose().map_err(|why| StoreError::Other(why.to_string()))?;
+            let wanted = patient::Patient { email, ..before.clone() };
+            patient::correct(&tx, &before, &wanted, now).await?;
+        }
+        Change::Logged => log_all(&tx, id, now).await?,
+    }
+    tx.commit().await
 }
 
 /// Logs as many sessions as the day has.

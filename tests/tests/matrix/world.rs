@@ -139,15 +139,13 @@ impl World {
         let member = async |name: &str, joins: bool| {
             let email = Email::parse(&format!("zq{key}{}xmail{name}@{key}.test", if joins { name } else { "team" })).unwrap();
             let (id, name) = (clinic.id, PersonName::parse(&format!("Zq{key}teamx{name} Person")).unwrap());
-            let added = db.store.signin(move |tx| async move {
-                let account = account::find_or_create(&tx, &email, now).await?.id;
-                let member = account::add_member(&tx, id, account, Role::Physiotherapist, &name, now).await?;
-                if joins {
-                    account::join_staff(&tx, (id, member), account, &name, now).await?;
-                }
-                Ok::<_, StoreError>((account, member))
-            });
-            let (account, member) = added.await.unwrap();
+            let tx = db.store.begin_sign_in().await.unwrap();
+            let account = account::find_or_create(&tx, &email, now).await.unwrap().id;
+            let member = account::add_member(&tx, id, account, Role::Physiotherapist, &name, now).await.unwrap();
+            if joins {
+                account::join_staff(&tx, (id, member), account, &name, now).await.unwrap();
+            }
+            tx.commit().await.unwrap();
             Place { account, clinic: id, seat: SeatId::Staff(member) }
         };
         let (second, invited, disabled) =
@@ -199,10 +197,9 @@ impl World {
         let log = clinic.log(&patient, &program, date(2026, 2, 27), Some(9)).await;
         clinic.remind(&patient, &["08:00"], now).await;
         let newcomer = clinic.patient(&format!("Zq{scope}xnewcomer Person"), &format!("zq{scope}xnewmail@home.test")).await;
-        let (id, program_id, email, of) = (patient.id, program.id, patient.email.clone(), clinic.id);
-        clinic
-            .tenant(move |tx| async move { outbox::enqueue(&tx, of, Owed::ProgramAssigned(id, program_id), &email, now).await })
-            .await;
+        let (id, program_id, of) = (patient.id, program.id, clinic.id);
+        let owed = Owed::ProgramAssigned(id, program_id);
+        clinic.tenant(async |tx| outbox::enqueue(tx, of, owed, &patient.email, now).await).await;
         self.db
             .execute(&format!(
                 "update program set name = 'Zq{scope}xprogram' where id = '{program}';
@@ -326,12 +323,19 @@ impl World {
     }
 
     async fn open(&self, place: Place, reach: Reach) -> [u8; 32] {
-        let now = self.clock.now();
         let Place { account, clinic, seat } = place;
         let opening = Opening { account, clinic, seat, reach, until: None, user_agent: None, address: None, mailed_to: None };
-        match self.db.store.signin(move |tx| async move { session::open(&tx, opening, now).await }).await {
-            Err(StoreError::NotFound) => self.left_over(place).await,
-            opened => opened.unwrap(),
+        let tx = self.db.store.begin_sign_in().await.unwrap();
+        match session::open(&tx, opening, self.clock.now()).await {
+            Err(StoreError::NotFound) => {
+                tx.roll_back().await.unwrap();
+                self.left_over(place).await
+            }
+            opened => {
+                let token = opened.unwrap();
+                tx.commit().await.unwrap();
+                token
+            }
         }
     }
 
@@ -360,8 +364,11 @@ impl World {
     }
 
     async fn link(&self, purpose: Purpose, email: &Email) -> String {
-        let (email, now) = (email.clone(), self.clock.now());
-        self.db.store.signin(move |tx| async move { link::issue(&tx, purpose, &email, now).await }).await.unwrap()
+        let now = self.clock.now();
+        let tx = self.db.store.begin_sign_in().await.unwrap();
+        let token = link::issue(&tx, purpose, email, now).await.unwrap();
+        tx.commit().await.unwrap();
+        token
     }
 
     /// The text that stands for an id in an address; `None` when there is none of the kind.

@@ -55,14 +55,12 @@ async fn naughty_texts_stay_texts() {
     let program = clinic.program_for(&farah, date(2026, 2, 23), 6).await;
     clinic.log(&farah, &program, date(2026, 2, 27), Some(9)).await;
     clinic.remind(&farah, &["08:00"], now).await;
-    let asked = program.clone();
-    clinic
-        .tenant(move |tx| async move { store::questionnaire::ask(&tx, &asked, Every::TwoWeeks, date(2026, 2, 23), now).await })
-        .await;
+    clinic.tenant(async |tx| store::questionnaire::ask(tx, &program, Every::TwoWeeks, date(2026, 2, 23), now).await).await;
     let hash = web::auth::password::hash(PASSWORD).unwrap();
     for account in [clinic.owner.account, clinic.physio.account, patient] {
-        let hash = hash.clone();
-        db.store.signin(move |tx| async move { store::account::set_password(&tx, account, &hash, now).await }).await.unwrap();
+        let tx = db.store.begin_sign_in().await.unwrap();
+        store::account::set_password(&tx, account, &hash, now).await.unwrap();
+        tx.commit().await.unwrap();
     }
 
     let mails = Server::start().await.unwrap();

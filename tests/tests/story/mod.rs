@@ -78,8 +78,7 @@ impl Story {
     }
 
     pub async fn owe(&self, owed: Owed, to: &Email, now: Timestamp) -> bool {
-        let (clinic, to) = (self.clinic.id, to.clone());
-        self.clinic.tenant(move |tx| async move { outbox::enqueue(&tx, clinic, owed, &to, now).await }).await
+        self.clinic.tenant(async |tx| outbox::enqueue(tx, self.clinic.id, owed, to, now).await).await
     }
 
     /// The leases of what is claimed or sending end, by the database's clock.

@@ -117,13 +117,18 @@ impl Site {
 
     pub async fn give_password(&self, account: AccountId) {
         let (hash, now) = (web::auth::password::hash(PASSWORD).unwrap(), self.clock.now());
-        self.db.store.signin(move |tx| async move { account::set_password(&tx, account, &hash, now).await }).await.unwrap();
+        let tx = self.db.store.begin_sign_in().await.unwrap();
+        account::set_password(&tx, account, &hash, now).await.unwrap();
+        tx.commit().await.unwrap();
     }
 
     /// The token of a fresh link, as the worker would put it into a mail.
     pub async fn link(&self, purpose: Purpose, email: &str) -> String {
         let (email, now) = (Email::parse(email).unwrap(), self.clock.now());
-        self.db.store.signin(move |tx| async move { link::issue(&tx, purpose, &email, now).await }).await.unwrap()
+        let tx = self.db.store.begin_sign_in().await.unwrap();
+        let token = link::issue(&tx, purpose, &email, now).await.unwrap();
+        tx.commit().await.unwrap();
+        token
     }
 
     /// The path of a reminder's link.

@@ -28,25 +28,28 @@ pub async fn live(store: &Store, now: Timestamp) -> Result<()> {
     let clinic = seed::existing(store).await?.context("there is no clinic to live in")?;
     let scope = Scope::new(clinic, Actor::System);
     let start = now - SignedDuration::from_hours(24 * DAYS);
-    let mut hours = store.tenant(&scope, move |tx| async move { begin(&tx, clinic, start, now).await }).await?;
+    let tx = store.begin(&scope).await?;
+    let mut hours = begin(&tx, clinic, start, now).await?;
+    tx.commit().await?;
     hours.sort_unstable();
     hours.dedup();
     // The mail server goes silent on the first mail of an earlier day; one patient's answer is never heard.
     let mut silent = false;
     for at in hours {
-        let planned = store.worker(move |tx| async move { reminder::plan(&tx, MANY, at).await }).await?;
+        let tx = store.begin_worker().await?;
+        let planned = reminder::plan(&tx, MANY, at).await?;
+        tx.commit().await?;
         tracing::debug!(%at, planned.queued, "reminders of the past");
-        let claimed = store.worker(move |tx| async move { outbox::claim(&tx, MANY, &[], at).await }).await?;
-        let settled = store
-            .tenant(&scope, move |tx| async move {
-                let mut settled = Vec::with_capacity(claimed.len());
-                for notice in claimed {
-                    let settlement = settlement(&tx, &notice, at).await?;
-                    settled.push((notice, settlement));
-                }
-                Ok::<_, StoreError>(settled)
-            })
-            .await?;
+        let tx = store.begin_worker().await?;
+        let claimed = outbox::claim(&tx, MANY, &[], at).await?;
+        tx.commit().await?;
+        let tx = store.begin(&scope).await?;
+        let mut settled = Vec::with_capacity(claimed.len());
+        for notice in claimed {
+            let settlement = settlement(&tx, &notice, at).await?;
+            settled.push((notice, settlement));
+        }
+        tx.commit().await?;
         let may = !silent && at > start + SignedDuration::from_hours(24) && now.duration_since(at) > SignedDuration::from_hours(20);
         silent |= record(store, settled, may, at).await?;
     }
@@ -124,6 +127,8 @@ async fn record(store: &Store, mut settled: Vec<(Claimed, Settlement)>, may: boo
         .map(|(notice, _)| Intent::of(notice, format!("<{}@homestretch.example>", notice.id)))
         .collect();
     outbox::intend(store, intents).await?;
-    store.worker(move |tx| async move { outbox::settle(&tx, &settled, at + SignedDuration::from_secs(1)).await }).await?;
+    let tx = store.begin_worker().await?;
+    outbox::settle(&tx, &settled, at + SignedDuration::from_secs(1)).await?;
+    tx.commit().await?;
     Ok(silent)
 }

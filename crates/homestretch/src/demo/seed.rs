@@ -74,12 +74,12 @@ pub async fn ensure(store: &Store, now: Timestamp, say: &dyn Fn(&str)) -> Result
 /// The clinic, if it is there and complete. The owner's password is set last of all, so it says that the rest is there.
 pub(super) async fn existing(store: &Store) -> Result<Option<ClinicId>> {
     let owner = Email::parse(OWNER.1)?;
-    let (places, complete) = store
-        .signin(move |tx| async move {
-            let Some(account) = account::by_email(&tx, &owner).await? else { return Ok::<_, StoreError>((Vec::new(), true)) };
-            Ok((account::places(&tx, account.id).await?, account.password_hash.is_some()))
-        })
-        .await?;
+    let tx = store.begin_sign_in().await?;
+    let (places, complete) = match account::by_email(&tx, &owner).await? {
+        Some(account) => (account::places(&tx, account.id).await?, account.password_hash.is_some()),
+        None => (Vec::new(), true),
+    };
+    tx.commit().await?;
     if !complete {
         bail!(
             "an earlier start was ended while it made the sample clinic. Start over: `bin/demo --fresh`, or with an empty database."
@@ -91,15 +91,12 @@ pub(super) async fn existing(store: &Store) -> Result<Option<ClinicId>> {
 /// How many days ago the clinic was made, read off the one program whose first day is known.
 async fn age(store: &Store, clinic: ClinicId, today: Date) -> Result<i32> {
     let email = Email::parse(ACCOUNTS[2].1)?;
-    let scope = Scope::new(clinic, Actor::System);
-    let programs = store
-        .tenant(&scope, move |tx| async move {
-            match patient::by_email(&tx, &email).await? {
-                Some(patient) => program::of_patient(&tx, patient.id).await,
-                None => Ok(Vec::new()),
-            }
-        })
-        .await?;
+    let tx = store.begin(&Scope::new(clinic, Actor::System)).await?;
+    let programs = match patient::by_email(&tx, &email).await? {
+        Some(patient) => program::of_patient(&tx, patient.id).await?,
+        None => Vec::new(),
+    };
+    tx.commit().await?;
     let began = STORIES.iter().find(|story| story.name == WEI_LING).map_or(0, |story| story.began);
     Ok(programs.first().map_or(0, |program| ((today - program.start).get_days() - began).max(0)))
 }
@@ -121,45 +118,41 @@ struct Maker {
 impl Maker {
     /// The clinic with its staff and its library.
     async fn begin(store: Store, zone: Zone, now: Timestamp, hash: String) -> Result<Self> {
-        let (name, in_zone, shared) = (PersonName::parse(CLINIC)?, zone.clone(), hash.clone());
+        let name = PersonName::parse(CLINIC)?;
         let staff = [(OWNER, Role::Owner), (HANNAH, Role::Physiotherapist), (ARJUN, Role::Physiotherapist)]
             .into_iter()
             .map(|((name, email), role)| Ok((PersonName::parse(name)?, Email::parse(email)?, role)))
             .collect::<Result<Vec<_>>>()?;
-        let (clinic, seats) = store
-            .signin(move |tx| async move {
-                let clinic = clinic::create(&tx, &name, &in_zone, now).await?;
-                let mut seats = Vec::new();
-                for (name, email, role) in &staff {
-                    let account = account::find_or_create(&tx, email, now).await?.id;
-                    let member = account::add_member(&tx, clinic, account, *role, name, now).await?;
-                    account::join_staff(&tx, (clinic, member), account, name, now).await?;
-                    if *role != Role::Owner {
-                        account::set_password(&tx, account, &shared, now).await?;
-                    }
-                    seats.push((account, member));
-                }
-                Ok::<_, StoreError>((clinic, seats))
-            })
-            .await?;
+        let tx = store.begin_sign_in().await?;
+        let clinic = clinic::create(&tx, &name, &zone, now).await?;
+        let mut seats = Vec::new();
+        for (name, email, role) in &staff {
+            let account = account::find_or_create(&tx, email, now).await?.id;
+            let member = account::add_member(&tx, clinic, account, *role, name, now).await?;
+            account::join_staff(&tx, (clinic, member), account, name, now).await?;
+            if *role != Role::Owner {
+                account::set_password(&tx, account, &hash, now).await?;
+            }
+            seats.push((account, member));
+        }
+        tx.commit().await?;
         let &[(owner, _), (_, hannah), (_, arjun)] = seats.as_slice() else { bail!("the clinic has no staff") };
         let library = Library::new(now)?;
-        let templates = store
-            .tenant(Scope::new(clinic, Actor::System), move |tx| async move {
-                let mut settings = clinic::settings(&tx).await?;
-                settings.phone = Some("+60 12-345 6789".to_owned());
-                settings.whatsapp = Some("60123456789".to_owned());
-                clinic::save(&tx, &settings, now).await?;
-                library.install(&tx, now).await
-            })
-            .await?;
+        let tx = store.begin(&Scope::new(clinic, Actor::System)).await?;
+        let mut settings = clinic::settings(&tx).await?;
+        settings.phone = Some("+60 12-345 6789".to_owned());
+        settings.whatsapp = Some("60123456789".to_owned());
+        clinic::save(&tx, &settings, now).await?;
+        let templates = library.install(&tx, now).await?;
+        tx.commit().await?;
         Ok(Self { today: zone.date(now), store, clinic, zone, now, hash, owner, hannah, arjun, templates })
     }
 
     /// The last step: from here on the clinic counts as made.
     async fn finish(self) -> Result<()> {
-        let Self { store, owner, hash, now, .. } = self;
-        Ok(store.signin(move |tx| async move { account::set_password(&tx, owner, &hash, now).await }).await?)
+        let tx = self.store.begin_sign_in().await?;
+        account::set_password(&tx, self.owner, &self.hash, self.now).await?;
+        Ok(tx.commit().await?)
     }
 
     fn physiotherapist(&self, story: &Story) -> MembershipId {
@@ -189,16 +182,18 @@ impl Maker {
         let mut program = self.assign(story, id)?;
         let assigned = self.on(invited, 10);
         let staff = self.scope(Actor::Staff(self.physiotherapist(story)));
-        let kept = program.clone();
-        self.store.tenant(&staff, move |tx| async move { program::insert(&tx, &kept, assigned).await }).await?;
+        let tx = self.store.begin(&staff).await?;
+        program::insert(&tx, &program, assigned).await?;
+        tx.commit().await?;
 
         // What changed the program while it ran comes before the sessions that were done by it.
         if let Turn::Revises { ago, to } = story.turn {
             let on = self.ago(ago);
             let plan = self.plan(story, to)?;
             let version = program.revise(plan, on, on)?.clone();
-            let (kept, at) = (program.clone(), self.on(on, 6));
-            self.store.tenant(&staff, move |tx| async move { program::add_version(&tx, &kept, &version, at).await }).await?;
+            let tx = self.store.begin(&staff).await?;
+            program::add_version(&tx, &program, &version, self.on(on, 6)).await?;
+            tx.commit().await?;
         }
         let asked = program.clone();
         let logs = self.lived(story, &mut program)?;
@@ -208,26 +203,23 @@ impl Maker {
         }
         self.tell_how_things_are(story, &asked, &staff).await?;
         let by = if story.turn == Turn::OnPaper { staff.clone() } else { self.scope(Actor::Patient(id)) };
-        let (kept, kept_logs) = (program.clone(), logs.clone());
-        self.store
-            .tenant(by, move |tx| async move {
-                for days::Logged { log, correction } in &kept_logs {
-                    session_log::insert(&tx, &kept, log).await?;
-                    if let Some((corrected, at)) = correction {
-                        session_log::correct(&tx, &kept, corrected, *at).await?;
-                    }
-                }
-                Ok::<_, StoreError>(())
-            })
-            .await?;
-        self.close(story, &program, &logs, staff).await
+        let tx = self.store.begin(&by).await?;
+        for days::Logged { log, correction } in &logs {
+            session_log::insert(&tx, &program, log).await?;
+            if let Some((corrected, at)) = correction {
+                session_log::correct(&tx, &program, corrected, *at).await?;
+            }
+        }
+        tx.commit().await?;
+        self.close(story, &program, &logs, &staff).await
     }
 
     /// What the patient answered about how things are.
     async fn tell_how_things_are(&self, story: &Story, program: &Program, staff: &Scope) -> Result<()> {
         let Some(Asked { every, activities, told }) = story.asked else { return Ok(()) };
-        let (kept, at) = (program.clone(), self.on(program.start, 6));
-        self.store.tenant(staff, move |tx| async move { questionnaire::ask(&tx, &kept, every, kept.start, at).await }).await?;
+        let tx = self.store.begin(staff).await?;
+        questionnaire::ask(&tx, program, every, program.start, self.on(program.start, 6)).await?;
+        tx.commit().await?;
         let name = |name: &&str| Ok(Activity { id: ActivityId::new(), name: ActivityName::parse(name)? });
         let activities = activities.iter().map(name).collect::<Result<Vec<Activity>>>()?;
         let mut answers = Vec::new();
@@ -248,14 +240,11 @@ impl Maker {
                 rating: rating.map(Rating::new).transpose()?,
             });
         }
-        self.store
-            .tenant(self.scope(Actor::Patient(program.patient)), move |tx| async move {
-                for answer in &answers {
-                    questionnaire::insert(&tx, answer).await?;
-                }
-                Ok::<_, StoreError>(())
-            })
-            .await?;
+        let tx = self.store.begin(&self.scope(Actor::Patient(program.patient))).await?;
+        for answer in &answers {
+            questionnaire::insert(&tx, answer).await?;
+        }
+        tx.commit().await?;
         Ok(())
     }
 
@@ -298,17 +287,13 @@ impl Maker {
             closed: None,
             created_at: at,
         };
-        let (clinic, now) = (self.clinic, self.now);
         let invite = email.filter(|_| story.turn == Turn::NotJoined);
-        self.store
-            .tenant(self.scope(Actor::Staff(self.physiotherapist(story))), move |tx| async move {
-                patient::create(&tx, &record).await?;
-                if let Some(email) = invite {
-                    outbox::enqueue(&tx, clinic, outbox::Owed::PatientInvitation(id), &email, now).await?;
-                }
-                Ok::<_, StoreError>(())
-            })
-            .await?;
+        let tx = self.store.begin(&self.scope(Actor::Staff(self.physiotherapist(story)))).await?;
+        patient::create(&tx, &record).await?;
+        if let Some(email) = invite {
+            outbox::enqueue(&tx, self.clinic, outbox::Owed::PatientInvitation(id), &email, self.now).await?;
+        }
+        tx.commit().await?;
         Ok(id)
     }
 
@@ -319,14 +304,12 @@ impl Maker {
         let say = |key, args: &[_]| render::words::say(Language::En, key, args);
         let wording = ["consent-1", "consent-2", "consent-3", "consent-4"].map(|key| say(key, &[("clinic", CLINIC.into())]));
         let consent = account::Consent { version: say("consent-version", &[]), wording: wording.join("\n\n") };
-        let (clinic, at, hash) = (self.clinic, self.on(invited, 20), self.hash.clone());
-        self.store
-            .signin(move |tx| async move {
-                let account = account::find_or_create(&tx, &email, at).await?.id;
-                account::join_patient(&tx, (clinic, id), account, &consent, at).await?;
-                account::set_password(&tx, account, &hash, at).await
-            })
-            .await?;
+        let at = self.on(invited, 20);
+        let tx = self.store.begin_sign_in().await?;
+        let account = account::find_or_create(&tx, &email, at).await?.id;
+        account::join_patient(&tx, (self.clinic, id), account, &consent, at).await?;
+        account::set_password(&tx, account, &self.hash, at).await?;
+        tx.commit().await?;
         Ok(())
     }
 
@@ -336,16 +319,13 @@ impl Maker {
         if story.name == WEI_LING {
             times.extend(self.soon());
         }
-        let now = self.now;
-        self.store
-            .tenant(self.scope(Actor::Patient(id)), move |tx| async move {
-                let rule = reminder::rules_for(&tx, id).await?.rule;
-                times.retain(|time| !rule.quiet.contains(*time));
-                let rule = ReminderRule::new(times, rule.weekdays, rule.zone, rule.quiet, None)
-                    .map_err(|why| StoreError::Refused(why.to_string()))?;
-                reminder::save_rules(&tx, id, &rule, now).await
-            })
-            .await?;
+        let tx = self.store.begin(&self.scope(Actor::Patient(id))).await?;
+        let rule = reminder::rules_for(&tx, id).await?.rule;
+        times.retain(|time| !rule.quiet.contains(*time));
+        let rule = ReminderRule::new(times, rule.weekdays, rule.zone, rule.quiet, None)
+            .map_err(|why| StoreError::Refused(why.to_string()))?;
+        reminder::save_rules(&tx, id, &rule, self.now).await?;
+        tx.commit().await?;
         Ok(())
     }
 
@@ -387,7 +367,7 @@ impl Maker {
     }
 
     /// What comes after the sessions: the program's state, the mail about a new program, and the notes somebody answered.
-    async fn close(&self, story: &Story, program: &Program, logs: &[days::Logged], staff: Scope) -> Result<()> {
+    async fn close(&self, story: &Story, program: &Program, logs: &[days::Logged], staff: &Scope) -> Result<()> {
         let changed = match story.turn {
             Turn::Pauses { ago, .. } | Turn::Finishes { ago } => Some(self.on(self.ago(ago), 6)),
             Turn::None | Turn::NotJoined | Turn::OnPaper | Turn::Revises { .. } | Turn::Stops { .. } => None,
@@ -405,39 +385,32 @@ impl Maker {
                 Some((logged.log.id, answer, at.min(self.now - SignedDuration::from_mins(2))))
             })
             .collect();
-        let patient = program.patient;
-        // All but the newest: that one waits on Today.
-        let read = replies[..replies.len().saturating_sub(1)].to_vec();
         let answered = if story.answered { answered(program.patient, logs, self.today) } else { None };
-        let (program, clinic, now) = (program.clone(), self.clinic, self.now);
-        self.store
-            .tenant(&staff, move |tx| async move {
-                if let Some(at) = changed {
-                    program::save_state(&tx, &program, at).await?;
-                }
-                if let Some(email) = announced {
-                    outbox::enqueue(&tx, clinic, outbox::Owed::ProgramAssigned(program.patient, program.id), &email, now).await?;
-                }
-                for (log, answer, at) in replies {
-                    reply::write(&tx, log, answer, at).await?;
-                }
-                if let Some((mark, at)) = answered {
-                    marks::decide(&tx, program.patient, &mark, Some("Spoken about on the phone."), at).await?;
-                }
-                Ok::<_, StoreError>(())
-            })
-            .await?;
+        let tx = self.store.begin(staff).await?;
+        if let Some(at) = changed {
+            program::save_state(&tx, program, at).await?;
+        }
+        if let Some(email) = announced {
+            let owed = outbox::Owed::ProgramAssigned(program.patient, program.id);
+            outbox::enqueue(&tx, self.clinic, owed, &email, self.now).await?;
+        }
+        for &(log, answer, at) in &replies {
+            reply::write(&tx, log, answer, at).await?;
+        }
+        if let Some((mark, at)) = answered {
+            marks::decide(&tx, program.patient, &mark, Some("Spoken about on the phone."), at).await?;
+        }
+        tx.commit().await?;
+        // All but the newest: that one waits on Today.
+        let read = &replies[..replies.len().saturating_sub(1)];
         if read.is_empty() {
             return Ok(());
         }
-        self.store
-            .tenant(self.scope(Actor::Patient(patient)), move |tx| async move {
-                for (log, _, at) in read {
-                    reply::mark_read(&tx, patient, log, at + SignedDuration::from_hours(9)).await?;
-                }
-                Ok::<_, StoreError>(())
-            })
-            .await?;
+        let tx = self.store.begin(&self.scope(Actor::Patient(program.patient))).await?;
+        for &(log, _, at) in read {
+            reply::mark_read(&tx, program.patient, log, at + SignedDuration::from_hours(9)).await?;
+        }
+        tx.commit().await?;
         Ok(())
     }
 }

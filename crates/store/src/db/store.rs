@@ -4,7 +4,7 @@
 //! A page asks three things of the database: who is there (which also opens the clinic's transaction), what it shows, and to write
 //! down who looked (which also commits). See [`Store::admit`], [`Store::begin`], [`Store::settle`].
 
-use std::{future::Future, time::Duration};
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -264,104 +264,6 @@ impl Store {
         scope.refused(detail);
         self.settle(scope).await
     }
-}
-
-/// The same as closures, until the last caller has gone.
-impl Store {
-    #[allow(missing_docs, clippy::missing_errors_doc)]
-    pub async fn tenant<T, E, F, Fut>(&self, scope: impl Into<Scope>, work: F) -> Result<T, E>
-    where
-        T: Send + 'static,
-        E: From<StoreError> + Send + 'static,
-        F: FnOnce(Tx) -> Fut + Send + 'static,
-        Fut: Future<Output = Result<T, E>> + Send + 'static,
-    {
-        let tx = self.begin(&scope.into()).await?;
-        ended(tx, work).await
-    }
-
-    #[allow(missing_docs, clippy::missing_errors_doc)]
-    pub async fn look<T, E, F, Fut>(&self, scope: impl Into<Scope>, work: F) -> Result<T, E>
-    where
-        T: Send + 'static,
-        E: From<StoreError> + Send + 'static,
-        F: FnOnce(Tx) -> Fut + Send + 'static,
-        Fut: Future<Output = Result<T, E>> + Send + 'static,
-    {
-        let tx = self.begin_look(&scope.into()).await?;
-        let done = work(tx.clone()).await?;
-        tx.hold_open().await?;
-        Ok(done)
-    }
-
-    #[allow(missing_docs, clippy::missing_errors_doc)]
-    pub async fn signin<T, E, F, Fut>(&self, work: F) -> Result<T, E>
-    where
-        T: Send + 'static,
-        E: From<StoreError> + Send + 'static,
-        F: FnOnce(Tx) -> Fut + Send + 'static,
-        Fut: Future<Output = Result<T, E>> + Send + 'static,
-    {
-        let tx = self.begin_sign_in().await?;
-        ended(tx, work).await
-    }
-
-    #[allow(missing_docs, clippy::missing_errors_doc)]
-    pub async fn signin_as<T, E, F, Fut>(&self, scope: impl Into<Scope>, work: F) -> Result<T, E>
-    where
-        T: Send + 'static,
-        E: From<StoreError> + Send + 'static,
-        F: FnOnce(Tx) -> Fut + Send + 'static,
-        Fut: Future<Output = Result<T, E>> + Send + 'static,
-    {
-        let tx = self.begin_sign_in_as(&scope.into()).await?;
-        ended(tx, work).await
-    }
-
-    #[allow(missing_docs, clippy::missing_errors_doc)]
-    pub async fn signin_look<T, E, F, Fut>(&self, work: F) -> Result<T, E>
-    where
-        T: Send + 'static,
-        E: From<StoreError> + Send + 'static,
-        F: FnOnce(Tx) -> Fut + Send + 'static,
-        Fut: Future<Output = Result<T, E>> + Send + 'static,
-    {
-        work(self.sign_in_reads()).await
-    }
-
-    #[allow(missing_docs, clippy::missing_errors_doc)]
-    pub async fn worker<T, E, F, Fut>(&self, work: F) -> Result<T, E>
-    where
-        T: Send + 'static,
-        E: From<StoreError> + Send + 'static,
-        F: FnOnce(Tx) -> Fut + Send + 'static,
-        Fut: Future<Output = Result<T, E>> + Send + 'static,
-    {
-        let tx = self.begin_worker().await?;
-        ended(tx, work).await
-    }
-
-    #[allow(missing_docs, clippy::missing_errors_doc)]
-    pub async fn queue<T, E, F, Fut>(&self, work: F) -> Result<T, E>
-    where
-        T: Send + 'static,
-        E: From<StoreError> + Send + 'static,
-        F: FnOnce(Tx) -> Fut + Send + 'static,
-        Fut: Future<Output = Result<T, E>> + Send + 'static,
-    {
-        work(self.autocommit()).await
-    }
-}
-
-async fn ended<T, E, F, Fut>(tx: Tx, work: F) -> Result<T, E>
-where
-    E: From<StoreError>,
-    F: FnOnce(Tx) -> Fut,
-    Fut: Future<Output = Result<T, E>>,
-{
-    let done = work(tx.clone()).await?;
-    tx.commit().await?;
-    Ok(done)
 }
 
 /// Opens a transaction in this context, if the request's session is still valid for it.

@@ -188,7 +188,7 @@ fn pairs<T: Copy>(keys: &[T], split: impl Fn(T) -> (Uuid, Uuid)) -> [Value; 2] {
     [clinics.into(), ids.into()]
 }
 
-/// Reads what is to be known about claimed notices of any clinics, in [`crate::Store::worker`]. A handful of statements, however many
+/// Reads what is to be known about claimed notices of any clinics, in [`crate::Store::begin_worker`]. A handful of statements, however many
 /// notices and clinics.
 ///
 /// # Errors

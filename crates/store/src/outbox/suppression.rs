@@ -76,7 +76,7 @@ fn count(number: i64) -> u32 {
 }
 
 /// Records that a claimed notice was refused, and what follows: it is tried again, or never; its address may be given up; or the server is
-/// not believed, and then what was given up within the last [`WINDOW`] is taken back and people are told. For [`crate::Store::worker`].
+/// not believed, and then what was given up within the last [`WINDOW`] is taken back and people are told. For [`crate::Store::begin_worker`].
 ///
 /// # Errors
 /// The store's own; nothing is recorded then.
@@ -230,7 +230,7 @@ async fn take_back_since(tx: &Tx, since: Timestamp, now: Timestamp) -> Result<()
     Ok(())
 }
 
-/// Writes to an address again, because it has just taken a mail. For [`crate::Store::worker`].
+/// Writes to an address again, because it has just taken a mail. For [`crate::Store::begin_worker`].
 ///
 /// # Errors
 /// The store's own.

@@ -190,7 +190,7 @@ pub(super) async fn queue(tx: &Tx, owed: &[(ClinicId, PatientId, Due)], now: Tim
 }
 
 /// Queues a reminder for every due up to `now` of up to `limit` rules whose instant has come, and moves each on to its next instant.
-/// Runs in [`crate::Store::worker`]; any number of workers may plan at once. A clock that was set back plans nothing twice: a rule only
+/// Runs in [`crate::Store::begin_worker`]; any number of workers may plan at once. A clock that was set back plans nothing twice: a rule only
 /// ever moves forward, and the queue holds each (patient, date, time) once.
 ///
 /// Two statements whatever the limit: the civil times are worked out between them, by the domain and not by the database's zones.
@@ -317,7 +317,7 @@ pub struct Gate {
     pub outdated: bool,
 }
 
-/// Whether reminders may be planned, and whether their instants are still right. Runs in [`crate::Store::worker`].
+/// Whether reminders may be planned, and whether their instants are still right. Runs in [`crate::Store::begin_worker`].
 ///
 /// # Errors
 /// The store's own.
@@ -335,7 +335,7 @@ pub async fn gate(tx: &Tx) -> Result<Gate, StoreError> {
 
 /// Works out the future instants of up to `limit` rules anew, in the order of their keys from after `from`, with the zones this
 /// program carries. Returns where to go on; `None` when that was the last, which is then written down. Runs in
-/// [`crate::Store::worker`]; doing it twice, or two workers at once, changes nothing.
+/// [`crate::Store::begin_worker`]; doing it twice, or two workers at once, changes nothing.
 ///
 /// A due that the new zones put into the past is planned at once. Rules that were switched off because their zone was unknown come
 /// back when it is known now.

@@ -56,7 +56,7 @@ pub(crate) async fn agree(
     pages: Pages,
     Form(Answer { agree, consent_version }): Form<Answer>,
 ) -> PageResult {
-    let (language, id) = (me.language, me.id);
+    let language = me.language;
     let current = wording(language, &me.clinic.name);
     let fault = match (consent_version == current.version, agree == "yes") {
         (false, _) => Some("agreed-changed"),
@@ -70,21 +70,20 @@ pub(crate) async fn agree(
         }
         return pages.at(Nav::Account).refuse(&shown);
     }
-    app.store
-        .tenant(me.scope, move |tx| async move {
-            // Pressed twice, it is one answer.
-            match consent::standing(&tx, id).await? {
-                consent::Standing::Given { version, .. } if version == current.version => Ok(()),
-                _ => consent::agree(&tx, id, &current, now).await,
-            }
-        })
-        .await?;
+    let tx = app.store.begin(&me.scope).await?;
+    // Pressed twice, it is one answer.
+    match consent::standing(&tx, me.id).await? {
+        consent::Standing::Given { version, .. } if version == current.version => {}
+        _ => consent::agree(&tx, me.id, &current, now).await?,
+    }
+    tx.commit().await?;
     Ok(pages.go_saying("/account/consent", &Flash::good(say(language, "agreed-thanks", &[]))))
 }
 
 async fn filled(app: &AppState, me: &Patient) -> Result<Shown, crate::PageError> {
-    let id = me.id;
-    let agreed = app.store.tenant(me.scope.clone(), move |tx| async move { consent::of(&tx, id).await }).await?;
+    let tx = app.store.begin(&me.scope).await?;
+    let agreed = consent::of(&tx, me.id).await?;
+    tx.commit().await?;
     let current = wording(me.language, &me.clinic.name);
     let holds = agreed.first().is_some_and(|agreed| agreed.withdrawn_at.is_none() && agreed.to.version == current.version);
     let day = |at: Timestamp| formats::day_and_year(me.language, me.zone.date(at));

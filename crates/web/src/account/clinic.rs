@@ -13,6 +13,7 @@ use render::{
 };
 use serde::Deserialize;
 use store::{
+    StoreError,
     clinic::{self, Settings},
     session::SignedIn,
 };
@@ -20,14 +21,14 @@ use store::{
 use super::confirm::{self, Proved};
 use crate::{
     AppState, PageError, PageResult,
-    extract::{Form, Lately, Owner, Pages, Viewer},
+    extract::{Form, Lately, Owner, Pages, Staff, Viewer},
     visit::Visit,
     zones,
 };
 
 /// `GET /settings`
 pub(crate) async fn page(State(app): State<AppState>, Owner(owner): Owner, pages: Pages) -> PageResult {
-    let settings = app.store.tenant(owner.scope.clone(), |tx| async move { clinic::settings(&tx).await }).await?;
+    let settings = current(&app, &owner).await?;
     pages.at(Nav::Clinic).show(&Typed::from(settings).page())
 }
 
@@ -56,16 +57,25 @@ pub(crate) async fn save(
         Err(page) => return pages.refuse(&*page),
     };
     if !lately.is_confirmed() {
-        let kept = app.store.tenant(owner.scope.clone(), |tx| async move { clinic::settings(&tx).await }).await?;
+        let kept = current(&app, &owner).await?;
         let matters = (kept.own_caseload, kept.second_factor) != (settings.own_caseload, settings.second_factor);
         if matters && let Some(proof) = asked(&app, &visit, &me, &typed).await? {
             let page = SettingsPage { proof: Some(proof), wrong: true, ..typed.page() };
             return pages.refuse(&page);
         }
     }
-    let now = visit.now();
-    app.store.tenant(owner.scope.clone(), move |tx| async move { clinic::save(&tx, &settings, now).await }).await?;
+    let tx = app.store.begin(&owner.scope).await?;
+    clinic::save(&tx, &settings, visit.now()).await?;
+    tx.commit().await?;
     Ok(pages.go_saying("/settings", &Flash::good("The settings are saved.")))
+}
+
+/// The settings as they are saved.
+async fn current(app: &AppState, owner: &Staff) -> Result<Settings, StoreError> {
+    let tx = app.store.begin(&owner.scope).await?;
+    let settings = clinic::settings(&tx).await?;
+    tx.commit().await?;
+    Ok(settings)
 }
 
 /// The fields for proving who is there; `None` when what was typed into them proves it.

@@ -9,7 +9,7 @@ use domain::{ids::PatientId, person::Language};
 use render::{Field, Flash, Nav, pages::patient::Close, words::say};
 use serde::Deserialize;
 use store::{
-    StoreError, account,
+    account,
     closure::{self, Closing},
     consent,
     outbox::{self, Mails},
@@ -55,31 +55,33 @@ pub(crate) async fn submit(
     let withdraw = withdraw == "yes";
     app.throttle.check(&visit)?;
     let known = sign_in::recognise(&app, &visit, me.email.clone(), current).await?;
-    let (account, compared) = (me.account, known.as_ref().and_then(|known| known.password_hash.clone()));
     // The record is closed in another role's transaction, which cannot read passwords. A change of the password in between, in another session, ends
     // this one, and the transaction is then refused.
-    let held = app.store.signin_as(&me.scope, move |tx| async move { account::still_has(&tx, account, compared.as_deref()).await });
-    if known.is_none() || !held.await.map_err(from_store)? {
+    let held = match known {
+        Some(known) => {
+            let tx = app.store.begin_sign_in_as(&me.scope).await?;
+            let held = account::still_has(&tx, me.account, known.password_hash.as_deref()).await?;
+            tx.commit().await?;
+            held
+        }
+        None => false,
+    };
+    if !held {
         return pages.clone().at(Nav::Account).refuse(&shown(&me, withdraw, Some(say(language, "close-wrong", &[]))));
     }
-    let (now, clinic) = (visit.now(), me.clinic.id);
-    let (Closing { account, .. }, on_its_way) = app
-        .store
-        .tenant(me.scope.clone().ending(SeatId::Patient(id)), move |tx| async move {
-            if withdraw {
-                consent::withdraw(&tx, id, now).await?;
-            }
-            let closing = closure::close(&tx, id, now).await?;
-            Ok::<_, StoreError>((closing, outbox::on_their_way(&tx, id, Mails::All).await?))
-        })
-        .await?;
-    app.store.signin(move |tx| async move { closure::tidy(&tx, (clinic, id), account, now).await }).await.map_err(from_store)?;
+    let now = visit.now();
+    let tx = app.store.begin(&me.scope.clone().ending(SeatId::Patient(id))).await?;
+    if withdraw {
+        consent::withdraw(&tx, id, now).await?;
+    }
+    let Closing { account, .. } = closure::close(&tx, id, now).await?;
+    let on_its_way = outbox::on_their_way(&tx, id, Mails::All).await?;
+    tx.commit().await?;
+    let tx = app.store.begin_sign_in().await?;
+    closure::tidy(&tx, (me.clinic.id, id), account, now).await?;
+    tx.commit().await?;
     let said = Flash::good(say(language, "close-done", &[])).with_mail_on_its_way(language, on_its_way);
     Ok(gone(&app, pages.go_saying("/", &said)))
-}
-
-fn from_store(error: StoreError) -> PageError {
-    error.into()
 }
 
 /// This browser forgets who was here.

@@ -45,10 +45,14 @@ pub(crate) async fn page(
     pages: Pages,
 ) -> PageResult {
     let next = enter::local(&next).unwrap_or_default().to_owned();
-    let now = visit.now();
     let waiting = match cookie::half(&headers, app.config.https()) {
         None => None,
-        Some(token) => app.store.signin(move |tx| async move { second_factor::waiting(&tx, &token, now).await }).await?,
+        Some(token) => {
+            let tx = app.store.begin_sign_in().await?;
+            let waiting = second_factor::waiting(&tx, &token, visit.now()).await?;
+            tx.commit().await?;
+            waiting
+        }
     };
     match waiting {
         Some(_) => pages.show(&shown(Field::default(), next, &with)),
@@ -100,8 +104,10 @@ pub(crate) async fn submit(
     let outcome = match cookie::half(&headers, https) {
         None => Outcome::Over,
         Some(half) => {
-            let (keys, visit) = (app.keys.clone(), visit.clone());
-            app.store.signin(move |tx| async move { enter_with(&tx, &keys, &visit, &half, &code).await }).await?
+            let tx = app.store.begin_sign_in().await?;
+            let outcome = enter_with(&tx, &app.keys, &visit, &half, &code).await?;
+            tx.commit().await?;
+            outcome
         }
     };
     match outcome {

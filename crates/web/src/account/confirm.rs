@@ -91,27 +91,24 @@ pub(super) async fn prove(
     let Some(known) = sign_in::recognise(app, visit, me.email.clone(), password).await? else { return Ok(Proved::WrongPassword) };
     let now = visit.now();
     let from = (visit.id(), visit.address());
-    let (account, session, asked, keys) = (me.account, me.session, me.second_factor, app.keys.clone());
-    let given = app
-        .store
-        .signin_as(&me.scope, move |tx| async move {
-            if !account::still_has(&tx, account, known.password_hash.as_deref()).await? {
-                return Ok(None);
-            }
-            let given = if asked { code::give(&tx, &keys, account, &code, now).await? } else { Given::Right };
-            match given {
-                Given::Right | Given::Recovery { .. } => session::confirm(&tx, session, now).await?,
-                Given::Wrong => audit::at_every_door(&tx, Some(account), Deed::SignInFailed, now, from).await?,
-                Given::Wait(_) => {}
-            }
-            Ok::<_, store::StoreError>(Some(given))
-        })
-        .await?;
-    let Some(given) = given else { return Ok(Proved::WrongPassword) };
+    let account = me.account;
+    let tx = app.store.begin_sign_in_as(&me.scope).await?;
+    let mut given = None;
+    if account::still_has(&tx, account, known.password_hash.as_deref()).await? {
+        let answer = if me.second_factor { code::give(&tx, &app.keys, account, &code, now).await? } else { Given::Right };
+        match answer {
+            Given::Right | Given::Recovery { .. } => session::confirm(&tx, me.session, now).await?,
+            Given::Wrong => audit::at_every_door(&tx, Some(account), Deed::SignInFailed, now, from).await?,
+            Given::Wait(_) => {}
+        }
+        given = Some(answer);
+    }
+    tx.commit().await?;
     match given {
-        Given::Right | Given::Recovery { .. } => Ok(Proved::Yes),
-        Given::Wait(until) => Err(code::too_many(until, now)),
-        Given::Wrong => Ok(Proved::WrongCode),
+        None => Ok(Proved::WrongPassword),
+        Some(Given::Right | Given::Recovery { .. }) => Ok(Proved::Yes),
+        Some(Given::Wait(until)) => Err(code::too_many(until, now)),
+        Some(Given::Wrong) => Ok(Proved::WrongCode),
     }
 }
 

@@ -130,7 +130,12 @@ where
         let made = tokio::task::spawn_blocking(move || {
             make(BufWriter::with_capacity(PIECE, writer), Whole(whole)).map_err(|error| error.to_string())
         });
-        let read = store.tenant(scope, read).await;
+        let read = async {
+            let tx = store.begin(&scope).await?;
+            read(tx.clone()).await?;
+            tx.commit().await
+        }
+        .await;
         if read.is_ok() {
             let _ = done.send(());
         } else {

@@ -4,7 +4,11 @@ use axum::{
     extract::{Path, State},
     http::{StatusCode, header},
 };
-use domain::person::{Email, Language};
+use domain::{
+    ids::AccountId,
+    person::{Email, Language},
+};
+use jiff::Timestamp;
 use render::{
     Field, Flash,
     pages::account::{
@@ -15,9 +19,9 @@ use render::{
 };
 use serde::Deserialize;
 use store::{
-    account,
+    StoreError, account,
     audit::{self, Deed},
-    link::{self, Freshness, Opens},
+    link::{self, Freshness, Link, Opens},
     outbox, session,
 };
 
@@ -55,20 +59,30 @@ pub(crate) async fn submit(
         Ok(email) => email,
         Err(fault) => return pages.refuse(&Forgot { email: Field::refused(typed, fault.to_string()), sent: false }),
     };
-    let shown = Field::holding(email.as_str());
-    let now = visit.now();
-    let work = app.store.signin(move |tx| async move {
-        let may = throttle::may_send_reset(&tx, &visit, &email).await?;
-        outbox::enqueue_reset(&tx, &email, may, now).await?;
-        Ok::<_, PageError>(())
-    });
-    throttle::evenly(work).await?;
-    pages.show(&Forgot { email: shown, sent: true })
+    throttle::evenly(queue_link(&app, &visit, &email)).await?;
+    pages.show(&Forgot { email: Field::holding(email.as_str()), sent: true })
+}
+
+/// Queues the mail with the link, unless this address was sent too many.
+async fn queue_link(app: &AppState, visit: &Visit, email: &Email) -> Result<(), PageError> {
+    let tx = app.store.begin_sign_in().await?;
+    let may = throttle::may_send_reset(&tx, visit, email).await?;
+    outbox::enqueue_reset(&tx, email, may, visit.now()).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// The link with this token, if there is one.
+async fn find(app: &AppState, token: &str, now: Timestamp) -> Result<Option<Link>, StoreError> {
+    let tx = app.store.begin_sign_in().await?;
+    let found = link::find(&tx, token, now).await?;
+    tx.commit().await?;
+    Ok(found)
 }
 
 /// `GET /password/reset/{token}`
 pub(crate) async fn reset_page(State(app): State<AppState>, Path(token): Path<String>, Now(now): Now, pages: Pages) -> PageResult {
-    let link = app.store.signin(move |tx| async move { link::find(&tx, &token, now).await }).await?;
+    let link = find(&app, &token, now).await?;
     match link.map(|link| (link.freshness, link.email, link.opens)) {
         Some((Freshness::Live, email, Opens::NewPassword(_))) => {
             pages.show(&Reset { email: email.masked(), password: Field::default() })
@@ -94,8 +108,7 @@ pub(crate) async fn reset_submit(
 ) -> PageResult {
     app.throttle.check(&visit)?;
     let now = visit.now();
-    let asked = token.clone();
-    let found = app.store.signin(move |tx| async move { link::find(&tx, &asked, now).await }).await?;
+    let found = find(&app, &token, now).await?;
     let (link, account) = match found {
         Some(link) => match (link.freshness, &link.opens) {
             (Freshness::Live, Opens::NewPassword(account)) => (link.clone(), *account),
@@ -112,34 +125,34 @@ pub(crate) async fn reset_submit(
             return pages.show_as(StatusCode::UNPROCESSABLE_ENTITY, &pages.chrome(), &page);
         }
     };
-    // Whoever mistyped the old one may try the new one at once.
-    let tries = Tries::of(&visit, &link.email);
-    let from = (visit.id(), visit.address());
-    let saved = app
-        .store
-        .signin(move |tx| async move {
-            link::consume(&tx, &link, now).await?;
-            account::set_password(&tx, account, &hash, now).await?;
-            tries.forget(&tx).await?;
-            link::retire_resets(&tx, account, now).await?;
-            session::end_others(&tx, account, None).await?;
-            // The audit's head is locked last: a transaction that waits for it may hold one of the sessions deleted above.
-            audit::at_every_door(&tx, Some(account), Deed::Wrote, now, from).await
-        })
-        .await;
-    match saved {
+    match save(&app, &visit, &link, account, &hash).await {
         // It was used, or its address was changed, while the password was hashed.
-        Err(store::StoreError::NotFound) => {
-            let link = app.store.signin(move |tx| async move { link::find(&tx, &token, now).await }).await?;
+        Err(StoreError::NotFound) => {
+            let link = find(&app, &token, now).await?;
             over(&pages, link.map_or(Freshness::Used, |link| link.freshness))
         }
         Err(error) => Err(error.into()),
-        Ok(_) => {
+        Ok(()) => {
             let mut response = pages.go_saying("/sign-in", &Flash::good(say(Language::En, "reset-done", &[])));
             response.headers_mut().append(header::SET_COOKIE, cookie::clear_token(app.config.https()));
             Ok(response)
         }
     }
+}
+
+/// Uses the link up and saves the new password.
+async fn save(app: &AppState, visit: &Visit, link: &Link, account: AccountId, hash: &str) -> Result<(), StoreError> {
+    let now = visit.now();
+    let tx = app.store.begin_sign_in().await?;
+    link::consume(&tx, link, now).await?;
+    account::set_password(&tx, account, hash, now).await?;
+    // Whoever mistyped the old one may try the new one at once.
+    Tries::of(visit, &link.email).forget(&tx).await?;
+    link::retire_resets(&tx, account, now).await?;
+    session::end_others(&tx, account, None).await?;
+    // The audit's head is locked last: a transaction that waits for it may hold one of the sessions deleted above.
+    audit::at_every_door(&tx, Some(account), Deed::Wrote, now, (visit.id(), visit.address())).await?;
+    tx.commit().await
 }
 
 fn over(pages: &Pages, freshness: Freshness) -> PageResult {

@@ -9,6 +9,7 @@ use domain::{
     ids::{ClinicId, PatientId},
     person::{Email, Language},
 };
+use jiff::Timestamp;
 use render::{
     Chrome,
     links::{LinkError, Links, ONE_TAP_LASTS, Purpose, Signed, UNSUBSCRIBE_LASTS},
@@ -16,7 +17,8 @@ use render::{
     words::say,
 };
 use store::{
-    Actor, Scope, StoreError, Tx, account, clinic,
+    Actor, Scope, StoreError, Tx, account,
+    clinic::{self, Settings},
     outbox::{self, Mails},
     patient,
     reminder::{self, Addresses},
@@ -89,34 +91,41 @@ pub(crate) async fn one_tap_open(
     };
     let until = record.zone.day_end(record.zone.date(visit.now())).min(link_ends);
     let seat = SeatId::Patient(patient);
-    let issued = link_ends - ONE_TAP_LASTS;
-    let opened = app
-        .store
-        .signin(move |tx| async move {
-            // Somebody who chooses a new password shuts out whoever has their old mails.
-            let chosen = account::password_changed_at(&tx, account).await?;
-            if chosen.is_some_and(|chosen| issued.as_second() < chosen.as_second()) {
-                return Ok(None);
-            }
-            let opening = Opening {
-                account,
-                clinic,
-                seat,
-                reach: Reach::Today,
-                until: Some(until),
-                user_agent: visit.agent(),
-                address: visit.address(),
-                mailed_to: Some(&email),
-            };
-            enter::open_until(&tx, &visit, opening, Some("by a link in a mail")).await.map(Some)
-        })
-        .await;
-    match opened {
+    let opening = Opening {
+        account,
+        clinic,
+        seat,
+        reach: Reach::Today,
+        until: Some(until),
+        user_agent: visit.agent(),
+        address: visit.address(),
+        mailed_to: Some(&email),
+    };
+    match open_today(&app, &visit, link_ends - ONE_TAP_LASTS, opening).await {
         Ok(Some(token)) => Ok(enter::admit(&app, &token, seat, "/session")),
         // The record was closed or its address changed between the two transactions.
         Ok(None) | Err(StoreError::NotFound) => over(&pages, Over::OneTapEnded, None),
         Err(error) => Err(error.into()),
     }
+}
+
+/// Opens a session by a link that was issued then; `None` when the password was changed since.
+async fn open_today(
+    app: &AppState,
+    visit: &Visit,
+    issued: Timestamp,
+    opening: Opening<'_>,
+) -> Result<Option<[u8; 32]>, StoreError> {
+    let tx = app.store.begin_sign_in().await?;
+    // Somebody who chooses a new password shuts out whoever has their old mails.
+    let chosen = account::password_changed_at(&tx, opening.account).await?;
+    let token = if chosen.is_some_and(|chosen| issued.as_second() < chosen.as_second()) {
+        None
+    } else {
+        Some(enter::open_until(&tx, visit, opening, Some("by a link in a mail")).await?)
+    };
+    tx.commit().await?;
+    Ok(token)
 }
 
 fn is_patient(viewer: Option<&SignedIn>, signed: &Signed) -> bool {
@@ -178,7 +187,7 @@ fn is_one_click(body: &[u8]) -> bool {
     part.and_then(|rest| rest.split_once("\r\n\r\n")).is_some_and(|(_, said)| said.lines().next().map(str::trim) == Some(value))
 }
 
-async fn unsubscribe(app: &AppState, pages: &Pages, token: &str, now: jiff::Timestamp, click: Click) -> PageResult {
+async fn unsubscribe(app: &AppState, pages: &Pages, token: &str, now: Timestamp, click: Click) -> PageResult {
     let signed = match app.links.read(Purpose::Unsubscribe, token, now) {
         Ok(signed) => signed,
         Err(LinkError::Expired) => return over(pages, Over::UnsubscribeExpired, None),
@@ -186,24 +195,20 @@ async fn unsubscribe(app: &AppState, pages: &Pages, token: &str, now: jiff::Time
     };
     let Signed { clinic, patient, .. } = signed;
     let Some((chrome, _)) = frame(app, pages, clinic, patient).await? else { return over(pages, Over::RecordGone, None) };
-    let (links, stops) = (app.links.clone(), click == Click::Stop);
+    let stops = click == Click::Stop;
     let scope = Scope::new(clinic, Actor::Patient(patient));
     // Resolving the address and stopping it are one transaction, so that a concurrent correction cannot put another address in its place.
-    let (about, on_its_way) = app
-        .store
-        .tenant(scope, move |tx| async move {
-            let about = About::find(&tx, &links, &signed).await?;
-            match &about {
-                _ if !stops => {}
-                About::Current => reminder::unsubscribe(&tx, patient, now).await?,
-                About::Earlier(address) => reminder::unsubscribe_earlier(&tx, patient, address, now).await?,
-                // No reminder of this patient goes there.
-                About::Unknown => {}
-            }
-            let on_its_way = stops && outbox::on_their_way(&tx, patient, Mails::Reminders).await?;
-            Ok::<_, StoreError>((about, on_its_way))
-        })
-        .await?;
+    let tx = app.store.begin(&scope).await?;
+    let about = About::find(&tx, &app.links, &signed).await?;
+    match &about {
+        _ if !stops => {}
+        About::Current => reminder::unsubscribe(&tx, patient, now).await?,
+        About::Earlier(address) => reminder::unsubscribe_earlier(&tx, patient, address, now).await?,
+        // No reminder of this patient goes there.
+        About::Unknown => {}
+    }
+    let on_its_way = stops && outbox::on_their_way(&tx, patient, Mails::Reminders).await?;
+    tx.commit().await?;
     let earlier = match about {
         About::Current => None,
         About::Earlier(address) => Some(address.masked()),
@@ -251,12 +256,7 @@ async fn frame(
     clinic: ClinicId,
     patient: PatientId,
 ) -> Result<Option<(Chrome, patient::Patient)>, PageError> {
-    let scope = Scope::new(clinic, Actor::Patient(patient));
-    let found = app
-        .store
-        .tenant(scope, move |tx| async move { Ok((patient::find(&tx, patient).await?, clinic::settings(&tx).await?)) })
-        .await;
-    match found {
+    match record(app, clinic, patient).await {
         Err(StoreError::NotFound) => Ok(None),
         Err(error) => Err(error.into()),
         Ok((record, settings)) => {
@@ -264,6 +264,14 @@ async fn frame(
             Ok(Some((chrome, record)))
         }
     }
+}
+
+/// The patient's record and the clinic's settings.
+async fn record(app: &AppState, clinic: ClinicId, patient: PatientId) -> Result<(patient::Patient, Settings), StoreError> {
+    let tx = app.store.begin(&Scope::new(clinic, Actor::Patient(patient))).await?;
+    let found = (patient::find(&tx, patient).await?, clinic::settings(&tx).await?);
+    tx.commit().await?;
+    Ok(found)
 }
 
 /// A plain frame in a clinic's name and somebody's language, for pages before signing in.

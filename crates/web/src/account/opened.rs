@@ -37,18 +37,14 @@ pub(crate) async fn page(
     pages: Pages,
 ) -> PageResult {
     let before: Option<i64> = before.parse().ok();
-    let id = me.id;
     let of = Filter { patient: Some(me.id), ..Filter::default() };
-    let (mut staff, own, since) = app
-        .store
-        .tenant(me.scope.clone(), move |tx| async move {
-            let staff = Filter { by_patients: Some(false), before, ..of.clone() };
-            let own = Filter { by_patients: Some(true), ..of };
-            let staff = audit::list(&tx, &staff, PAGE + 1);
-            let own = async { if before.is_none() { audit::list(&tx, &own, OWN).await } else { Ok(Vec::new()) } };
-            tx.last(async { tokio::try_join!(staff, own, opened::since(&tx, id)) }).await
-        })
-        .await?;
+    let by_staff = Filter { by_patients: Some(false), before, ..of.clone() };
+    let by_patients = Filter { by_patients: Some(true), ..of };
+    let tx = app.store.begin(&me.scope).await?;
+    let staff = audit::list(&tx, &by_staff, PAGE + 1);
+    let own = async { if before.is_none() { audit::list(&tx, &by_patients, OWN).await } else { Ok(Vec::new()) } };
+    let (mut staff, own, since) = tx.last(async { tokio::try_join!(staff, own, opened::since(&tx, me.id)) }).await?;
+    tx.commit().await?;
     let more = staff.len() > PAGE as usize;
     staff.truncate(PAGE as usize);
     let reader = Reader { language: me.language, zone: &me.zone };

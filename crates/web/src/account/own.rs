@@ -61,15 +61,12 @@ pub(crate) async fn save(
         }
         return show(&pages, &me, account, true);
     };
-    let (scope, seat, name) = (me.scope.clone(), me.seat.clone(), name.clone());
-    app.store
-        .tenant(scope, move |tx| async move {
-            match seat {
-                Seat::Staff { membership, .. } => clinic::rename_member(&tx, membership, &name).await,
-                Seat::Patient { patient, .. } => patient::rename(&tx, patient, &name).await,
-            }
-        })
-        .await?;
+    let tx = app.store.begin(&me.scope).await?;
+    match me.seat {
+        Seat::Staff { membership, .. } => clinic::rename_member(&tx, membership, name).await?,
+        Seat::Patient { patient, .. } => patient::rename(&tx, patient, name).await?,
+    }
+    tx.commit().await?;
     Ok(pages.go_saying("/account", &Flash::good(say(speaks(&me), "account-saved", &[]))))
 }
 
@@ -90,34 +87,18 @@ pub(crate) async fn change_password(
     Form(form): Form<NewPassword>,
 ) -> PageResult {
     app.throttle.check(&visit)?;
-    let (now, language) = (visit.now(), speaks(&me));
+    let language = speaks(&me);
     let known = sign_in::recognise(&app, &visit, me.email.clone(), form.current).await?;
     let about = vec![me.email.as_str().to_owned(), me.seat.name().to_owned()];
     let chosen = app.passwords.choose(form.new, about).await?;
     let mut mistyped = known.is_none();
     if let (Some(was), Ok(hash)) = (known, &chosen) {
-        let (id, here, hash) = (me.account, me.session, hash.clone());
-        let from = (visit.id(), visit.address());
-        let saved = app
-            .store
-            .signin_as(&me.scope, move |tx| async move {
-                if !account::still_has(&tx, id, was.password_hash.as_deref()).await? {
-                    return Ok(false);
-                }
-                account::set_password(&tx, id, &hash, now).await?;
-                store::link::retire_resets(&tx, id, now).await?;
-                session::end_others(&tx, id, Some(here)).await?;
-                // The audit's head is locked last: a transaction that waits for it may hold one of the sessions deleted above.
-                audit::at_every_door(&tx, Some(id), Deed::Wrote, now, from).await?;
-                Ok::<_, StoreError>(true)
-            })
-            .await?;
-        if saved {
+        if save_password(&app, &me, &visit, was.password_hash.as_deref(), hash).await? {
             return Ok(pages.go_saying("/account", &Flash::good(say(language, "account-changed", &[]))));
         }
         mistyped = true;
     }
-    let mut account = filled(&app, &me, now).await?;
+    let mut account = filled(&app, &me, visit.now()).await?;
     if mistyped {
         account.current = Field::refused("", say(language, "account-current-wrong", &[]));
     }
@@ -125,6 +106,28 @@ pub(crate) async fn change_password(
         account.new = Field::refused("", say(language, fault.key(), &[]));
     }
     show(&pages, &me, account, true)
+}
+
+/// Saves the new password if the account still has the one that was compared; whether it had.
+async fn save_password(
+    app: &AppState,
+    me: &SignedIn,
+    visit: &Visit,
+    compared: Option<&str>,
+    hash: &str,
+) -> Result<bool, StoreError> {
+    let (id, now) = (me.account, visit.now());
+    let tx = app.store.begin_sign_in_as(&me.scope).await?;
+    let held = account::still_has(&tx, id, compared).await?;
+    if held {
+        account::set_password(&tx, id, hash, now).await?;
+        store::link::retire_resets(&tx, id, now).await?;
+        session::end_others(&tx, id, Some(me.session)).await?;
+        // The audit's head is locked last: a transaction that waits for it may hold one of the sessions deleted above.
+        audit::at_every_door(&tx, Some(id), Deed::Wrote, now, (visit.id(), visit.address())).await?;
+    }
+    tx.commit().await?;
+    Ok(held)
 }
 
 /// `POST /account/sessions/{id}/end`
@@ -135,31 +138,24 @@ pub(crate) async fn end_session(
     visit: Visit,
     pages: Pages,
 ) -> PageResult {
-    let (account, now, from) = (me.account, visit.now(), (visit.id(), visit.address()));
-    app.store
-        .signin_as(&me.scope, move |tx| async move {
-            session::end(&tx, account, session).await?;
-            audit::at_every_door(&tx, Some(account), Deed::SignedOut, now, from).await
-        })
-        .await?;
+    let tx = app.store.begin_sign_in_as(&me.scope).await?;
+    session::end(&tx, me.account, session).await?;
+    audit::at_every_door(&tx, Some(me.account), Deed::SignedOut, visit.now(), (visit.id(), visit.address())).await?;
+    tx.commit().await?;
     Ok(pages.go_saying("/account", &Flash::good(say(speaks(&me), "account-ended", &[]))))
 }
 
 /// `POST /account/sessions/end-others`
 pub(crate) async fn end_others(State(app): State<AppState>, Somebody(me): Somebody, visit: Visit, pages: Pages) -> PageResult {
-    let (account, here, now, from) = (me.account, me.session, visit.now(), (visit.id(), visit.address()));
-    app.store
-        .signin_as(&me.scope, move |tx| async move {
-            session::end_others(&tx, account, Some(here)).await?;
-            audit::at_every_door(&tx, Some(account), Deed::SignedOut, now, from).await
-        })
-        .await?;
+    let tx = app.store.begin_sign_in_as(&me.scope).await?;
+    session::end_others(&tx, me.account, Some(me.session)).await?;
+    audit::at_every_door(&tx, Some(me.account), Deed::SignedOut, visit.now(), (visit.id(), visit.address())).await?;
+    tx.commit().await?;
     Ok(pages.go_saying("/account", &Flash::good(say(speaks(&me), "account-ended", &[]))))
 }
 
 async fn filled(app: &AppState, me: &SignedIn, now: Timestamp) -> Result<Account, PageError> {
-    let id = me.account;
-    let sessions = app.store.signin_look(move |tx| async move { session::of_account(&tx, id, now).await }).await?;
+    let sessions = session::of_account(&app.store.sign_in_reads(), me.account, now).await?;
     let (language, zone) = (speaks(me), zone(me));
     let several = sessions.iter().any(|listed| listed.clinic != me.clinic.name);
     let sessions: Vec<Session> = sessions

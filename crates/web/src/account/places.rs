@@ -41,7 +41,7 @@ pub(crate) async fn page(
     Query(Choice { next, .. }): Query<Choice>,
     pages: Pages,
 ) -> PageResult {
-    let places = app.store.signin_look(move |tx| async move { account::places(&tx, viewer.account).await }).await?;
+    let places = account::places(&app.store.sign_in_reads(), viewer.account).await?;
     let here = match viewer.seat {
         Seat::Staff { membership, .. } => SeatId::Staff(membership),
         Seat::Patient { patient, .. } => SeatId::Patient(patient),
@@ -65,20 +65,14 @@ pub(crate) async fn submit(
     visit: Visit,
     Form(Choice { place: chosen, next }): Form<Choice>,
 ) -> PageResult {
-    let opened = app
-        .store
-        .signin_as(viewer.scope.clone(), move |tx| async move {
-            let places = account::places(&tx, viewer.account).await?;
-            let place = places.into_iter().find(|place| value(place.seat) == chosen).ok_or(PageError::NotFound)?;
-            let token =
-                enter::open_by(&tx, &visit, (viewer.account, place.clinic, place.seat), Some("by choosing the place")).await?;
-            // Nobody was asked for a password.
-            session::keep_confirmed(&tx, &token, viewer.confirmed_at).await?;
-            Ok::<_, PageError>((token, place.seat))
-        })
-        .await?;
-    let (token, seat) = opened;
-    Ok(enter::admit(&app, &token, seat, enter::local(&next).unwrap_or(enter::home(seat))))
+    let tx = app.store.begin_sign_in_as(&viewer.scope).await?;
+    let places = account::places(&tx, viewer.account).await?;
+    let place = places.into_iter().find(|place| value(place.seat) == chosen).ok_or(PageError::NotFound)?;
+    let token = enter::open_by(&tx, &visit, (viewer.account, place.clinic, place.seat), Some("by choosing the place")).await?;
+    // Nobody was asked for a password.
+    session::keep_confirmed(&tx, &token, viewer.confirmed_at).await?;
+    tx.commit().await?;
+    Ok(enter::admit(&app, &token, place.seat, enter::local(&next).unwrap_or(enter::home(place.seat))))
 }
 
 fn value(seat: SeatId) -> String {

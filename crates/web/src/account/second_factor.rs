@@ -14,11 +14,12 @@ use store::{
     second_factor::{self, Standing},
     session::{self, Seat, SeatId, SignedIn},
 };
+use uuid::Uuid;
 
 use super::code;
 use crate::{
     AppState, PageError, PageResult,
-    auth::totp,
+    auth::totp::{self, Keys, Typed},
     extract::{Confirmed, Form, Pages, StaffAccount, go},
     visit::Visit,
 };
@@ -34,9 +35,10 @@ pub(crate) async fn page(State(app): State<AppState>, StaffAccount(me): StaffAcc
 
 /// `POST /account/second-factor`: begins setting up with a fresh secret.
 pub(crate) async fn begin(State(app): State<AppState>, StaffAccount(me): StaffAccount, _: Confirmed, visit: Visit) -> PageResult {
-    let (account, now) = (me.account, visit.now());
-    let sealed = app.keys.fresh(account)?;
-    app.store.signin_as(&me.scope, move |tx| async move { second_factor::begin(&tx, account, sealed, now).await }).await?;
+    let sealed = app.keys.fresh(me.account)?;
+    let tx = app.store.begin_sign_in_as(&me.scope).await?;
+    second_factor::begin(&tx, me.account, sealed, visit.now()).await?;
+    tx.commit().await?;
     Ok(go(HERE))
 }
 
@@ -64,29 +66,11 @@ pub(crate) async fn turn_on(
     Form(FirstCode { code }): Form<FirstCode>,
 ) -> PageResult {
     let who = by(&me, &visit)?;
-    let (account, session, now, keys) = (me.account, me.session, visit.now(), app.keys.clone());
+    let now = visit.now();
     let codes = totp::recovery_codes()?;
-    let turned = app
-        .store
-        .signin_as(&me.scope, move |tx| async move {
-            let Standing::Pending(sealed) = second_factor::standing(&tx, account, now).await? else { return Ok(Turned::Over) };
-            if let Some(until) = second_factor::count_try(&tx, account, now).await? {
-                return Ok(Turned::Wait(until));
-            }
-            let totp::Typed::Code(code) = totp::read(&code) else { return Ok(Turned::Wrong) };
-            let step = keys.open(account, &sealed).and_then(|secret| totp::step(&secret, &code, now));
-            let Some(step) = step else { return Ok(Turned::Wrong) };
-            if !second_factor::take_step(&tx, account, step).await? {
-                return Ok(Turned::Wrong);
-            }
-            second_factor::turn_on(&tx, account, now).await?;
-            second_factor::keep_codes(&tx, account, &codes).await?;
-            // Whoever is signed in elsewhere gave no code.
-            session::end_others(&tx, account, Some(session)).await?;
-            note(&tx, who).await?;
-            Ok::<_, StoreError>(Turned::On(codes))
-        })
-        .await?;
+    let tx = app.store.begin_sign_in_as(&me.scope).await?;
+    let turned = turn_on_with(&tx, &app.keys, who, me.session, &code, codes).await?;
+    tx.commit().await?;
     match turned {
         Turned::On(codes) => recovery(&pages, &codes, true),
         Turned::Wait(until) => Err(code::too_many(until, now)),
@@ -102,6 +86,34 @@ pub(crate) async fn turn_on(
     }
 }
 
+/// Turns the second factor on if the code is right. What it writes stays written when the answer is no: tries are counted.
+async fn turn_on_with(
+    tx: &Tx,
+    keys: &Keys,
+    who: AtTheDoor,
+    session: Uuid,
+    typed: &str,
+    codes: Vec<String>,
+) -> Result<Turned, StoreError> {
+    let (account, now) = (who.account, who.at);
+    let Standing::Pending(sealed) = second_factor::standing(tx, account, now).await? else { return Ok(Turned::Over) };
+    if let Some(until) = second_factor::count_try(tx, account, now).await? {
+        return Ok(Turned::Wait(until));
+    }
+    let Typed::Code(code) = totp::read(typed) else { return Ok(Turned::Wrong) };
+    let step = keys.open(account, &sealed).and_then(|secret| totp::step(&secret, &code, now));
+    let Some(step) = step else { return Ok(Turned::Wrong) };
+    if !second_factor::take_step(tx, account, step).await? {
+        return Ok(Turned::Wrong);
+    }
+    second_factor::turn_on(tx, account, now).await?;
+    second_factor::keep_codes(tx, account, &codes).await?;
+    // Whoever is signed in elsewhere gave no code.
+    session::end_others(tx, account, Some(session)).await?;
+    note(tx, who).await?;
+    Ok(Turned::On(codes))
+}
+
 /// `POST /account/second-factor/codes`: new recovery codes; the old ones work no more. Shown in the answer, as [`turn_on`] does.
 pub(crate) async fn new_codes(
     State(app): State<AppState>,
@@ -111,23 +123,15 @@ pub(crate) async fn new_codes(
     pages: Pages,
 ) -> PageResult {
     let who = by(&me, &visit)?;
-    let (account, now) = (me.account, visit.now());
     let codes = totp::recovery_codes()?;
-    let kept = app
-        .store
-        .signin_as(&me.scope, move |tx| async move {
-            if !matches!(second_factor::standing(&tx, account, now).await?, Standing::On { .. }) {
-                return Ok(None);
-            }
-            second_factor::keep_codes(&tx, account, &codes).await?;
-            note(&tx, who).await?;
-            Ok::<_, StoreError>(Some(codes))
-        })
-        .await?;
-    match kept {
-        Some(codes) => recovery(&pages, &codes, false),
-        None => Ok(go(HERE)),
+    let tx = app.store.begin_sign_in_as(&me.scope).await?;
+    let is_on = matches!(second_factor::standing(&tx, me.account, visit.now()).await?, Standing::On { .. });
+    if is_on {
+        second_factor::keep_codes(&tx, me.account, &codes).await?;
+        note(&tx, who).await?;
     }
+    tx.commit().await?;
+    if is_on { recovery(&pages, &codes, false) } else { Ok(go(HERE)) }
 }
 
 /// `POST /account/second-factor/off`: also while it is being set up.
@@ -139,17 +143,14 @@ pub(crate) async fn turn_off(
     pages: Pages,
 ) -> PageResult {
     let who = by(&me, &visit)?;
-    let (account, session, was_on) = (me.account, me.session, me.second_factor);
-    app.store
-        .signin_as(&me.scope, move |tx| async move {
-            second_factor::turn_off(&tx, account).await?;
-            if was_on {
-                session::end_others(&tx, account, Some(session)).await?;
-                note(&tx, who).await?;
-            }
-            Ok::<_, StoreError>(())
-        })
-        .await?;
+    let was_on = me.second_factor;
+    let tx = app.store.begin_sign_in_as(&me.scope).await?;
+    second_factor::turn_off(&tx, me.account).await?;
+    if was_on {
+        session::end_others(&tx, me.account, Some(me.session)).await?;
+        note(&tx, who).await?;
+    }
+    tx.commit().await?;
     let said = match (was_on, me.second_factor_wanted) {
         (false, _) => "Nothing is changed: the second factor was not on yet.",
         (true, false) => "Your second factor is off. Every other browser is signed out.",
@@ -181,8 +182,7 @@ async fn note(tx: &Tx, who: AtTheDoor) -> Result<(), StoreError> {
 
 async fn filled(app: &AppState, me: &SignedIn, now: Timestamp) -> Result<SecondFactor, PageError> {
     let (_, zone) = member(me)?;
-    let account = me.account;
-    let standing = app.store.signin_look(move |tx| async move { second_factor::standing(&tx, account, now).await }).await?;
+    let standing = second_factor::standing(&app.store.sign_in_reads(), me.account, now).await?;
     let mut page = SecondFactor {
         state: Shown::Off,
         wanted: me.second_factor_wanted,
@@ -200,7 +200,7 @@ async fn filled(app: &AppState, me: &SignedIn, now: Timestamp) -> Result<SecondF
         }
         // Somebody who finds the browser open an hour later is not shown the secret.
         Standing::Pending(sealed) if me.is_confirmed(now) => {
-            if let Some(secret) = app.keys.open(account, &sealed) {
+            if let Some(secret) = app.keys.open(me.account, &sealed) {
                 page.state = Shown::Pending;
                 page.qr_svg = render::qr::svg(&totp::address(&secret, &me.email))
                     .ok_or_else(|| PageError::internal("an address too long for a QR code"))?;

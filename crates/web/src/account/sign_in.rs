@@ -4,7 +4,10 @@ use axum::{
     extract::State,
     http::{HeaderName, HeaderValue, header},
 };
-use domain::person::{Email, Language};
+use domain::{
+    ids::AccountId,
+    person::{Email, Language},
+};
 use render::{
     Field, Flash,
     pages::account::sign_in::{Demo, Front, SignIn},
@@ -12,7 +15,7 @@ use render::{
 };
 use serde::Deserialize;
 use store::{
-    StoreError, account,
+    StoreError, Tx, account,
     audit::{self, Deed, Subject},
     second_factor::{self, Standing},
     session::{self, Ended, Reach, SeatId},
@@ -86,37 +89,11 @@ pub(crate) async fn submit(
         Err(fault) => return again(Field::refused(typed, fault.to_string()), None),
     };
     let found = compare(&app, &visit, email, password).await?;
-    let Some(Recognised { account, renewed, tries }) = found else { return again(Field::holding(typed), Some("sign-in-wrong")) };
+    let Some(recognised) = found else { return again(Field::holding(typed), Some("sign-in-wrong")) };
 
-    let moment = visit.clone();
-    let opened = app
-        .store
-        .signin(move |tx| async move {
-            // Nothing is awaited that need not be: at the start of a shift a whole clinic signs in.
-            let (held, places, standing, ()) = tokio::try_join!(
-                account::still_has(&tx, account.id, account.password_hash.as_deref()),
-                account::places(&tx, account.id),
-                second_factor::standing(&tx, account.id, moment.now()),
-                tries.forget(&tx),
-            )?;
-            if !held {
-                return Ok(Opened::NotAnyMore);
-            }
-            if let Some((old, new)) = renewed {
-                account::upgrade_hash(&tx, account.id, &old, &new).await?;
-            }
-            let Some(first) = places.first() else { return Ok(Opened::Nowhere) };
-            if matches!(standing, Standing::On { .. }) {
-                return Ok(Opened::Half(second_factor::half_open(&tx, account.id, moment.now()).await?));
-            }
-            match enter::open(&tx, &moment, (account.id, first.clinic, first.seat)).await {
-                Ok(token) => Ok::<_, PageError>(Opened::Fully(token, first.seat, places.len())),
-                // It was closed between the two statements.
-                Err(StoreError::NotFound) => Ok(Opened::Nowhere),
-                Err(error) => Err(error.into()),
-            }
-        })
-        .await?;
+    let tx = app.store.begin_sign_in().await?;
+    let opened = open(&tx, &visit, &recognised).await?;
+    tx.commit().await?;
     match opened {
         Opened::NotAnyMore => again(Field::holding(typed), Some("sign-in-wrong")),
         Opened::Nowhere => again(Field::holding(typed), Some("sign-in-nowhere")),
@@ -137,6 +114,33 @@ enum Opened {
     Fully([u8; 32], SeatId, usize),
 }
 
+/// Opens a session, or a sign-in that waits for its code, in the caller's transaction.
+async fn open(tx: &Tx, visit: &Visit, Recognised { account, renewed, tries }: &Recognised) -> Result<Opened, StoreError> {
+    // Nothing is awaited that need not be: at the start of a shift a whole clinic signs in.
+    let (held, places, standing, ()) = tokio::try_join!(
+        account::still_has(tx, account.id, account.password_hash.as_deref()),
+        account::places(tx, account.id),
+        second_factor::standing(tx, account.id, visit.now()),
+        tries.forget(tx),
+    )?;
+    if !held {
+        return Ok(Opened::NotAnyMore);
+    }
+    if let Some((old, new)) = renewed {
+        account::upgrade_hash(tx, account.id, old, new).await?;
+    }
+    let Some(first) = places.first() else { return Ok(Opened::Nowhere) };
+    if matches!(standing, Standing::On { .. }) {
+        return Ok(Opened::Half(second_factor::half_open(tx, account.id, visit.now()).await?));
+    }
+    match enter::open(tx, visit, (account.id, first.clinic, first.seat)).await {
+        Ok(token) => Ok(Opened::Fully(token, first.seat, places.len())),
+        // It was closed between the two statements.
+        Err(StoreError::NotFound) => Ok(Opened::Nowhere),
+        Err(error) => Err(error),
+    }
+}
+
 /// The account, when the password is its own. Failures are counted, and after too many nothing is compared any more.
 pub(super) async fn recognise(
     app: &AppState,
@@ -145,7 +149,9 @@ pub(super) async fn recognise(
     password: String,
 ) -> Result<Option<account::Account>, PageError> {
     let Some(Recognised { account, tries, .. }) = compare(app, visit, email, password).await? else { return Ok(None) };
-    app.store.signin(move |tx| async move { tries.forget(&tx).await }).await?;
+    let tx = app.store.begin_sign_in().await?;
+    tries.forget(&tx).await?;
+    tx.commit().await?;
     Ok(Some(account))
 }
 
@@ -159,25 +165,15 @@ struct Recognised {
 }
 
 async fn compare(app: &AppState, visit: &Visit, email: Email, password: String) -> Result<Option<Recognised>, PageError> {
-    let now = visit.now();
     let tries = Tries::of(visit, &email);
-    let counted = tries.clone();
-    let account = app
-        .store
-        .signin(move |tx| async move {
-            counted.begin(&tx, now).await?;
-            Ok::<_, PageError>(account::by_email(&tx, &email).await?)
-        })
-        .await?;
+    let tx = app.store.begin_sign_in().await?;
+    tries.begin(&tx, visit.now()).await?;
+    let account = account::by_email(&tx, &email).await?;
+    tx.commit().await?;
     let kept = account.as_ref().and_then(|account| account.password_hash.clone());
     let verdict = app.passwords.compare(password, kept.clone()).await?;
-    let known = account.as_ref().map(|account| account.id);
-    let (request, address) = (visit.id(), visit.address());
     if verdict == Verdict::Wrong {
-        let noted = app
-            .store
-            .signin(move |tx| async move { audit::at_every_door(&tx, known, Deed::SignInFailed, now, (request, address)).await });
-        throttle::evenly(noted).await.map_err(|error: StoreError| PageError::from(error))?;
+        throttle::evenly(note_failure(app, visit, account.as_ref().map(|account| account.id))).await?;
     }
     let renewed = match (verdict, kept) {
         (Verdict::Wrong, _) => return Ok(None),
@@ -187,17 +183,22 @@ async fn compare(app: &AppState, visit: &Visit, email: Email, password: String) 
     Ok(account.map(|account| Recognised { account, renewed, tries }))
 }
 
+/// Writes into the audit of each clinic of the account that somebody failed to sign in.
+async fn note_failure(app: &AppState, visit: &Visit, known: Option<AccountId>) -> Result<(), StoreError> {
+    let tx = app.store.begin_sign_in().await?;
+    audit::at_every_door(&tx, known, Deed::SignInFailed, visit.now(), (visit.id(), visit.address())).await?;
+    tx.commit().await
+}
+
 /// `POST /sign-out`
 pub(crate) async fn out(State(app): State<AppState>, visit: Visit, pages: Pages) -> PageResult {
-    if let Some(token) = visit.token().copied() {
-        let moment = visit.clone();
-        app.store
-            .signin(move |tx| async move {
-                let Some(Ended { account, clinic, seat }) = session::end_by_token(&tx, &token).await? else { return Ok(()) };
-                let who = moment.at_the_door(account, clinic, seat);
-                audit::at_the_door(&tx, who, Deed::SignedOut, Subject::Account).await
-            })
-            .await?;
+    if let Some(token) = visit.token() {
+        let tx = app.store.begin_sign_in().await?;
+        if let Some(Ended { account, clinic, seat }) = session::end_by_token(&tx, token).await? {
+            let who = visit.at_the_door(account, clinic, seat);
+            audit::at_the_door(&tx, who, Deed::SignedOut, Subject::Account).await?;
+        }
+        tx.commit().await?;
     }
     let mut response = pages.go_saying("/sign-in", &Flash::good(say(Language::En, "signed-out", &[])));
     let headers = response.headers_mut();

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use render::{Field, Flash, Nav, formats, forms::Choice, pages::account::team as shown};
 use serde::Deserialize;
 use store::{
-    Actor, StoreError, Tx,
+    Actor, Scope, StoreError,
     audit::{self, AtTheDoor, Deed, Subject},
     outbox::{self, Owed},
     second_factor,
@@ -64,17 +64,7 @@ pub(crate) async fn invite(
             return pages.at(Nav::Clinic).refuse(&page);
         }
     };
-    let (asked, to, owning) = (by(&owner, &visit), email.clone(), owner.membership);
-    let added = app
-        .store
-        .signin_as(&owner.scope, move |tx| async move {
-            team::still_owner(&tx, asked.clinic, owning).await?;
-            let member = team::invite(&tx, asked.clinic, (&name, &to), role, asked.at).await?;
-            let asked = of(asked, &format!("invited as {}", role.tag()), member);
-            audit::at_the_door(&tx, asked, Deed::Wrote, Subject::Team).await
-        })
-        .await;
-    match added {
+    match add(&app, &owner, by(&owner, &visit), (&name, &email), role).await {
         Err(error) if error.conflicts_with("membership_clinic_id_account_id_key") => {
             let mut page = filled(&app, &owner).await?;
             let former = page.former.iter().any(|member| member.email == email.as_str());
@@ -91,8 +81,18 @@ pub(crate) async fn invite(
             pages.at(Nav::Clinic).refuse(&page)
         }
         Err(error) => Err(error.into()),
-        Ok(_) => Ok(pages.go_saying("/team", &Flash::good(format!("The invitation to {email} is on its way.")))),
+        Ok(()) => Ok(pages.go_saying("/team", &Flash::good(format!("The invitation to {email} is on its way.")))),
     }
+}
+
+/// Adds somebody to the team and queues the invitation, if the owner is still one.
+async fn add(app: &AppState, owner: &Staff, asked: AtTheDoor, whom: (&PersonName, &Email), role: Role) -> Result<(), StoreError> {
+    let tx = app.store.begin_sign_in_as(&owner.scope).await?;
+    team::still_owner(&tx, asked.clinic, owner.membership).await?;
+    let member = team::invite(&tx, asked.clinic, whom, role, asked.at).await?;
+    let asked = of(asked, &format!("invited as {}", role.tag()), member);
+    audit::at_the_door(&tx, asked, Deed::Wrote, Subject::Team).await?;
+    tx.commit().await
 }
 
 /// `POST /team/{id}/invite`: the invitation once more, also after it was withdrawn.
@@ -104,25 +104,22 @@ pub(crate) async fn invite_again(
     visit: Visit,
     pages: Pages,
 ) -> PageResult {
-    let (asked, owning) = (by(&owner, &visit), owner.membership);
-    let (email, queued) = app
-        .store
-        .signin_as(&owner.scope, move |tx| async move {
-            team::still_owner(&tx, asked.clinic, owning).await?;
-            let invited = |other: &Member| other.id == member && other.joined_at.is_none();
-            let (clinic, now) = (asked.clinic, asked.at);
-            let found = team::list(&tx, clinic).await?.into_iter().find(invited).ok_or(StoreError::NotFound)?;
-            let mut queued = true;
-            if found.disabled_at.is_none() {
-                queued = outbox::enqueue(&tx, clinic, Owed::StaffInvitation(member), &found.email, now).await?;
-            } else {
-                let name = PersonName::parse(&found.name).map_err(|_| StoreError::NotFound)?;
-                team::invite(&tx, clinic, (&name, &found.email), found.role, now).await?;
-            }
-            audit::at_the_door(&tx, of(asked, "invited again", member), Deed::Wrote, Subject::Team).await?;
-            Ok::<_, PageError>((found.email, queued))
-        })
-        .await?;
+    let asked = by(&owner, &visit);
+    let (clinic, now) = (asked.clinic, asked.at);
+    let tx = app.store.begin_sign_in_as(&owner.scope).await?;
+    team::still_owner(&tx, clinic, owner.membership).await?;
+    let invited = |other: &Member| other.id == member && other.joined_at.is_none();
+    let Member { email, name, role, disabled_at, .. } =
+        team::list(&tx, clinic).await?.into_iter().find(invited).ok_or(PageError::NotFound)?;
+    let mut queued = true;
+    if disabled_at.is_none() {
+        queued = outbox::enqueue(&tx, clinic, Owed::StaffInvitation(member), &email, now).await?;
+    } else {
+        let name = PersonName::parse(&name).map_err(|_| PageError::NotFound)?;
+        team::invite(&tx, clinic, (&name, &email), role, now).await?;
+    }
+    audit::at_the_door(&tx, of(asked, "invited again", member), Deed::Wrote, Subject::Team).await?;
+    tx.commit().await?;
     let said = if queued {
         Flash::good(format!("The invitation to {email} is on its way again."))
     } else {
@@ -139,7 +136,12 @@ pub(crate) async fn withdraw(
     Now(now): Now,
     pages: Pages,
 ) -> PageResult {
-    let done = change(&app, &owner, move |tx| async move { team::withdraw(&tx, member, now).await }).await;
+    let done = async {
+        let tx = app.store.begin(&owner.scope).await?;
+        team::withdraw(&tx, member, now).await?;
+        tx.commit().await
+    }
+    .await;
     said(&app, &owner, pages, done.map(|()| "The invitation is withdrawn. Its link does not work any more.".into())).await
 }
 
@@ -159,7 +161,12 @@ pub(crate) async fn change_role(
     Form(NewRole { role }): Form<NewRole>,
 ) -> PageResult {
     let role = staff_role(&role).ok_or(PageError::Refused(None))?;
-    let done = change_ending(&app, &owner, member, move |tx| async move { team::change_role(&tx, member, role).await }).await;
+    let done = async {
+        let tx = app.store.begin(&ending(&owner, member)).await?;
+        team::change_role(&tx, member, role).await?;
+        tx.commit().await
+    }
+    .await;
     let as_what = if role == Role::Owner { "an owner" } else { "a physiotherapist" };
     if done.is_ok() && member == owner.membership && role != Role::Owner {
         return Ok(pages.go_saying("/sign-in", &Flash::good(format!("You are {as_what} now. Please sign in again."))));
@@ -176,7 +183,12 @@ pub(crate) async fn disable(
     Now(now): Now,
     pages: Pages,
 ) -> PageResult {
-    let done = change_ending(&app, &owner, member, move |tx| async move { team::disable(&tx, member, now).await }).await;
+    let done = async {
+        let tx = app.store.begin(&ending(&owner, member)).await?;
+        team::disable(&tx, member, now).await?;
+        tx.commit().await
+    }
+    .await;
     let sentence = "Access is closed, and every browser of theirs is signed out here. Their patients stay with the clinic.";
     said(&app, &owner, pages, done.map(|()| sentence.into())).await
 }
@@ -189,7 +201,12 @@ pub(crate) async fn enable(
     Id(member): Id<MembershipId>,
     pages: Pages,
 ) -> PageResult {
-    let done = change(&app, &owner, move |tx| async move { team::enable(&tx, member).await }).await;
+    let done = async {
+        let tx = app.store.begin(&owner.scope).await?;
+        team::enable(&tx, member).await?;
+        tx.commit().await
+    }
+    .await;
     said(&app, &owner, pages, done.map(|()| "Access is open again. They can sign in with their own password.".into())).await
 }
 
@@ -206,18 +223,7 @@ pub(crate) async fn reset_second_factor(
         let own = "Your own second factor is under “Your account”. It asks for a code, so that nobody else turns it off.";
         return said(&app, &owner, pages, Err(StoreError::Refused(own.into()))).await;
     }
-    let (asked, owning) = (by(&owner, &visit), owner.membership);
-    let reset = app
-        .store
-        .signin_as(owner.scope.clone().ending(SeatId::Staff(member)), move |tx| async move {
-            team::still_owner(&tx, asked.clinic, owning).await?;
-            let was_on = second_factor::reset_member(&tx, asked.clinic, member).await?;
-            if was_on {
-                audit::at_the_door(&tx, of(asked, "second factor turned off", member), Deed::Wrote, Subject::Team).await?;
-            }
-            Ok::<_, StoreError>(was_on)
-        })
-        .await;
+    let reset = reset(&app, &owner, by(&owner, &visit), member).await;
     let sentence = |was_on| match was_on {
         true => {
             "Their second factor is off, and every browser of theirs is signed out. They sign in with the password and set up a new one."
@@ -225,6 +231,18 @@ pub(crate) async fn reset_second_factor(
         false => "There was no second factor to reset.",
     };
     said(&app, &owner, pages, reset.map(|was_on| sentence(was_on).into())).await
+}
+
+/// Turns the member's second factor off and ends their sessions, if the owner is still one; whether it was on.
+async fn reset(app: &AppState, owner: &Staff, asked: AtTheDoor, member: MembershipId) -> Result<bool, StoreError> {
+    let tx = app.store.begin_sign_in_as(&ending(owner, member)).await?;
+    team::still_owner(&tx, asked.clinic, owner.membership).await?;
+    let was_on = second_factor::reset_member(&tx, asked.clinic, member).await?;
+    if was_on {
+        audit::at_the_door(&tx, of(asked, "second factor turned off", member), Deed::Wrote, Subject::Team).await?;
+    }
+    tx.commit().await?;
+    Ok(was_on)
 }
 
 #[derive(Deserialize)]
@@ -243,7 +261,12 @@ pub(crate) async fn hand_over(
     Form(HandOver { to }): Form<HandOver>,
 ) -> PageResult {
     let to: MembershipId = to.parse().map_err(|_| PageError::NotFound)?;
-    let done = change(&app, &owner, move |tx| async move { team::hand_over(&tx, from, to).await }).await;
+    let done = async {
+        let tx = app.store.begin(&owner.scope).await?;
+        let count = team::hand_over(&tx, from, to).await?;
+        tx.commit().await.map(|()| count)
+    }
+    .await;
     let sentence = |count| match patients(count) {
         Some(patients) => format!("Handed over: {patients}."),
         None => "There was nobody to hand over.".into(),
@@ -269,23 +292,9 @@ fn of(asked: AtTheDoor, deed: &str, member: MembershipId) -> AtTheDoor {
     AtTheDoor { detail: Some(format!("{deed}: {member}")), ..asked }
 }
 
-async fn change<T, F, Fut>(app: &AppState, owner: &Staff, work: F) -> Result<T, StoreError>
-where
-    T: Send + 'static,
-    F: FnOnce(Tx) -> Fut + Send + 'static,
-    Fut: Future<Output = Result<T, StoreError>> + Send + 'static,
-{
-    app.store.tenant(owner.scope.clone(), work).await
-}
-
-/// As [`change`], for what ends the sessions of a member.
-async fn change_ending<T, F, Fut>(app: &AppState, owner: &Staff, member: MembershipId, work: F) -> Result<T, StoreError>
-where
-    T: Send + 'static,
-    F: FnOnce(Tx) -> Fut + Send + 'static,
-    Fut: Future<Output = Result<T, StoreError>> + Send + 'static,
-{
-    app.store.tenant(owner.scope.clone().ending(SeatId::Staff(member)), work).await
+/// The owner's scope, for what ends the sessions of a member.
+fn ending(owner: &Staff, member: MembershipId) -> Scope {
+    owner.scope.clone().ending(SeatId::Staff(member))
 }
 
 /// Back to the list with what was done, or the list with why it was not.
@@ -302,8 +311,7 @@ async fn said(app: &AppState, owner: &Staff, pages: Pages, done: Result<String, 
 }
 
 async fn filled(app: &AppState, owner: &Staff) -> Result<shown::Team, PageError> {
-    let clinic = owner.clinic.id;
-    let team = app.store.signin_look(move |tx| async move { team::list(&tx, clinic).await }).await?;
+    let team = team::list(&app.store.sign_in_reads(), owner.clinic.id).await?;
     let members: Vec<shown::Member> = team.iter().map(|member| row(member, &team, owner)).collect();
     let (members, former) = members.into_iter().partition(|member| member.active || member.invited);
     Ok(shown::Team {

@@ -35,7 +35,7 @@ struct Invitation {
 
 /// `GET /welcome/{token}`: shows the invitation; changes nothing.
 pub(crate) async fn page(State(app): State<AppState>, Path(token): Path<String>, visit: Visit, pages: Pages) -> PageResult {
-    match find(&app, token, &visit).await? {
+    match find(&app, &token, &visit).await? {
         Ok(invitation) => {
             let welcome = invitation.page();
             pages.show_in(&mailed::invitation_frame(&pages, &welcome.clinic, invitation.invited.language), &welcome)
@@ -65,7 +65,7 @@ pub(crate) async fn submit(
     Form(form): Form<Acceptance>,
 ) -> PageResult {
     app.throttle.check(&visit)?;
-    let invitation = match find(&app, token.clone(), &visit).await? {
+    let invitation = match find(&app, &token, &visit).await? {
         Ok(invitation) => invitation,
         Err((over, clinic)) => return mailed::over(&pages, over, clinic),
     };
@@ -76,12 +76,12 @@ pub(crate) async fn submit(
         let chrome = mailed::invitation_frame(&pages, &page.clinic, invitation.invited.language);
         return pages.show_as(StatusCode::UNPROCESSABLE_ENTITY, &chrome, &page);
     };
-    match invitation.accept(&app, visit.clone(), name, password).await {
+    match invitation.accept(&app, &visit, &name, password).await {
         Ok(Entered::Fully(token, seat)) => Ok(enter::admit(&app, &token, seat, enter::home(seat))),
         Ok(Entered::Half(token)) => Ok(enter::half_admit(&app, &token, "")),
         // It was used, taken back, or its address corrected, while the password was hashed.
         Err(StoreError::NotFound) => {
-            let (over, clinic) = find(&app, token, &visit).await?.err().unwrap_or((Over::InvitationUsed, Some(page.clinic)));
+            let (over, clinic) = find(&app, &token, &visit).await?.err().unwrap_or((Over::InvitationUsed, Some(page.clinic)));
             mailed::over(&pages, over, clinic)
         }
         Err(error) if error.conflicts_with("patient_clinic_id_account_id_key") => {
@@ -105,17 +105,15 @@ enum Entered {
     Half([u8; 32]),
 }
 
-async fn find(app: &AppState, token: String, visit: &Visit) -> Result<Result<Invitation, (Over, Option<String>)>, PageError> {
-    let now = visit.now();
-    let found = app
-        .store
-        .signin(move |tx| async move {
-            let Some(link) = link::find(&tx, &token, now).await? else { return Ok(None) };
-            let account = account::by_email(&tx, &link.email).await?;
-            Ok::<_, PageError>(Some((link, account)))
-        })
-        .await?;
-    let Some((link, account)) = found else { return Ok(Err((Over::Incomplete, None))) };
+async fn find(app: &AppState, token: &str, visit: &Visit) -> Result<Result<Invitation, (Over, Option<String>)>, PageError> {
+    let tx = app.store.begin_sign_in().await?;
+    let found = link::find(&tx, token, visit.now()).await?;
+    let account = match &found {
+        Some(link) => account::by_email(&tx, &link.email).await?,
+        None => None,
+    };
+    tx.commit().await?;
+    let Some(link) = found else { return Ok(Err((Over::Incomplete, None))) };
     let Opens::Invitation(invited) = link.opens.clone() else { return Ok(Err((Over::Incomplete, None))) };
     Ok(match link.freshness {
         Freshness::Used => Err((Over::InvitationUsed, Some(invited.clinic_name))),
@@ -195,49 +193,48 @@ impl Invitation {
         Ok(None)
     }
 
-    async fn accept(self, app: &AppState, visit: Visit, name: PersonName, password: Password) -> Result<Entered, StoreError> {
+    async fn accept(self, app: &AppState, visit: &Visit, name: &PersonName, password: Password) -> Result<Entered, StoreError> {
         let Self { link, invited, .. } = self;
         let now = visit.now();
-        app.store
-            .signin(move |tx| async move {
-                let account = account::find_or_create(&tx, &link.email, now).await?;
-                match (password, &account.password_hash) {
-                    (Password::New(hash), None) => account::set_password(&tx, account.id, &hash, now).await?,
-                    (Password::Known(compared), Some(_)) => {
-                        if !account::still_has(&tx, account.id, compared.as_deref()).await? {
-                            return Err(StoreError::Refused("Your password was changed a moment ago. Open the link again.".into()));
-                        }
-                    }
-                    // The account got its password from another invitation between the two pages.
-                    _ => return Err(StoreError::Refused("This address has an account by now. Open the link again.".into())),
+        let tx = app.store.begin_sign_in().await?;
+        let account = account::find_or_create(&tx, &link.email, now).await?;
+        match (password, &account.password_hash) {
+            (Password::New(hash), None) => account::set_password(&tx, account.id, &hash, now).await?,
+            (Password::Known(compared), Some(_)) => {
+                if !account::still_has(&tx, account.id, compared.as_deref()).await? {
+                    return Err(StoreError::Refused("Your password was changed a moment ago. Open the link again.".into()));
                 }
-                // An invitation is no way around the second factor.
-                let asks_code = matches!(second_factor::standing(&tx, account.id, now).await?, Standing::On { .. });
-                if !asks_code {
-                    // Sessions are locked before memberships and records.
-                    enter::leave(&tx, &visit).await?;
-                }
-                link::consume(&tx, &link, now).await?;
-                let clinic = invited.clinic;
-                let seat = match invited.seat {
-                    InvitedSeat::Patient(patient) => {
-                        let consent = agreed::wording(invited.language, &invited.clinic_name);
-                        account::join_patient(&tx, (clinic, patient), account.id, &consent, now).await?;
-                        let who = visit.at_the_door(account.id, clinic, SeatId::Patient(patient));
-                        audit::at_the_door(&tx, who, Deed::Wrote, Subject::Consent).await?;
-                        SeatId::Patient(patient)
-                    }
-                    InvitedSeat::Staff(member, _) => {
-                        account::join_staff(&tx, (clinic, member), account.id, &name, now).await?;
-                        SeatId::Staff(member)
-                    }
-                };
-                if asks_code {
-                    return Ok(Entered::Half(second_factor::half_open(&tx, account.id, now).await?));
-                }
-                let token = enter::open(&tx, &visit, (account.id, clinic, seat)).await?;
-                Ok(Entered::Fully(token, seat))
-            })
-            .await
+            }
+            // The account got its password from another invitation between the two pages.
+            _ => return Err(StoreError::Refused("This address has an account by now. Open the link again.".into())),
+        }
+        // An invitation is no way around the second factor.
+        let asks_code = matches!(second_factor::standing(&tx, account.id, now).await?, Standing::On { .. });
+        if !asks_code {
+            // Sessions are locked before memberships and records.
+            enter::leave(&tx, visit).await?;
+        }
+        link::consume(&tx, &link, now).await?;
+        let clinic = invited.clinic;
+        let seat = match invited.seat {
+            InvitedSeat::Patient(patient) => {
+                let consent = agreed::wording(invited.language, &invited.clinic_name);
+                account::join_patient(&tx, (clinic, patient), account.id, &consent, now).await?;
+                let who = visit.at_the_door(account.id, clinic, SeatId::Patient(patient));
+                audit::at_the_door(&tx, who, Deed::Wrote, Subject::Consent).await?;
+                SeatId::Patient(patient)
+            }
+            InvitedSeat::Staff(member, _) => {
+                account::join_staff(&tx, (clinic, member), account.id, name, now).await?;
+                SeatId::Staff(member)
+            }
+        };
+        let entered = if asks_code {
+            Entered::Half(second_factor::half_open(&tx, account.id, now).await?)
+        } else {
+            Entered::Fully(enter::open(&tx, visit, (account.id, clinic, seat)).await?, seat)
+        };
+        tx.commit().await?;
+        Ok(entered)
     }
 }

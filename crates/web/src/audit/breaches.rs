@@ -20,7 +20,7 @@ use render::{
 };
 use serde::Deserialize;
 use store::{
-    StoreError,
+    Scope, StoreError,
     audit::{self, Deed, Subject},
     breach::{self, Affected, Breach, COMMISSIONER, Extent, New, Note, PEOPLE, Reach, Step},
     patient,
@@ -58,13 +58,10 @@ pub(crate) async fn list(
 ) -> PageResult {
     let zone = owner.clinic.zone.clone();
     let before: Option<Uuid> = before.parse().ok();
-    let mut found = app
-        .store
-        .tenant(owner.scope, move |tx| async move {
-            tx.note(Deed::Read, Subject::Breach, None);
-            breach::list(&tx, before, PAGE + 1).await
-        })
-        .await?;
+    let tx = app.store.begin(&owner.scope).await?;
+    tx.note(Deed::Read, Subject::Breach, None);
+    let mut found = breach::list(&tx, before, PAGE + 1).await?;
+    tx.commit().await?;
     let more = found.len() > PAGE as usize;
     found.truncate(PAGE as usize);
     let older = found.last().filter(|_| more).map(|last| format!("/audit/breaches?before={}", last.id));
@@ -138,19 +135,16 @@ pub(crate) async fn new(
     let zone = owner.clinic.zone.clone();
     let here = zone.datetime(now);
     let (member, whose) = (wanted.member()?, wanted.patient()?);
-    let (staff, patient) = app
-        .store
-        .tenant(owner.scope, move |tx| async move {
-            if whose.is_some() {
-                tx.note(Deed::Read, Subject::Breach, whose);
-            }
-            let staff = audit::staff(&tx).await?;
-            if member.is_some_and(|member| !staff.iter().any(|(id, _)| *id == member)) {
-                return Err(StoreError::NotFound);
-            }
-            Ok((staff, patient_of(&tx, whose).await?))
-        })
-        .await?;
+    let tx = app.store.begin(&owner.scope).await?;
+    if whose.is_some() {
+        tx.note(Deed::Read, Subject::Breach, whose);
+    }
+    let staff = audit::staff(&tx).await?;
+    if member.is_some_and(|member| !staff.iter().any(|(id, _)| *id == member)) {
+        return Err(PageError::NotFound);
+    }
+    let patient = patient_of(&tx, whose).await?;
+    tx.commit().await?;
     let or_today = |typed: &str| match filter::day(typed) {
         Ok(Some(day)) => day.to_string(),
         _ => here.date().to_string(),
@@ -255,21 +249,18 @@ pub(crate) async fn create(
     };
     let known = Wanted { person: typed.person.clone(), patient: typed.patient.clone(), ..Wanted::default() };
     let (member, whose) = (known.member().ok().flatten(), known.patient()?);
-    let sought = typed.q.trim().to_owned();
-    let (staff, patient, found) = app
-        .store
-        .tenant(&owner.scope, move |tx| async move {
-            let found = if sought.is_empty() || whose.is_some() { Vec::new() } else { patient::named(&tx, &sought, 5).await? };
-            Ok::<_, StoreError>((audit::staff(&tx).await?, patient_of(&tx, whose).await?, found))
-        })
-        .await?;
+    let sought = typed.q.trim();
+    let tx = app.store.begin(&owner.scope).await?;
+    let found = if sought.is_empty() || whose.is_some() { Vec::new() } else { patient::named(&tx, sought, 5).await? };
+    let (staff, patient) = (audit::staff(&tx).await?, patient_of(&tx, whose).await?);
+    tx.commit().await?;
     if !typed.person.is_empty() && !member.is_some_and(|member| staff.iter().any(|(id, _)| *id == member)) {
         faults.person = Some("Choose somebody of your team.".to_owned());
     }
     let patient = match (patient, found.as_slice()) {
         (Some(patient), _) => Some(patient),
         (None, [one]) => Some(one.clone()),
-        (None, []) if typed.q.trim().is_empty() => None,
+        (None, []) if sought.is_empty() => None,
         (None, []) => {
             faults.q = Some("Nobody of your clinic is called so.".to_owned());
             None
@@ -295,7 +286,9 @@ pub(crate) async fn create(
         address,
     };
     let new = New { noticed_at, reach, what };
-    let id = app.store.tenant(owner.scope, move |tx| async move { breach::open(&tx, &new, now).await }).await?;
+    let tx = app.store.begin(&owner.scope).await?;
+    let id = breach::open(&tx, &new, now).await?;
+    tx.commit().await?;
     Ok(pages.go_saying(&format!("/audit/breaches/{id}"), &Flash::good("It is written down. The clocks are running.")))
 }
 
@@ -315,7 +308,7 @@ pub(crate) async fn show(
     pages: Pages,
 ) -> PageResult {
     let zone = owner.clinic.zone.clone();
-    let page = shown(&app, owner.scope, id, after.parse().ok(), (String::new(), None)).await?;
+    let page = shown(&app, &owner.scope, id, after.parse().ok(), (String::new(), None)).await?;
     pages.at(Nav::Clinic).show(&page.view(&zone, now))
 }
 
@@ -338,7 +331,7 @@ pub(crate) async fn write(
 ) -> PageResult {
     let zone = owner.clinic.zone.clone();
     let step = Step::of_tag(&typed);
-    let words = text.trim().to_owned();
+    let words = text.trim();
     let fault = match step {
         None => Some("Choose what it is about.".to_owned()),
         Some(Step::Noted) if words.is_empty() => Some("Write down what was done.".to_owned()),
@@ -346,10 +339,12 @@ pub(crate) async fn write(
         Some(_) => None,
     };
     let (Some(step), None) = (step, &fault) else {
-        let page = shown(&app, owner.scope, id, None, (text, fault)).await?;
+        let page = shown(&app, &owner.scope, id, None, (text, fault)).await?;
         return pages.at(Nav::Clinic).refuse(&page.view(&zone, now));
     };
-    app.store.tenant(owner.scope, move |tx| async move { breach::note(&tx, id, step, &words, now).await }).await?;
+    let tx = app.store.begin(&owner.scope).await?;
+    breach::note(&tx, id, step, words, now).await?;
+    tx.commit().await?;
     Ok(pages.go_saying(&format!("/audit/breaches/{id}"), &Flash::good("Written down.")))
 }
 
@@ -365,24 +360,20 @@ struct Shown {
 
 async fn shown(
     app: &AppState,
-    scope: store::Scope,
+    scope: &Scope,
     id: Uuid,
     after: Option<PatientId>,
     typed: (String, Option<String>),
-) -> Result<Shown, PageError> {
-    let read = app
-        .store
-        .tenant(scope, move |tx| async move {
-            tx.note(Deed::Read, Subject::Breach, None);
-            let breach = breach::find(&tx, id).await?;
-            let reach = &breach.breach.reach;
-            let extent = breach::extent(&tx, reach).await?;
-            let affected = breach::affected(&tx, reach, after, PAGE + 1).await?;
-            let notes = breach::notes(&tx, id).await?;
-            Ok::<_, StoreError>(Shown { breach, extent, affected, after, notes, typed })
-        })
-        .await?;
-    Ok(read)
+) -> Result<Shown, StoreError> {
+    let tx = app.store.begin(scope).await?;
+    tx.note(Deed::Read, Subject::Breach, None);
+    let breach = breach::find(&tx, id).await?;
+    let reach = &breach.breach.reach;
+    let extent = breach::extent(&tx, reach).await?;
+    let affected = breach::affected(&tx, reach, after, PAGE + 1).await?;
+    let notes = breach::notes(&tx, id).await?;
+    tx.commit().await?;
+    Ok(Shown { breach, extent, affected, after, notes, typed })
 }
 
 impl Shown {
@@ -533,33 +524,30 @@ pub(crate) async fn people(
     Id(id): Id<Uuid>,
 ) -> Result<Response, PageError> {
     lately.or_back_to(format!("/audit/breaches/{id}"))?;
-    let text = app
-        .store
-        .tenant(owner.scope, move |tx| async move {
-            tx.note(Deed::Exported, Subject::Breach, None);
-            let breach = breach::find(&tx, id).await?;
-            let mut text = csv::BYTE_ORDER_MARK.to_owned() + &csv::line(COLUMNS);
-            let mut after = None;
-            loop {
-                let affected = breach::affected(&tx, &breach.breach.reach, after, 1000).await?;
-                for one in &affected {
-                    text.push_str(&csv::line([
-                        one.name.clone(),
-                        one.email.as_ref().map(|email| email.as_str().to_owned()).unwrap_or_default(),
-                        one.times.to_string(),
-                        if one.exported { "yes" } else { "no" }.to_owned(),
-                        one.first.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
-                        one.last.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
-                        one.patient.to_string(),
-                    ]));
-                }
-                after = affected.last().map(|one| one.patient);
-                if affected.len() < 1000 {
-                    return Ok::<_, StoreError>(text);
-                }
-            }
-        })
-        .await?;
+    let tx = app.store.begin(&owner.scope).await?;
+    tx.note(Deed::Exported, Subject::Breach, None);
+    let breach = breach::find(&tx, id).await?;
+    let mut text = csv::BYTE_ORDER_MARK.to_owned() + &csv::line(COLUMNS);
+    let mut after = None;
+    loop {
+        let affected = breach::affected(&tx, &breach.breach.reach, after, 1000).await?;
+        for one in &affected {
+            text.push_str(&csv::line([
+                one.name.clone(),
+                one.email.as_ref().map(|email| email.as_str().to_owned()).unwrap_or_default(),
+                one.times.to_string(),
+                if one.exported { "yes" } else { "no" }.to_owned(),
+                one.first.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+                one.last.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+                one.patient.to_string(),
+            ]));
+        }
+        after = affected.last().map(|one| one.patient);
+        if affected.len() < 1000 {
+            break;
+        }
+    }
+    tx.commit().await?;
     let headers = [
         (header::CONTENT_TYPE, "text/csv; charset=utf-8; header=present"),
         (header::CONTENT_DISPOSITION, "attachment; filename=\"affected.csv\""),

@@ -61,27 +61,23 @@ pub(crate) async fn page(
     let zone = owner.clinic.zone.clone();
     let filter = wanted.filter(&zone)?;
     let search: String = wanted.q.trim().chars().take(120).collect();
-    let sought = search.clone();
     let (member, whose) = (wanted.member()?, wanted.patient()?);
-    let read = app
-        .store
-        .tenant(owner.scope, move |tx| async move {
-            let (patient, staff) = tokio::try_join!(patient_of(&tx, whose), audit::staff(&tx))?;
-            if member.is_some_and(|member| !staff.iter().any(|(id, _)| *id == member)) {
-                return Err(StoreError::NotFound);
-            }
-            tx.note(Deed::Read, Subject::Audit, whose);
-            if !sought.is_empty() {
-                tx.note(Deed::Read, Subject::Caseload, None);
-            }
-            let found = async { if sought.is_empty() { Ok(Vec::new()) } else { patient::named(&tx, &sought, FOUND).await } };
-            let entries = audit::list(&tx, &filter, PAGE + 1);
-            let (found, mut entries, chain) = tx.last(async { tokio::try_join!(found, entries, audit::chain(&tx)) }).await?;
-            let more = entries.len() > PAGE as usize;
-            entries.truncate(PAGE as usize);
-            Ok(Read { entries, more, chain, staff, patient, found })
-        })
-        .await?;
+    let tx = app.store.begin(&owner.scope).await?;
+    let (patient, staff) = tokio::try_join!(patient_of(&tx, whose), audit::staff(&tx))?;
+    if member.is_some_and(|member| !staff.iter().any(|(id, _)| *id == member)) {
+        return Err(PageError::NotFound);
+    }
+    tx.note(Deed::Read, Subject::Audit, whose);
+    if !search.is_empty() {
+        tx.note(Deed::Read, Subject::Caseload, None);
+    }
+    let found = async { if search.is_empty() { Ok(Vec::new()) } else { patient::named(&tx, &search, FOUND).await } };
+    let entries = audit::list(&tx, &filter, PAGE + 1);
+    let (found, mut entries, chain) = tx.last(async { tokio::try_join!(found, entries, audit::chain(&tx)) }).await?;
+    tx.commit().await?;
+    let more = entries.len() > PAGE as usize;
+    entries.truncate(PAGE as usize);
+    let read = Read { entries, more, chain, staff, patient, found };
     if let [one] = read.found.as_slice() {
         let with = Wanted { patient: one.id.to_string(), q: String::new(), before: String::new(), ..wanted };
         return Ok(go(&with.href("/audit", &[])));
@@ -207,35 +203,31 @@ pub(crate) async fn file(
     filter.before = None;
     let (member, whose) = (wanted.member()?, wanted.patient()?);
     let turn = app.downloads.turn(&app.store, &owner.scope, owner.account).await?;
-    let text = app
-        .store
-        .tenant(owner.scope, move |tx| async move {
-            tx.note(Deed::Exported, Subject::Audit, whose);
-            let staff = async { if member.is_some() { audit::staff(&tx).await } else { Ok(Vec::new()) } };
-            let (_, staff) = tokio::try_join!(patient_of(&tx, whose), staff)?;
-            if member.is_some_and(|member| !staff.iter().any(|(id, _)| *id == member)) {
-                return Err(PageError::NotFound);
-            }
-            let mut text = csv::BYTE_ORDER_MARK.to_owned() + &csv::line(COLUMNS);
-            let mut count = 0;
-            loop {
-                let entries = audit::list(&tx, &filter, BATCH).await?;
-                for entry in &entries {
-                    text.push_str(&csv::line(cells(entry, &zone)));
-                }
-                count += entries.len();
-                filter.before = entries.last().map(|entry| entry.seq);
-                if entries.len() < BATCH as usize {
-                    return Ok(text);
-                }
-                if count >= FILE {
-                    let sentence =
-                        format!("These are more than {FILE} entries. Choose fewer days, and take the others in another file.");
-                    return Err(PageError::Refused(Some(sentence)));
-                }
-            }
-        })
-        .await?;
+    let tx = app.store.begin(&owner.scope).await?;
+    tx.note(Deed::Exported, Subject::Audit, whose);
+    let staff = async { if member.is_some() { audit::staff(&tx).await } else { Ok(Vec::new()) } };
+    let (_, staff) = tokio::try_join!(patient_of(&tx, whose), staff)?;
+    if member.is_some_and(|member| !staff.iter().any(|(id, _)| *id == member)) {
+        return Err(PageError::NotFound);
+    }
+    let mut text = csv::BYTE_ORDER_MARK.to_owned() + &csv::line(COLUMNS);
+    let mut count = 0;
+    loop {
+        let entries = audit::list(&tx, &filter, BATCH).await?;
+        for entry in &entries {
+            text.push_str(&csv::line(cells(entry, &zone)));
+        }
+        count += entries.len();
+        filter.before = entries.last().map(|entry| entry.seq);
+        if entries.len() < BATCH as usize {
+            break;
+        }
+        if count >= FILE {
+            let sentence = format!("These are more than {FILE} entries. Choose fewer days, and take the others in another file.");
+            return Err(PageError::Refused(Some(sentence)));
+        }
+    }
+    tx.commit().await?;
     let headers = [
         (header::CONTENT_TYPE, "text/csv; charset=utf-8; header=present"),
         (header::CONTENT_DISPOSITION, "attachment; filename=\"audit.csv\""),

@@ -43,7 +43,9 @@ impl FromRequestParts<AppState> for CaseloadPatient {
         let Id(id) = Id::<PatientId>::from_request_parts(parts, app).await?;
         let visit = visit(parts)?;
         let now = visit.now();
-        let patient = app.store.look(&staff.scope, move |tx| async move { store::patient::find(&tx, id).await }).await?;
+        let tx = app.store.begin_look(&staff.scope).await?;
+        let patient = store::patient::find(&tx, id).await?;
+        tx.hold_open().await?;
         visit.reads(&staff.scope, Subject::Record, Some(patient.id));
         let today = patient.zone.date(now);
         Ok(Self { staff, patient, today })
@@ -58,12 +60,9 @@ impl FromRequestParts<AppState> for CaseloadProgram {
         let Id(id) = Id::<ProgramId>::from_request_parts(parts, app).await?;
         let visit = visit(parts)?;
         let now = visit.now();
-        let (program, patient) = app
-            .store
-            .look(&staff.scope, move |tx| async move {
-                tokio::try_join!(store::program::find(&tx, id), store::patient::of_program(&tx, id))
-            })
-            .await?;
+        let tx = app.store.begin_look(&staff.scope).await?;
+        let (program, patient) = tokio::try_join!(store::program::find(&tx, id), store::patient::of_program(&tx, id))?;
+        tx.hold_open().await?;
         visit.reads(&staff.scope, Subject::Program, Some(patient.id));
         let today = patient.zone.date(now);
         Ok(Self { staff, patient, program, today })

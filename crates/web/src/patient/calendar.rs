@@ -40,42 +40,35 @@ pub async fn file(
 ) -> Result<Response, PageError> {
     let token = token.strip_suffix(".ics").unwrap_or(&token);
     let Signed { clinic, patient, until, .. } = app.links.read(Purpose::Calendar, token, now).map_err(|_| PageError::NotFound)?;
-    let known = headers.get(header::IF_NONE_MATCH).and_then(|tag| tag.to_str().ok()).unwrap_or_default().to_owned();
-    let links = app.links.clone();
-    let (text, tag) = app
-        .store
-        .tenant(Scope::new(clinic, Actor::Patient(patient)), move |tx| async move {
-            let feed = calendar::read(&tx, patient, until - CALENDAR_LASTS, now).await?.ok_or(StoreError::NotFound)?;
-            let host = links.origin().split_once("://").map_or("", |(_, host)| host);
-            let calendar = Calendar {
-                patient,
-                language: feed.language,
-                today: links.to("/today"),
-                host,
-                stamp: feed.rule.zone.day_start(feed.today),
-            };
-            let logged = |program| feed.logged.get(&program).copied().unwrap_or_default();
-            let text = calendar.write(&ahead(&feed.programs, &feed.rule, feed.today, logged));
-            // Weak, since it may go out compressed.
-            let tag = format!("W/\"{}\"", URL_SAFE_NO_PAD.encode(&digest(&SHA256, text.as_bytes()).as_ref()[..16]));
-            if known.split(',').any(|known| known.trim() == tag) {
-                return Ok((None, tag));
-            }
-            tx.note(Deed::Read, Subject::Calendar, Some(patient));
-            Ok::<_, StoreError>((Some(text), tag))
-        })
-        .await?;
+    let known = headers.get(header::IF_NONE_MATCH).and_then(|tag| tag.to_str().ok()).unwrap_or_default();
+    let tx = app.store.begin(&Scope::new(clinic, Actor::Patient(patient))).await?;
+    let feed = calendar::read(&tx, patient, until - CALENDAR_LASTS, now).await?.ok_or(StoreError::NotFound)?;
+    let host = app.links.origin().split_once("://").map_or("", |(_, host)| host);
+    let calendar = Calendar {
+        patient,
+        language: feed.language,
+        today: app.links.to("/today"),
+        host,
+        stamp: feed.rule.zone.day_start(feed.today),
+    };
+    let logged = |program| feed.logged.get(&program).copied().unwrap_or_default();
+    let text = calendar.write(&ahead(&feed.programs, &feed.rule, feed.today, logged));
+    // Weak, since it may go out compressed.
+    let tag = format!("W/\"{}\"", URL_SAFE_NO_PAD.encode(&digest(&SHA256, text.as_bytes()).as_ref()[..16]));
+    let unchanged = known.split(',').any(|known| known.trim() == tag);
+    if !unchanged {
+        tx.note(Deed::Read, Subject::Calendar, Some(patient));
+    }
+    tx.commit().await?;
     let kept = [(header::ETAG, tag), (header::CACHE_CONTROL, "private, no-cache".to_owned())];
-    Ok(match text {
-        None => (StatusCode::NOT_MODIFIED, kept).into_response(),
-        Some(text) => {
-            let what = [
-                (header::CONTENT_TYPE, "text/calendar; charset=utf-8"),
-                (header::CONTENT_DISPOSITION, "inline; filename=\"exercises.ics\""),
-            ];
-            (kept, what, text).into_response()
-        }
-    })
+    if unchanged {
+        return Ok((StatusCode::NOT_MODIFIED, kept).into_response());
+    }
+    let what = [
+        (header::CONTENT_TYPE, "text/calendar; charset=utf-8"),
+        (header::CONTENT_DISPOSITION, "inline; filename=\"exercises.ics\""),
+    ];
+    Ok((kept, what, text).into_response())
 }
 
 /// `POST /reminders/calendar`: an address, in place of the one there may have been.
@@ -84,7 +77,9 @@ pub async fn file(
 /// The store's own.
 pub async fn open(patient: Patient, Now(now): Now, State(app): State<AppState>, pages: Pages) -> PageResult {
     let language = patient.language;
-    app.store.tenant(patient.scope, move |tx| async move { calendar::open(&tx, patient.id, now).await }).await?;
+    let tx = app.store.begin(&patient.scope).await?;
+    calendar::open(&tx, patient.id, now).await?;
+    tx.commit().await?;
     Ok(pages.go_saying("/reminders#calendar", &Flash::good(words(language, "calendar-made"))))
 }
 
@@ -94,6 +89,8 @@ pub async fn open(patient: Patient, Now(now): Now, State(app): State<AppState>, 
 /// The store's own.
 pub async fn end(patient: Patient, State(app): State<AppState>, pages: Pages) -> PageResult {
     let language = patient.language;
-    app.store.tenant(patient.scope, move |tx| async move { calendar::end(&tx, patient.id).await }).await?;
+    let tx = app.store.begin(&patient.scope).await?;
+    calendar::end(&tx, patient.id).await?;
+    tx.commit().await?;
     Ok(pages.go_saying("/reminders#calendar", &Flash::good(words(language, "calendar-ended"))))
 }

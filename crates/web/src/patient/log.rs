@@ -29,17 +29,13 @@ use crate::{
 /// # Errors
 /// 404 for a log that is not the patient's.
 pub async fn page(patient: Patient, Now(now): Now, Id(id): Id<LogId>, State(app): State<AppState>, pages: Pages) -> PageResult {
-    let page = app
-        .store
-        .tenant(patient.scope.clone(), move |tx| async move {
-            let (log, programs) = tokio::try_join!(session_log::find(&tx, id), program::of_patient(&tx, patient.id))?;
-            let program = programs.into_iter().find(|program| program.id == log.program).ok_or(StoreError::NotFound)?;
-            let version = version(&program, &log)?;
-            let mut page = tx.last(open(&tx, &patient, &program, version, &log, now)).await?;
-            answers::fill(&mut page.form, &log, version);
-            Ok::<_, StoreError>(page)
-        })
-        .await?;
+    let tx = app.store.begin(&patient.scope).await?;
+    let (log, programs) = tokio::try_join!(session_log::find(&tx, id), program::of_patient(&tx, patient.id))?;
+    let program = programs.into_iter().find(|program| program.id == log.program).ok_or(StoreError::NotFound)?;
+    let version = version(&program, &log)?;
+    let mut page = tx.last(open(&tx, &patient, &program, version, &log, now)).await?;
+    answers::fill(&mut page.form, &log, version);
+    tx.commit().await?;
     pages.at(Nav::Progress).show(&page)
 }
 
@@ -56,8 +52,9 @@ pub async fn correct(
     Form(given): Form<Vec<(String, String)>>,
 ) -> PageResult {
     let (given, language) = (Given(given), patient.language);
-    let refused =
-        app.store.tenant(patient.scope.clone(), move |tx| async move { replace(&tx, &patient, id, &given, now).await }).await?;
+    let tx = app.store.begin(&patient.scope).await?;
+    let refused = replace(&tx, &patient, id, &given, now).await?;
+    tx.commit().await?;
     match refused {
         Some(page) => pages.at(Nav::Progress).refuse(&page),
         None => Ok(pages.go_saying(&format!("/logs/{id}"), &Flash::good(words(language, "log-saved")))),

@@ -57,8 +57,9 @@ pub async fn page(
     State(app): State<AppState>,
     pages: Pages,
 ) -> PageResult {
-    let page =
-        app.store.tenant(patient.scope.clone(), move |tx| async move { load(&tx, &patient, &which.before, now).await }).await?;
+    let tx = app.store.begin(&patient.scope).await?;
+    let page = load(&tx, &patient, &which.before, now).await?;
+    tx.commit().await?;
     pages.at(Nav::Progress).show(&page)
 }
 

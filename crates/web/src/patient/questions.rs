@@ -62,24 +62,21 @@ fn round(program: &Program, asked: &HashMap<ProgramId, Asking>, told: &[Answer],
 /// 404 for a program that is not the patient's.
 pub async fn page(patient: Patient, Now(now): Now, Id(id): Id<ProgramId>, State(app): State<AppState>, pages: Pages) -> PageResult {
     let (today, language) = (patient.zone.date(now), patient.language);
-    let page = app
-        .store
-        .tenant(patient.scope.clone(), move |tx| async move {
-            // A program of somebody else's is no look at one's own record: found before the last questions, which keep the look.
-            let program = program::find(&tx, id).await?;
-            let rest = async {
-                tokio::try_join!(
-                    questionnaire::asked(&tx, patient.id),
-                    questionnaire::of_patient(&tx, patient.id),
-                    questionnaire::activities(&tx, patient.id),
-                )
-            };
-            let (asked, told, mut activities) = tx.last(rest).await?;
-            let known = activities.remove(&id).unwrap_or_default();
-            let asks = round(&program, &asked, &told, today).map(|round| round.asks_change());
-            Ok::<_, StoreError>(asks.map(|asks| form(language, &program, AnswerId::new(), &known, asks)))
-        })
-        .await?;
+    let tx = app.store.begin(&patient.scope).await?;
+    // A program of somebody else's is no look at one's own record: found before the last questions, which keep the look.
+    let program = program::find(&tx, id).await?;
+    let rest = async {
+        tokio::try_join!(
+            questionnaire::asked(&tx, patient.id),
+            questionnaire::of_patient(&tx, patient.id),
+            questionnaire::activities(&tx, patient.id),
+        )
+    };
+    let (asked, told, mut activities) = tx.last(rest).await?;
+    let known = activities.remove(&id).unwrap_or_default();
+    let asks = round(&program, &asked, &told, today).map(|round| round.asks_change());
+    let page = asks.map(|asks| form(language, &program, AnswerId::new(), &known, asks));
+    tx.commit().await?;
     match page {
         Some(page) => pages.at(Nav::Today).show(&page),
         None => Ok(nothing(&pages, language)),
@@ -110,8 +107,9 @@ pub async fn save(
     Form(given): Form<Vec<(String, String)>>,
 ) -> PageResult {
     let (given, language) = (Given(given), patient.language);
-    let taken =
-        app.store.tenant(patient.scope.clone(), move |tx| async move { take(&tx, &patient, id, &given, now).await }).await?;
+    let tx = app.store.begin(&patient.scope).await?;
+    let taken = take(&tx, &patient, id, &given, now).await?;
+    tx.commit().await?;
     match taken {
         Taken::Refused(page) => pages.at(Nav::Today).refuse(&*page),
         Taken::NotAsked => Ok(nothing(&pages, language)),
@@ -180,24 +178,20 @@ pub async fn answered(
     State(app): State<AppState>,
     pages: Pages,
 ) -> PageResult {
-    let page = app
-        .store
-        .tenant(patient.scope.clone(), move |tx| async move {
-            let answer = questionnaire::find(&tx, id).await?;
-            let rest = async {
-                tokio::try_join!(
-                    program::find(&tx, answer.program),
-                    questionnaire::of_patient(&tx, patient.id),
-                    questionnaire::activities(&tx, patient.id),
-                )
-            };
-            let (program, told, activities) = tx.last(rest).await?;
-            let known = activities.get(&program.id).map_or(&[][..], Vec::as_slice);
-            let mut page = correction(&patient, &program, &answer, (known, &told), now);
-            fill(&mut page, &answer);
-            Ok::<_, StoreError>(page)
-        })
-        .await?;
+    let tx = app.store.begin(&patient.scope).await?;
+    let answer = questionnaire::find(&tx, id).await?;
+    let rest = async {
+        tokio::try_join!(
+            program::find(&tx, answer.program),
+            questionnaire::of_patient(&tx, patient.id),
+            questionnaire::activities(&tx, patient.id),
+        )
+    };
+    let (program, told, activities) = tx.last(rest).await?;
+    let known = activities.get(&program.id).map_or(&[][..], Vec::as_slice);
+    let mut page = correction(&patient, &program, &answer, (known, &told), now);
+    fill(&mut page, &answer);
+    tx.commit().await?;
     pages.at(Nav::Today).show(&page)
 }
 
@@ -214,8 +208,9 @@ pub async fn correct(
     Form(given): Form<Vec<(String, String)>>,
 ) -> PageResult {
     let (given, language) = (Given(given), patient.language);
-    let refused =
-        app.store.tenant(patient.scope.clone(), move |tx| async move { replace(&tx, &patient, id, &given, now).await }).await?;
+    let tx = app.store.begin(&patient.scope).await?;
+    let refused = replace(&tx, &patient, id, &given, now).await?;
+    tx.commit().await?;
     match refused {
         Some(page) => pages.at(Nav::Today).refuse(&page),
         None => Ok(pages.go_saying(&format!("/answers/{id}"), &Flash::good(words(language, "questions-correct-saved")))),

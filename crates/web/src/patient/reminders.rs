@@ -64,25 +64,21 @@ pub async fn page(
     Query(wanted): Query<Wanted>,
     pages: Pages,
 ) -> PageResult {
-    let (language, links) = (patient.language, app.links.clone());
-    let page = app
-        .store
-        .tenant(patient.scope.clone(), move |tx| async move {
-            let (mut page, _) = load(&tx, &links, &patient, now).await?;
-            page.date = Field::holding(wanted.date.trim());
-            if !wanted.date.trim().is_empty() {
-                match wanted.date.trim().parse::<Date>().ok().filter(|date| (1900..=9000).contains(&date.year())) {
-                    None => page.date.error = Some(words(language, "reminders-ask-error")),
-                    Some(date) => {
-                        let asked = notice::story(&tx, patient.id, date, date).await?;
-                        let story = reminder_story::tell(&asked.case(now), date);
-                        page.told = Some(Teller { language, asked: &asked }.day_told(&story));
-                    }
-                }
+    let language = patient.language;
+    let tx = app.store.begin(&patient.scope).await?;
+    let (mut page, _) = load(&tx, &app.links, &patient, now).await?;
+    page.date = Field::holding(wanted.date.trim());
+    if !wanted.date.trim().is_empty() {
+        match wanted.date.trim().parse::<Date>().ok().filter(|date| (1900..=9000).contains(&date.year())) {
+            None => page.date.error = Some(words(language, "reminders-ask-error")),
+            Some(date) => {
+                let asked = notice::story(&tx, patient.id, date, date).await?;
+                let story = reminder_story::tell(&asked.case(now), date);
+                page.told = Some(Teller { language, asked: &asked }.day_told(&story));
             }
-            Ok::<_, StoreError>(page)
-        })
-        .await?;
+        }
+    }
+    tx.commit().await?;
     let pages = pages.at(Nav::Reminders);
     if page.date.error.is_some() { pages.refuse(&page) } else { pages.show(&page) }
 }
@@ -98,35 +94,10 @@ pub async fn save(
     pages: Pages,
     Form(given): Form<Vec<(String, String)>>,
 ) -> PageResult {
-    let (given, language, links) = (Given(given), patient.language, app.links.clone());
-    let saved = app
-        .store
-        .tenant(patient.scope.clone(), move |tx| async move {
-            let (mut page, mut kept) = load(&tx, &links, &patient, now).await?;
-            let moved = zone(language, given.one("zone"), &kept.zone, &mut page);
-            if let Some(zone) = &moved {
-                kept.zone = zone.clone();
-            }
-            let choosing = read(language, &given, &kept, kept.zone.date(now), &mut page);
-            if page.zone.error.is_some() || matches!(choosing, Choosing::Refused) {
-                page.problem.get_or_insert_with(|| words(language, "reminders-problem"));
-                return Ok(Err(Box::new(page)));
-            }
-            // Zone and hours change together or not at all.
-            if let Some(zone) = &moved {
-                patient::set_zone(&tx, patient.id, zone, now).await?;
-            }
-            match choosing {
-                Choosing::On(rule) => {
-                    reminder::resubscribe(&tx, patient.id).await?;
-                    reminder::save_rules(&tx, patient.id, &rule, now).await?;
-                }
-                Choosing::Off => reminder::unsubscribe(&tx, patient.id, now).await?,
-                Choosing::Refused => {}
-            }
-            Ok::<_, StoreError>(Ok((moved, outbox::on_their_way(&tx, patient.id, Mails::Reminders).await?)))
-        })
-        .await?;
+    let (given, language) = (Given(given), patient.language);
+    let tx = app.store.begin(&patient.scope).await?;
+    let saved = replace(&tx, &app.links, &patient, &given, now).await?;
+    tx.commit().await?;
     let pages = pages.at(Nav::Reminders);
     let (moved, on_its_way) = match saved {
         Err(page) => return pages.refuse(&*page),
@@ -139,25 +110,57 @@ pub async fn save(
     Ok(pages.go_saying("/reminders", &Flash::good(said).with_mail_on_its_way(language, on_its_way)))
 }
 
+/// Saves the choice: with the new zone, if it is one, and whether a reminder is on its way; or gives the page that says why not.
+async fn replace(
+    tx: &Tx,
+    links: &Links,
+    patient: &Patient,
+    given: &Given,
+    now: Timestamp,
+) -> Result<Result<(Option<Zone>, bool), Box<Reminders>>, StoreError> {
+    let language = patient.language;
+    let (mut page, mut kept) = load(tx, links, patient, now).await?;
+    let moved = zone(language, given.one("zone"), &kept.zone, &mut page);
+    if let Some(zone) = &moved {
+        kept.zone = zone.clone();
+    }
+    let choosing = read(language, given, &kept, kept.zone.date(now), &mut page);
+    if page.zone.error.is_some() || matches!(choosing, Choosing::Refused) {
+        page.problem.get_or_insert_with(|| words(language, "reminders-problem"));
+        return Ok(Err(Box::new(page)));
+    }
+    // Zone and hours change together or not at all.
+    if let Some(zone) = &moved {
+        patient::set_zone(tx, patient.id, zone, now).await?;
+    }
+    match choosing {
+        Choosing::On(rule) => {
+            reminder::resubscribe(tx, patient.id).await?;
+            reminder::save_rules(tx, patient.id, &rule, now).await?;
+        }
+        Choosing::Off => reminder::unsubscribe(tx, patient.id, now).await?,
+        Choosing::Refused => {}
+    }
+    Ok(Ok((moved, outbox::on_their_way(tx, patient.id, Mails::Reminders).await?)))
+}
+
 /// `POST /reminders/test`: one mail as a reminder would look.
 ///
 /// # Errors
 /// The store's own.
 pub async fn test(patient: Patient, Now(now): Now, State(app): State<AppState>, pages: Pages) -> PageResult {
     let language = patient.language;
-    let flash = app
-        .store
-        .tenant(patient.scope.clone(), move |tx| async move {
-            let today = patient.zone.date(now);
-            let asked = notice::story(&tx, patient.id, today.saturating_sub(1.day()), today).await?;
-            let (Tests::Possible, Some(address)) = (Tests::of(&asked, now), asked.patient.email.clone()) else {
-                return Ok(Flash::warn(test_words(language, &asked, now)));
-            };
-            outbox::enqueue(&tx, patient.scope.clinic, Owed::Test(patient.id), &address, now).await?;
-            let args = [("address", address.as_str().to_owned().into())];
-            Ok::<_, StoreError>(Flash::good(say(language, "reminders-test-sent", &args)))
-        })
-        .await?;
+    let today = patient.zone.date(now);
+    let tx = app.store.begin(&patient.scope).await?;
+    let asked = notice::story(&tx, patient.id, today.saturating_sub(1.day()), today).await?;
+    let flash = match (Tests::of(&asked, now), &asked.patient.email) {
+        (Tests::Possible, Some(address)) => {
+            outbox::enqueue(&tx, patient.scope.clinic, Owed::Test(patient.id), address, now).await?;
+            Flash::good(say(language, "reminders-test-sent", &[("address", address.as_str().to_owned().into())]))
+        }
+        _ => Flash::warn(test_words(language, &asked, now)),
+    };
+    tx.commit().await?;
     Ok(pages.go_saying("/reminders", &flash))
 }
 

@@ -35,8 +35,10 @@ pub async fn read(
     State(app): State<AppState>,
     pages: Pages,
 ) -> Result<Response, PageError> {
-    let (id, language) = (patient.id, patient.language);
-    app.store.tenant(patient.scope, move |tx| async move { reply::mark_read(&tx, id, log, now).await }).await?;
+    let language = patient.language;
+    let tx = app.store.begin(&patient.scope).await?;
+    reply::mark_read(&tx, patient.id, log, now).await?;
+    tx.commit().await?;
     Ok(pages.at(Nav::Today).go_saying("/today", &Flash::good(words(language, "answer-thanks"))).into_response())
 }
 

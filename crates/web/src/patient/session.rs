@@ -41,16 +41,12 @@ pub struct Which {
 /// The store's own.
 pub async fn of_today(patient: Patient, Now(now): Now, State(app): State<AppState>) -> PageResult {
     let today = patient.zone.date(now);
-    let (programs, logged) = app
-        .store
-        .tenant(patient.scope.clone(), move |tx| async move {
-            let ids = [patient.id];
-            let asked =
-                async { tokio::try_join!(program::of_patient(&tx, patient.id), session_log::logged(&tx, &ids, today, today)) };
-            let (programs, mut logged) = tx.last(asked).await?;
-            Ok::<_, StoreError>((programs, logged.remove(&patient.id).unwrap_or_default()))
-        })
-        .await?;
+    let tx = app.store.begin(&patient.scope).await?;
+    let ids = [patient.id];
+    let asked = async { tokio::try_join!(program::of_patient(&tx, patient.id), session_log::logged(&tx, &ids, today, today)) };
+    let (programs, mut logged) = tx.last(asked).await?;
+    let (programs, logged) = (programs, logged.remove(&patient.id).unwrap_or_default());
+    tx.commit().await?;
     let open = |program: &&Program| {
         let done = logged.iter().filter(|log| log.program == program.id).count();
         !program.is_stopped() && done < usize::from(program.slots_on(today))
@@ -84,15 +80,12 @@ pub async fn page(
         // Signing in leads back to that day.
         return Err(PageError::SignIn(visit.back().to_owned()));
     }
-    let opened = app
-        .store
-        .tenant(patient.scope.clone(), move |tx| async move {
-            let program = program::find(&tx, id).await?;
-            let given = Given(Vec::new());
-            let session = tx.last(open(&tx, &patient, &program, date, today, &given, LogId::new())).await?;
-            Ok::<_, StoreError>(session.ok_or(program))
-        })
-        .await?;
+    let tx = app.store.begin(&patient.scope).await?;
+    let program = program::find(&tx, id).await?;
+    let given = Given(Vec::new());
+    let session = tx.last(open(&tx, &patient, &program, date, today, &given, LogId::new())).await?;
+    let opened = session.ok_or(program);
+    tx.commit().await?;
     match opened {
         Ok(session) => pages.at(Nav::Today).show(&session),
         Err(program) if stops(&program, date) => Ok(go("/today")),
@@ -119,8 +112,9 @@ pub async fn save(
     Form(given): Form<Vec<(String, String)>>,
 ) -> PageResult {
     let (given, language) = (Given(given), patient.language);
-    let outcome =
-        app.store.tenant(patient.scope.clone(), move |tx| async move { take(&tx, &patient, id, &given, now).await }).await?;
+    let tx = app.store.begin(&patient.scope).await?;
+    let outcome = take(&tx, &patient, id, &given, now).await?;
+    tx.commit().await?;
     match outcome {
         Taken::Saved(log, false) => Ok(go(&format!("/today?saved={log}"))),
         Taken::Saved(log, true) => {

@@ -59,8 +59,9 @@ pub async fn page(
 ) -> PageResult {
     let (today, hour) = (patient.zone.date(now), patient.zone.time(now));
     let saved: Option<LogId> = which.saved.parse().ok();
-    let page =
-        app.store.tenant(patient.scope.clone(), move |tx| async move { load(&tx, &patient, today, hour, saved).await }).await?;
+    let tx = app.store.begin(&patient.scope).await?;
+    let page = load(&tx, &patient, today, hour, saved).await?;
+    tx.commit().await?;
     pages.at(Nav::Today).show(&page)
 }
 

@@ -54,7 +54,7 @@ pub async fn acknowledge(
         let note = Field::refused(form.note.clone(), "The note is too long: 1,000 characters at most.");
         return refuse(
             &app,
-            staff.scope,
+            &staff.scope,
             patient,
             now,
             &pages,
@@ -63,9 +63,9 @@ pub async fn acknowledge(
         .await;
     }
     let note = (!is_blank(note)).then(|| note.to_owned());
-    match decide(&app.store, staff.scope.clone(), patient, &form, MarkState::Acknowledged, note, now).await? {
+    match decide(&app.store, &staff.scope, patient, &form, MarkState::Acknowledged, note, now).await? {
         true => Ok(done(&pages, patient, "Acknowledged. It comes back when there are new facts.")),
-        false => gone(&app, staff.scope, patient, now, &pages, form.note.trim()).await,
+        false => gone(&app, &staff.scope, patient, now, &pages, form.note.trim()).await,
     }
 }
 
@@ -79,17 +79,16 @@ pub async fn snooze(
     Form(form): Form<Decision>,
 ) -> PageResult {
     let scope = staff.scope;
-    let today = app
-        .store
-        .tenant(&scope, move |tx| async move { Ok::<_, StoreError>(store::patient::find(&tx, patient).await?.zone.date(now)) })
-        .await?;
+    let tx = app.store.begin(&scope).await?;
+    let today = store::patient::find(&tx, patient).await?.zone.date(now);
+    tx.commit().await?;
     let until = match read_until(&form.until, today) {
         Ok(until) => until,
         Err(sentence) => {
             let until = Some(Field::refused(form.until.trim().chars().take(40).collect::<String>(), sentence));
             return refuse(
                 &app,
-                scope,
+                &scope,
                 patient,
                 now,
                 &pages,
@@ -98,35 +97,35 @@ pub async fn snooze(
             .await;
         }
     };
-    match decide(&app.store, scope.clone(), patient, &form, MarkState::SnoozedUntil(until), None, now).await? {
+    match decide(&app.store, &scope, patient, &form, MarkState::SnoozedUntil(until), None, now).await? {
         true => Ok(done(&pages, patient, &format!("Snoozed until {}.", day_medium(Language::En, until)))),
-        false => gone(&app, scope, patient, now, &pages, "").await,
+        false => gone(&app, &scope, patient, now, &pages, "").await,
     }
 }
 
 /// Keeps the decision when the finding is open right now, and says whether it was.
 async fn decide(
     store: &Store,
-    scope: Scope,
+    scope: &Scope,
     patient: PatientId,
     form: &Decision,
     state: MarkState,
     note: Option<String>,
     now: Timestamp,
 ) -> Result<bool, StoreError> {
-    let (kind, key) = (form.kind.parse::<AttentionKind>().ok(), form.key.clone());
-    store
-        .tenant(scope, move |tx| async move {
-            let record = store::patient::find(&tx, patient).await?;
-            let listed = store::reports::patient::listed(&record);
-            let standing = standing::of(&tx, vec![listed], now).await?.pop().ok_or(StoreError::NotFound)?;
-            let is_meant = |attention: &&Attention| Some(attention.kind) == kind && attention.key == key;
-            let Some(attention) = standing.open.iter().find(is_meant) else { return Ok(false) };
-            let mark = Mark { kind: attention.kind, key: attention.key.clone(), state };
-            store::attention::decide(&tx, patient, &mark, note.as_deref(), now).await?;
-            Ok(true)
-        })
-        .await
+    let kind = form.kind.parse::<AttentionKind>().ok();
+    let tx = store.begin(scope).await?;
+    let record = store::patient::find(&tx, patient).await?;
+    let listed = store::reports::patient::listed(&record);
+    let standing = standing::of(&tx, vec![listed], now).await?.pop().ok_or(StoreError::NotFound)?;
+    let is_meant = |attention: &&Attention| Some(attention.kind) == kind && attention.key == form.key;
+    let meant = standing.open.iter().find(is_meant);
+    if let Some(attention) = meant {
+        let mark = Mark { kind: attention.kind, key: attention.key.clone(), state };
+        store::attention::decide(&tx, patient, &mark, note.as_deref(), now).await?;
+    }
+    tx.commit().await?;
+    Ok(meant.is_some())
 }
 
 fn done(pages: &Pages, patient: PatientId, sentence: &str) -> Response {
@@ -134,7 +133,7 @@ fn done(pages: &Pages, patient: PatientId, sentence: &str) -> Response {
 }
 
 /// The finding is not open: somebody was quicker, the facts have changed, or the form was not ours. 422, nothing changed.
-async fn gone(app: &AppState, scope: Scope, patient: PatientId, now: Timestamp, pages: &Pages, note: &str) -> PageResult {
+async fn gone(app: &AppState, scope: &Scope, patient: PatientId, now: Timestamp, pages: &Pages, note: &str) -> PageResult {
     let mut problem = "That is no longer open: somebody set it aside, or the facts have changed. Nothing was changed.".to_owned();
     // There is no form any more that could hold what was typed.
     if !note.is_empty() {
@@ -146,7 +145,7 @@ async fn gone(app: &AppState, scope: Scope, patient: PatientId, now: Timestamp, 
 
 async fn refuse(
     app: &AppState,
-    scope: Scope,
+    scope: &Scope,
     patient: PatientId,
     now: Timestamp,
     pages: &Pages,

@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use render::{Crumb, Flash, Nav, pages::physio::builder::Kind};
 use serde::Deserialize;
 use store::{
-    StoreError, Tx,
+    Scope, Store, StoreError, Tx,
     outbox::{self, Owed},
     patient::Patient,
     program, reminder,
@@ -63,18 +63,13 @@ pub async fn new(
     pages: Pages,
 ) -> PageResult {
     let template: Option<TemplateId> = wanted.template.map(|id| id.parse().map_err(|_| PageError::NotFound)).transpose()?;
-    let of = patient.clone();
-    let (draft, ground) = app
-        .store
-        .tenant(staff.scope.clone(), move |tx| async move {
-            let draft = match template {
-                Some(id) => Draft::from_template(&template::find(&tx, id).await?, today),
-                None => Draft::blank(today),
-            };
-            let ground = tx.last(Ground::gather(&tx, &of, &draft, Action::Look)).await?;
-            Ok::<_, StoreError>((draft, ground))
-        })
-        .await?;
+    let tx = app.store.begin(&staff.scope).await?;
+    let draft = match template {
+        Some(id) => Draft::from_template(&template::find(&tx, id).await?, today),
+        None => Draft::blank(today),
+    };
+    let ground = tx.last(Ground::gather(&tx, &patient, &draft, Action::Look)).await?;
+    tx.commit().await?;
     let setting = setting(&patient, &ground.rule, &draft);
     pages.at(Nav::Patients).show(&view::page(setting, &draft, &Faults::default(), &ground.material, None))
 }
@@ -89,9 +84,9 @@ pub async fn create(
 ) -> PageResult {
     let (mut draft, action) = Draft::read(pairs);
     let pages = pages.at(Nav::Patients);
-    let (of, typed) = (at.patient.clone(), draft.clone());
-    let ground =
-        app.store.tenant(at.staff.scope.clone(), move |tx| async move { Ground::gather(&tx, &of, &typed, action).await }).await?;
+    let tx = app.store.begin(&at.staff.scope).await?;
+    let ground = Ground::gather(&tx, &at.patient, &draft, action).await?;
+    tx.commit().await?;
     let outcome = match action {
         Action::Preview => return pages.show(&view::preview(&draft, &ground.material)),
         Action::Save => match judge(&draft, &at, &ground) {
@@ -151,27 +146,33 @@ async fn assign(
         Some(_) => format!("Assigned. {first} gets an email about it."),
         None => format!("Assigned. {first} has no email address: give the program on paper."),
     };
-    let patient = at.patient.clone();
-    let assigned = app
-        .store
-        .tenant(at.staff.scope.clone(), move |tx| async move {
-            // Rules first: they and the patient's row are held before anything refers to it.
-            if let Some(rule) = &rule {
-                reminder::save_rules(&tx, patient.id, rule, now).await?;
-            }
-            program::insert(&tx, &program, now).await?;
-            if let Some(email) = &patient.email {
-                outbox::enqueue(&tx, tx.clinic(), Owed::ProgramAssigned(patient.id, program.id), email, now).await?;
-            }
-            Ok::<_, StoreError>(())
-        })
-        .await;
-    match assigned {
+    match save(&app.store, &at.staff.scope, &at.patient, &program, rule.as_ref(), now).await {
         Ok(()) => Ok(pages.go_saying(&to, &Flash::good(said))),
         // The same form a second time, by a second click or a reload: the program is there, and everything about it was done.
         Err(error) if error.conflicts_with(program::ID_TAKEN) => Ok(pages.go_saying(&to, &Flash::good("It is assigned already."))),
         Err(error) => Err(error.into()),
     }
+}
+
+/// Keeps the program and the reminder rule, and queues the mail about it.
+async fn save(
+    store: &Store,
+    scope: &Scope,
+    patient: &Patient,
+    program: &Program,
+    rule: Option<&ReminderRule>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let tx = store.begin(scope).await?;
+    // Rules first: they and the patient's row are held before anything refers to it.
+    if let Some(rule) = rule {
+        reminder::save_rules(&tx, patient.id, rule, now).await?;
+    }
+    program::insert(&tx, program, now).await?;
+    if let Some(email) = &patient.email {
+        outbox::enqueue(&tx, tx.clinic(), Owed::ProgramAssigned(patient.id, program.id), email, now).await?;
+    }
+    tx.commit().await
 }
 
 /// Saves the draft as a template and says so, or what is wrong with it.
@@ -187,7 +188,12 @@ async fn keep_as_template(
         Err(faults) => return Ok(Err(faults)),
     };
     let said = format!("Saved as the template “{}”. The program is not assigned yet.", made.name);
-    match app.store.tenant(at.staff.scope.clone(), move |tx| async move { template::create(&tx, &made).await }).await {
+    let created = async {
+        let tx = app.store.begin(&at.staff.scope).await?;
+        template::create(&tx, &made).await?;
+        tx.commit().await
+    };
+    match created.await {
         Ok(()) => Ok(Ok(Some(said))),
         Err(error) if error.conflicts_with(NAME_TAKEN) => Ok(Err(name_taken())),
         Err(error) => Err(error.into()),

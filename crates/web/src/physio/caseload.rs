@@ -77,15 +77,11 @@ pub async fn page(
     let whose = wanted.whose.unwrap_or(if staff.role == Role::Owner { Whose::Clinic } else { Whose::Mine });
     let own = (whose == Whose::Mine).then_some(staff.membership);
     let search: String = wanted.q.trim().chars().take(120).collect();
-    let sought = search.clone();
     staff.scope.note(Deed::Read, Subject::Caseload, None);
-    let mut standings = app
-        .store
-        .tenant(staff.scope.clone(), move |tx| async move {
-            let patients = caseload::patients(&tx, own, &sought).await?;
-            tx.last(standing::of(&tx, patients, now)).await
-        })
-        .await?;
+    let tx = app.store.begin(&staff.scope).await?;
+    let patients = caseload::patients(&tx, own, &search).await?;
+    let mut standings = tx.last(standing::of(&tx, patients, now)).await?;
+    tx.commit().await?;
     standings.sort_by(|a, b| urgency(a).cmp(&urgency(b)));
     let list = List { wanted: &wanted, whose, default: staff.role != Role::Owner, search: &search };
     pages.at(Nav::Patients).show(&list.view(&standings))

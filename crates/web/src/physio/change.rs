@@ -261,21 +261,21 @@ pub async fn ask(
     Form(typed): Form<Typed>,
 ) -> PageResult {
     let to = format!("/patients/{}#change", at.patient.id);
-    let (program, today) = (at.program.clone(), at.today);
-    if program.status(today) == ProgramStatus::Finished {
+    if at.program.status(at.today) == ProgramStatus::Finished {
         return Ok(pages.go_saying(&to, &Flash::warn("The program is over, so nothing is asked any more.")));
     }
     if typed.stop == "yes" {
-        let stopped = move |tx: Tx| async move { questionnaire::stop_asking(&tx, &program, now).await };
-        app.store.tenant(at.staff.scope.clone(), stopped).await?;
+        let tx = app.store.begin(&at.staff.scope).await?;
+        questionnaire::stop_asking(&tx, &at.program, now).await?;
+        tx.commit().await?;
         return Ok(pages.go_saying(&to, &Flash::good("Asked no more. What was answered stays.")));
     }
     let Ok(every) = typed.every.parse::<Every>() else {
         return Err(PageError::Refused(Some("Choose every 2, 4 or 6 weeks.".to_owned())));
     };
-    app.store
-        .tenant(at.staff.scope.clone(), move |tx| async move { questionnaire::ask(&tx, &program, every, today, now).await })
-        .await?;
+    let tx = app.store.begin(&at.staff.scope).await?;
+    questionnaire::ask(&tx, &at.program, every, at.today, now).await?;
+    tx.commit().await?;
     let said = format!("{} is asked at the start, every {} weeks and at the end.", at.patient.name.as_str(), every.weeks());
     Ok(pages.go_saying(&to, &Flash::good(said)))
 }

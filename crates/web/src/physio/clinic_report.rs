@@ -30,7 +30,7 @@ use render::{
 };
 use serde::Deserialize;
 use store::{
-    StoreError,
+    Scope,
     audit::{Deed, Subject},
     reports::clinic::{self, Depth, Found},
 };
@@ -69,7 +69,7 @@ pub async fn page(
     staff.scope.note(Deed::Read, Subject::Caseload, None);
     let asked = Asked::of(&wanted, &staff, now);
     let narrowed = staff.scope.is_kept();
-    let found = find(&app, staff, &asked, now).await?;
+    let found = find(&app, &staff.scope, &asked, now).await?;
     pages.at(Nav::Reports).show(&view(&asked, found, narrowed))
 }
 
@@ -85,7 +85,7 @@ pub async fn file(
         return Err(PageError::Refused(Some(sentence.to_owned())));
     }
     staff.scope.note(Deed::Exported, Subject::Caseload, None);
-    let Some(figures) = find(&app, staff, &asked, now).await? else {
+    let Some(figures) = find(&app, &staff.scope, &asked, now).await? else {
         return Err(PageError::Refused(Some(too_much(asked.depth))));
     };
     let headers = [
@@ -141,15 +141,12 @@ struct Figures {
 }
 
 /// The figures; `None` when there is more than is read at once.
-async fn find(app: &AppState, staff: Staff, asked: &Asked, now: Timestamp) -> Result<Option<Figures>, PageError> {
+async fn find(app: &AppState, scope: &Scope, asked: &Asked, now: Timestamp) -> Result<Option<Figures>, PageError> {
     let (from, to, depth) = (asked.period.from, asked.period.to, asked.depth);
-    let (found, staff) = app
-        .store
-        .tenant(staff.scope, move |tx| async move {
-            let questions = async { tokio::try_join!(clinic::read(&tx, from, to, depth, now), clinic::staff_names(&tx)) };
-            tx.last::<_, StoreError>(questions).await
-        })
-        .await?;
+    let tx = app.store.begin(scope).await?;
+    let questions = async { tokio::try_join!(clinic::read(&tx, from, to, depth, now), clinic::staff_names(&tx)) };
+    let (found, staff) = tx.last(questions).await?;
+    tx.commit().await?;
     let Found::All(followed, exercises) = found else { return Ok(None) };
     // A thousand patients take tens of milliseconds: not on a thread that others wait for.
     let sums = tokio::task::spawn_blocking(move || {

@@ -2,9 +2,10 @@
 
 use axum::extract::State;
 use domain::person::Language;
+use jiff::Timestamp;
 use render::{Crumb, Flash, Nav};
 use store::{
-    StoreError,
+    Scope, Store, StoreError,
     outbox::{self, Mails},
     patient::{self, Patient},
 };
@@ -80,28 +81,26 @@ pub async fn save(
         Ok(wanted) => wanted,
         Err(faults) => return pages.refuse(&typed.page(frame(&before), faults)),
     };
-    let (to, email) = (format!("/patients/{}", before.id), wanted.email.clone());
-    let old = before.clone();
-    let corrected = app.store.tenant(staff.scope.clone(), move |tx| async move {
-        patient::correct(&tx, &old, &wanted, now).await?;
-        // Only what goes elsewhere now, or at another hour, is worth a word.
-        let elsewhere = old.email != wanted.email || old.zone != wanted.zone;
-        Ok::<_, StoreError>(elsewhere && outbox::on_their_way(&tx, old.id, Mails::All).await?)
-    });
-    match corrected.await {
-        Ok(on_its_way) => Ok(pages.go_saying(&to, &Flash::good("Saved.").with_mail_on_its_way(Language::En, on_its_way))),
-        Err(error) if error.conflicts_with(ADDRESS_TAKEN) && email.is_some() => {
-            let by = app
-                .store
-                .tenant(staff.scope.clone(), move |tx| async move {
-                    match &email {
-                        Some(email) => patient::by_email(&tx, email).await,
-                        None => Ok(None),
-                    }
-                })
-                .await?;
+    let to = format!("/patients/{}", before.id);
+    match (correct(&app.store, &staff.scope, &before, &wanted, now).await, &wanted.email) {
+        (Ok(on_its_way), _) => Ok(pages.go_saying(&to, &Flash::good("Saved.").with_mail_on_its_way(Language::En, on_its_way))),
+        (Err(error), Some(email)) if error.conflicts_with(ADDRESS_TAKEN) => {
+            let tx = app.store.begin(&staff.scope).await?;
+            let by = patient::by_email(&tx, email).await?;
+            tx.commit().await?;
             pages.refuse(&typed.page(frame(&before), Faults::taken(&staff.scope, by.as_ref())))
         }
-        Err(error) => Err(error.into()),
+        (Err(error), _) => Err(error.into()),
     }
+}
+
+/// Keeps the correction. Says whether a mail that it changes is on its way in this moment.
+async fn correct(store: &Store, scope: &Scope, before: &Patient, wanted: &Patient, now: Timestamp) -> Result<bool, StoreError> {
+    let tx = store.begin(scope).await?;
+    patient::correct(&tx, before, wanted, now).await?;
+    // Only what goes elsewhere now, or at another hour, is worth a word.
+    let elsewhere = before.email != wanted.email || before.zone != wanted.zone;
+    let on_its_way = elsewhere && outbox::on_their_way(&tx, before.id, Mails::All).await?;
+    tx.commit().await?;
+    Ok(on_its_way)
 }

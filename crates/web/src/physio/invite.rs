@@ -14,7 +14,7 @@ use render::{
 use ring::digest::{Context, SHA256};
 use serde::Deserialize;
 use store::{
-    Scope, StoreError, Tx,
+    Scope, Store, StoreError,
     audit::{Deed, Subject},
     outbox::{self, Owed},
     patient::{self, ID_TAKEN, Patient},
@@ -229,22 +229,20 @@ pub async fn create(
     Form(typed): Form<Typed>,
 ) -> PageResult {
     let pages = pages.at(Nav::Patients);
-    let made = match typed.parse(&staff, now) {
+    let mut made = match typed.parse(&staff, now) {
         Ok(made) => made,
         Err(faults) => return pages.refuse(&typed.page(Frame::invitation(), faults)),
     };
-    let (wanted, mut made) = (made.clone(), made);
-    let mut saved = save(&app, &staff, made.clone(), now).await;
+    let mut saved = save(&app.store, &staff.scope, &made, now).await;
     if saved.as_ref().is_err_and(|error| error.conflicts_with(ID_TAKEN)) {
-        let (scope, id) = (staff.scope.clone(), made.id);
-        let first = app.store.tenant(scope, move |tx| async move { patient::find(&tx, id).await }).await;
+        let first = find(&app.store, &staff.scope, made.id).await;
         // The same form a second time, by a second click or a reload: everything was done. With another name or address it was filled in
         // anew after "Back", and is about somebody else.
         saved = match first {
-            Ok(first) if (&first.name, &first.email) == (&wanted.name, &wanted.email) => Ok(()),
+            Ok(first) if (&first.name, &first.email) == (&made.name, &made.email) => Ok(()),
             Ok(_) | Err(StoreError::NotFound) => {
                 made.id = PatientId::new();
-                save(&app, &staff, made.clone(), now).await
+                save(&app.store, &staff.scope, &made, now).await
             }
             Err(error) => Err(error),
         };
@@ -257,23 +255,31 @@ pub async fn create(
     match (saved, made.email) {
         (Ok(()), _) => Ok(pages.go_saying(&to, &Flash::good(said))),
         (Err(error), Some(email)) if error.conflicts_with(ADDRESS_TAKEN) => {
-            let by = app.store.tenant(staff.scope.clone(), move |tx| async move { patient::by_email(&tx, &email).await }).await?;
+            let tx = app.store.begin(&staff.scope).await?;
+            let by = patient::by_email(&tx, &email).await?;
+            tx.commit().await?;
             pages.refuse(&typed.page(Frame::invitation(), Faults::taken(&staff.scope, by.as_ref())))
         }
         (Err(error), _) => Err(error.into()),
     }
 }
 
-async fn save(app: &AppState, staff: &Staff, made: Patient, now: Timestamp) -> Result<(), StoreError> {
-    app.store.tenant(staff.scope.clone(), move |tx| async move { add(&tx, &made, now).await }).await
+/// Keeps the new record and queues the invitation.
+async fn save(store: &Store, scope: &Scope, made: &Patient, now: Timestamp) -> Result<(), StoreError> {
+    let tx = store.begin(scope).await?;
+    patient::create(&tx, made).await?;
+    if let Some(email) = &made.email {
+        outbox::enqueue(&tx, tx.clinic(), Owed::PatientInvitation(made.id), email, now).await?;
+    }
+    tx.commit().await
 }
 
-async fn add(tx: &Tx, made: &Patient, now: Timestamp) -> Result<(), StoreError> {
-    patient::create(tx, made).await?;
-    if let Some(email) = &made.email {
-        outbox::enqueue(tx, tx.clinic(), Owed::PatientInvitation(made.id), email, now).await?;
-    }
-    Ok(())
+/// The record that has this id already.
+async fn find(store: &Store, scope: &Scope, id: PatientId) -> Result<Patient, StoreError> {
+    let tx = store.begin(scope).await?;
+    let found = patient::find(&tx, id).await?;
+    tx.commit().await?;
+    Ok(found)
 }
 
 /// Sends the invitation again.
@@ -289,25 +295,18 @@ pub async fn again(State(app): State<AppState>, at: CaseloadPatient, Now(now): N
         };
         return Ok(pages.go_saying(&to, &Flash::warn(said)));
     };
-    let address = email.clone();
-    let sent = app
-        .store
-        .tenant(staff.scope.clone(), move |tx| async move {
-            // The record may have been corrected, joined or closed since it was read.
-            if !patient::can_be_invited(&tx, patient.id, &address).await? {
-                return Ok(None);
-            }
-            let queued = outbox::enqueue(&tx, tx.clinic(), Owed::PatientInvitation(patient.id), &address, now).await?;
-            if queued {
-                patient::mark_invited(&tx, patient.id, now).await?;
-            }
-            let refused = outbox::suppression::refused_before(&tx, &address).await?;
-            Ok::<_, StoreError>(Some((queued, refused)))
-        })
-        .await?;
-    let Some((queued, refused)) = sent else {
+    let tx = app.store.begin(&staff.scope).await?;
+    // The record may have been corrected, joined or closed since it was read.
+    if !patient::can_be_invited(&tx, patient.id, &email).await? {
+        tx.commit().await?;
         return Ok(pages.go_saying(&to, &Flash::warn("The record was changed a moment ago. Please look at it again.".to_owned())));
-    };
+    }
+    let queued = outbox::enqueue(&tx, tx.clinic(), Owed::PatientInvitation(patient.id), &email, now).await?;
+    if queued {
+        patient::mark_invited(&tx, patient.id, now).await?;
+    }
+    let refused = outbox::suppression::refused_before(&tx, &email).await?;
+    tx.commit().await?;
     let said = if let (true, Some((words, _))) = (queued, refused) {
         Flash::warn(format!(
             "The mail server refused {email} before ({}). The invitation is tried all the same; look under Mail what became of it.",

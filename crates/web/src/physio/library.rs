@@ -105,12 +105,9 @@ async fn list(app: &AppState, staff: &Staff, mut wanted: Wanted, import_error: O
         offset: (at - 1) * PAGE,
         limit: PAGE,
     };
-    let (found, all): (Found, u32) = app
-        .store
-        .tenant(staff.scope.clone(), move |tx| async move {
-            tx.last(async { tokio::try_join!(exercise::search(&tx, &search), exercise::count(&tx)) }).await
-        })
-        .await?;
+    let tx = app.store.begin(&staff.scope).await?;
+    let (found, all) = tx.last(async { tokio::try_join!(exercise::search(&tx, &search), exercise::count(&tx)) }).await?;
+    tx.commit().await?;
     Ok(listed(&wanted, at, &found, all, import_error))
 }
 
@@ -202,7 +199,10 @@ pub async fn show(State(app): State<AppState>, staff: Staff, Id(id): Id<Exercise
 }
 
 async fn find(app: &AppState, staff: &Staff, id: ExerciseId) -> Result<Exercise, PageError> {
-    Ok(app.store.tenant(staff.scope.clone(), move |tx| async move { exercise::find(&tx, id).await }).await?)
+    let tx = app.store.begin(&staff.scope).await?;
+    let found = exercise::find(&tx, id).await?;
+    tx.commit().await?;
+    Ok(found)
 }
 
 /// An exercise as its form has it.
@@ -371,7 +371,9 @@ pub async fn create(
         Err(faults) => pages.at(Nav::Library).refuse(&typed.form(None, &faults)),
         Ok(made) => {
             let to = format!("/exercises/{}", made.id);
-            app.store.tenant(staff.scope.clone(), move |tx| async move { exercise::create(&tx, &made).await }).await?;
+            let tx = app.store.begin(&staff.scope).await?;
+            exercise::create(&tx, &made).await?;
+            tx.commit().await?;
             Ok(pages.go_saying(&to, &Flash::good("Saved. It can be added to programs now.")))
         }
     }
@@ -403,7 +405,9 @@ pub async fn update(
         Err(faults) => pages.at(Nav::Library).refuse(&typed.form(Some((id, &exercise.name)), &faults)),
         Ok(made) => {
             let changed = Exercise { id, ..made };
-            app.store.tenant(staff.scope.clone(), move |tx| async move { exercise::update(&tx, &changed).await }).await?;
+            let tx = app.store.begin(&staff.scope).await?;
+            exercise::update(&tx, &changed).await?;
+            tx.commit().await?;
             Ok(pages.go_saying(&format!("/exercises/{id}"), &Flash::good("Saved. Programs keep the doses they have.")))
         }
     }
@@ -411,13 +415,17 @@ pub async fn update(
 
 /// Stops offering an exercise.
 pub async fn archive(State(app): State<AppState>, staff: Staff, Id(id): Id<ExerciseId>, Now(now): Now, pages: Pages) -> PageResult {
-    app.store.tenant(staff.scope.clone(), move |tx| async move { exercise::archive(&tx, id, now).await }).await?;
+    let tx = app.store.begin(&staff.scope).await?;
+    exercise::archive(&tx, id, now).await?;
+    tx.commit().await?;
     Ok(pages.go_saying("/exercises", &Flash::good("Archived. Programs that have the exercise keep it.")))
 }
 
 /// Offers an exercise again.
 pub async fn restore(State(app): State<AppState>, staff: Staff, Id(id): Id<ExerciseId>, pages: Pages) -> PageResult {
-    app.store.tenant(staff.scope.clone(), move |tx| async move { exercise::restore(&tx, id).await }).await?;
+    let tx = app.store.begin(&staff.scope).await?;
+    exercise::restore(&tx, id).await?;
+    tx.commit().await?;
     Ok(pages.go_saying(&format!("/exercises/{id}"), &Flash::good("Offered again.")))
 }
 
@@ -458,8 +466,9 @@ pub async fn import(
             pages.at(Nav::Library).refuse(&page)
         }
         Ok(list) => {
-            let done =
-                app.store.tenant(staff.scope.clone(), move |tx| async move { exercise::import(&tx, &list, now).await }).await?;
+            let tx = app.store.begin(&staff.scope).await?;
+            let done = exercise::import(&tx, &list, now).await?;
+            tx.commit().await?;
             let said = match (done.added, done.already) {
                 (0, already) => format!("Nothing new: all {already} are in your library already."),
                 (added, 0) => format!("{} brought in.", words::exercises(usize::try_from(added).unwrap_or(usize::MAX))),

@@ -14,7 +14,7 @@ use jiff::{SignedDuration, Timestamp, civil::Date};
 use render::{Crumb, Field, Flash, Nav, formats::day_and_year, pages::physio::notices as shown, words::Language};
 use serde::Deserialize;
 use store::{
-    Scope, StoreError, account,
+    Scope, account,
     audit::{Deed, Subject},
     notice::{self, Asked, Attempt, Counts, Filter, HeldMail, Notice, RefusedAddress, Resend, Sender},
     outbox::hold::Choice,
@@ -67,32 +67,28 @@ pub async fn page(
         since: who.is_none().then(|| since(now)),
         before: wanted.before.parse().ok(),
     };
-    let sought = search.clone();
     // Beside the whole list, not on every part of it.
     let everything = who.is_none() && [&wanted.state, &wanted.kind, &wanted.q, &wanted.before].iter().all(|part| part.is_empty());
     staff.scope.note(Deed::Read, Subject::Notices, who);
-    let read = app
-        .store
-        .tenant(staff.scope.clone(), move |tx| async move {
-            let found = async { if sought.is_empty() { Ok(Vec::new()) } else { patient::named(&tx, &sought, FOUND).await } };
-            let counts = async { if who.is_none() { notice::counts(&tx, since(now)).await.map(Some) } else { Ok(None) } };
-            let asked = async {
-                match who {
-                    Some(id) => notice::story(&tx, id, day, day).await.map(Some),
-                    None => Ok(None),
-                }
-            };
-            let refused = async { if everything { notice::refused(&tx).await } else { Ok(Vec::new()) } };
-            let held = async { if everything { notice::held::held(&tx).await } else { Ok(Vec::new()) } };
-            let (found, mut notices, counts, sender, asked, refused, held) =
-                tokio::try_join!(found, notice::list(&tx, &filter, PAGE + 1), counts, notice::sender(&tx), asked, refused, held)?;
-            let more = notices.len() > usize::from(PAGE);
-            notices.truncate(usize::from(PAGE));
-            let ids: Vec<NoticeId> = notices.iter().map(|notice| notice.id).collect();
-            let attempts = tx.last(notice::attempts(&tx, &ids)).await?;
-            Ok::<_, StoreError>(Read { found, attempts, notices, more, asked, counts, sender, refused, held })
-        })
-        .await?;
+    let tx = app.store.begin(&staff.scope).await?;
+    let found = async { if search.is_empty() { Ok(Vec::new()) } else { patient::named(&tx, &search, FOUND).await } };
+    let counts = async { if who.is_none() { notice::counts(&tx, since(now)).await.map(Some) } else { Ok(None) } };
+    let asked = async {
+        match who {
+            Some(id) => notice::story(&tx, id, day, day).await.map(Some),
+            None => Ok(None),
+        }
+    };
+    let refused = async { if everything { notice::refused(&tx).await } else { Ok(Vec::new()) } };
+    let held = async { if everything { notice::held::held(&tx).await } else { Ok(Vec::new()) } };
+    let (found, mut notices, counts, sender, asked, refused, held) =
+        tokio::try_join!(found, notice::list(&tx, &filter, PAGE + 1), counts, notice::sender(&tx), asked, refused, held)?;
+    let more = notices.len() > usize::from(PAGE);
+    notices.truncate(usize::from(PAGE));
+    let ids: Vec<NoticeId> = notices.iter().map(|notice| notice.id).collect();
+    let attempts = tx.last(notice::attempts(&tx, &ids)).await?;
+    tx.commit().await?;
+    let read = Read { found, attempts, notices, more, asked, counts, sender, refused, held };
     if let [one] = read.found.as_slice() {
         return Ok(go(&format!("/notices?patient={}", one.id)));
     }
@@ -167,19 +163,23 @@ pub async fn resend(
         Err(_) => "/notices".to_owned(),
     };
     let checked = !wish.checked.is_empty();
-    let before = app.store.tenant(staff.scope.clone(), move |tx| async move { notice::find(&tx, id).await }).await?;
+    let tx = app.store.begin(&staff.scope).await?;
+    let before = notice::find(&tx, id).await?;
+    tx.commit().await?;
     let seen = wish.seen.parse().map_err(|_| PageError::Refused(None))?;
     // An account's address is read where accounts are; the notice of a patient follows the patient's record.
     let account = match before.account.filter(|_| before.patient.is_none()) {
         Some(account) => {
-            Some(app.store.signin(move |tx| async move { account::find(&tx, account).await }).await.map_err(PageError::from)?.email)
+            let tx = app.store.begin_sign_in().await?;
+            let account = account::find(&tx, account).await?;
+            tx.commit().await?;
+            Some(account.email)
         }
         None => None,
     };
-    let came = app
-        .store
-        .tenant(staff.scope.clone(), move |tx| async move { notice::resend(&tx, id, account, seen, checked, now).await })
-        .await?;
+    let tx = app.store.begin(&staff.scope).await?;
+    let came = notice::resend(&tx, id, account, seen, checked, now).await?;
+    tx.commit().await?;
     let flash = match came {
         Resend::Queued(to) => Flash::good(format!("It is on its way to {to} again.")),
         Resend::Moved(now_is) => Flash::warn(words::moved(&now_is, &staff.clinic.zone)),
@@ -190,7 +190,7 @@ pub async fn resend(
         Resend::NoAddress => Flash::warn("There is no email address to send it to. Nothing was sent."),
         Resend::Unsubscribed => Flash::warn("The patient has stopped reminders, so it was not sent again."),
         Resend::CameBack(..) => {
-            return unchecked(&app, staff.scope, &staff.clinic.zone, &pages, id, (now, wish)).await;
+            return unchecked(&app, &staff.scope, &staff.clinic.zone, &pages, id, (now, wish)).await;
         }
     };
     Ok(pages.go_saying(&back, &flash))
@@ -210,22 +210,18 @@ pub struct Again {
 
 /// Writes to addresses again that were given up.
 pub async fn write_again(State(app): State<AppState>, staff: Staff, pages: Pages, Form(wish): Form<Again>) -> PageResult {
-    let (zone, day) = (staff.clinic.zone.clone(), wish.day.parse::<Date>().ok());
-    let count = app
-        .store
-        .tenant(staff.scope.clone(), move |tx| async move {
-            let addresses = match (wish.one.is_empty(), day) {
-                (false, _) => vec![wish.one],
-                (true, Some(day)) => {
-                    let refused = notice::refused(&tx).await?;
-                    let of_day = refused.into_iter().filter(|one| zone.date(one.since) == day);
-                    of_day.map(|one| one.address.as_str().to_owned()).collect()
-                }
-                (true, None) => wish.address,
-            };
-            notice::write_again(&tx, &addresses).await
-        })
-        .await?;
+    let tx = app.store.begin(&staff.scope).await?;
+    let addresses = match (wish.one.is_empty(), wish.day.parse::<Date>().ok()) {
+        (false, _) => vec![wish.one],
+        (true, Some(day)) => {
+            let refused = notice::refused(&tx).await?;
+            let of_day = refused.into_iter().filter(|one| staff.clinic.zone.date(one.since) == day);
+            of_day.map(|one| one.address.as_str().to_owned()).collect()
+        }
+        (true, None) => wish.address,
+    };
+    let count = notice::write_again(&tx, &addresses).await?;
+    tx.commit().await?;
     let flash = match count {
         0 => Flash::warn("No address was chosen, or it is written to already."),
         1 => Flash::good("1 address is written to again. Reminders come at their next time; what failed can be sent again below."),
@@ -260,8 +256,9 @@ pub async fn decide_held(
         _ => return Err(PageError::Refused(None)),
     };
     let ids: Vec<NoticeId> = wish.notice.iter().filter_map(|id| id.parse().ok()).collect();
-    let count =
-        app.store.tenant(staff.scope.clone(), move |tx| async move { notice::held::decide(&tx, &ids, choice, now).await }).await?;
+    let tx = app.store.begin(&staff.scope).await?;
+    let count = notice::held::decide(&tx, &ids, choice, now).await?;
+    tx.commit().await?;
     let flash = match (count, choice) {
         (0, _) => Flash::warn("No mail was ticked, or it was decided upon already."),
         (1, Choice::Send) => Flash::good("1 mail is on its way."),
@@ -275,28 +272,25 @@ pub async fn decide_held(
 /// The notice alone, with the question that was left open.
 async fn unchecked(
     app: &AppState,
-    scope: Scope,
+    scope: &Scope,
     zone: &domain::person::Zone,
     pages: &Pages,
     id: NoticeId,
     (now, wish): (Timestamp, Wish),
 ) -> PageResult {
-    let read = app
-        .store
-        .tenant(scope, move |tx| async move {
-            Ok::<_, StoreError>(Read {
-                found: Vec::new(),
-                notices: vec![notice::find(&tx, id).await?],
-                attempts: notice::attempts(&tx, &[id]).await?,
-                more: false,
-                asked: None,
-                counts: None,
-                sender: notice::sender(&tx).await?,
-                refused: Vec::new(),
-                held: Vec::new(),
-            })
-        })
-        .await?;
+    let tx = app.store.begin(scope).await?;
+    let read = Read {
+        found: Vec::new(),
+        notices: vec![notice::find(&tx, id).await?],
+        attempts: notice::attempts(&tx, &[id]).await?,
+        more: false,
+        asked: None,
+        counts: None,
+        sender: notice::sender(&tx).await?,
+        refused: Vec::new(),
+        held: Vec::new(),
+    };
+    tx.commit().await?;
     let wanted = Wanted { patient: wish.patient, ..Wanted::default() };
     let view = View { zone, now, wanted: &wanted, sender: &read.sender, refused: Some(id) };
     pages.clone().at(Nav::Notices).refuse(&view.page(&read, "", None, None))

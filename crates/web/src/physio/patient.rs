@@ -50,7 +50,7 @@ pub async fn page(
     Query(wanted): Query<Wanted>,
     pages: Pages,
 ) -> PageResult {
-    let record = Record::load(&app.store, staff.scope, id, wanted, now).await?;
+    let record = Record::load(&app.store, &staff.scope, id, wanted, now).await?;
     pages.at(Nav::Patients).show(&record.view(None))
 }
 
@@ -96,32 +96,29 @@ impl Record {
     ///
     /// # Errors
     /// [`StoreError::NotFound`] for an unknown id and another clinic's alike; the store's own.
-    pub async fn load(store: &Store, scope: Scope, id: PatientId, wanted: Wanted, now: Timestamp) -> Result<Self, StoreError> {
-        store
-            .tenant(scope, move |tx| async move {
-                tx.note(Deed::Read, Subject::Record, Some(id));
-                let ids = [id];
-                let (patient, ground, exercises, decided, told) = tokio::try_join!(
-                    store::patient::find(&tx, id),
-                    Ground::gather(&tx, &ids, now),
-                    store::exercise::of_patient(&tx, id),
-                    store::attention::decided(&tx, id, DECIDED),
-                    Told::gather(&tx, id),
-                )?;
-                let standing = ground.judge(vec![rows::listed(&patient)], now).pop().ok_or(StoreError::NotFound)?;
-                let period = Period::choose(&wanted, &standing.programs, standing.today);
-                let (sessions, replies) = match &period {
-                    Some(Period { from, to, .. }) => {
-                        let both =
-                            async { tokio::try_join!(rows::sessions(&tx, id, *from, *to), reply::between(&tx, id, *from, *to)) };
-                        tx.last(both).await?
-                    }
-                    None => (Vec::new(), Vec::new()),
-                };
-                let names = exercises.into_iter().map(|(id, exercise)| (id, exercise.name)).collect();
-                Ok(Self { patient, standing, period, sessions, replies, told, decided, names, now })
-            })
-            .await
+    pub async fn load(store: &Store, scope: &Scope, id: PatientId, wanted: Wanted, now: Timestamp) -> Result<Self, StoreError> {
+        let tx = store.begin(scope).await?;
+        tx.note(Deed::Read, Subject::Record, Some(id));
+        let ids = [id];
+        let (patient, ground, exercises, decided, told) = tokio::try_join!(
+            store::patient::find(&tx, id),
+            Ground::gather(&tx, &ids, now),
+            store::exercise::of_patient(&tx, id),
+            store::attention::decided(&tx, id, DECIDED),
+            Told::gather(&tx, id),
+        )?;
+        let standing = ground.judge(vec![rows::listed(&patient)], now).pop().ok_or(StoreError::NotFound)?;
+        let period = Period::choose(&wanted, &standing.programs, standing.today);
+        let (sessions, replies) = match &period {
+            Some(Period { from, to, .. }) => {
+                let both = async { tokio::try_join!(rows::sessions(&tx, id, *from, *to), reply::between(&tx, id, *from, *to)) };
+                tx.last(both).await?
+            }
+            None => (Vec::new(), Vec::new()),
+        };
+        tx.commit().await?;
+        let names = exercises.into_iter().map(|(id, exercise)| (id, exercise.name)).collect();
+        Ok(Self { patient, standing, period, sessions, replies, told, decided, names, now })
     }
 
     /// What the report is made of, when there is one.

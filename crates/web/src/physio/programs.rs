@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use axum::extract::State;
 use domain::{
-    ids::{ExerciseId, ProgramId},
+    ids::ExerciseId,
     program::{Pause, Program, ProgramError, ProgramStatus, Version},
 };
 use jiff::civil::Date;
@@ -19,7 +19,6 @@ use render::{
 };
 use serde::Deserialize;
 use store::{
-    StoreError,
     exercise::{self, Exercise},
     outbox::{self, Mails},
     program::{self, Made},
@@ -87,11 +86,10 @@ struct Known {
 async fn known(app: &AppState, at: &CaseloadProgram) -> Result<Known, PageError> {
     let ids: Vec<ExerciseId> =
         at.program.versions.iter().flat_map(|version| version.prescriptions.iter().map(|row| row.exercise)).collect();
-    let program = at.program.id;
-    let read = app.store.tenant(at.staff.scope.clone(), move |tx| async move {
-        tx.last(async { tokio::try_join!(exercise::by_ids(&tx, &ids), program::made(&tx, program)) }).await
-    });
-    let (exercises, made) = read.await?;
+    let tx = app.store.begin(&at.staff.scope).await?;
+    let (exercises, made) =
+        tx.last(async { tokio::try_join!(exercise::by_ids(&tx, &ids), program::made(&tx, at.program.id)) }).await?;
+    tx.commit().await?;
     Ok(Known { exercises, made })
 }
 
@@ -228,8 +226,7 @@ pub async fn pause(
     }
     let clean = refused.until.is_none() && refused.reason.is_none();
     if let Some(from) = from.filter(|_| clean) {
-        let (today, reason) = (at.today, typed.reason.clone());
-        let verb = move |program: &mut Program| program.pause(from, until, &reason, today).map(|_| ());
+        let verb = |program: &mut Program| program.pause(from, until, &typed.reason, at.today).map(|_| ());
         match change(&app, &at, now, verb).await? {
             Ok(on_its_way) => {
                 let said = match until {
@@ -258,8 +255,7 @@ pub async fn resume(
 ) -> PageResult {
     let mut refused = Refused { open: "resume", reason: reason_wrong(&typed.reason), ..Refused::default() };
     if refused.reason.is_none() {
-        let (today, role, reason) = (at.today, at.staff.role, typed.reason.clone());
-        match change(&app, &at, now, move |program: &mut Program| program.resume(today, role, &reason)).await? {
+        match change(&app, &at, now, |program: &mut Program| program.resume(at.today, at.staff.role, &typed.reason)).await? {
             Ok(_) => {
                 let to = format!("/programs/{}", at.program.id);
                 return Ok(pages.go_saying(&to, &Flash::good("The program goes on from today.")));
@@ -273,9 +269,8 @@ pub async fn resume(
 
 /// Finishes the program today.
 pub async fn finish(State(app): State<AppState>, at: CaseloadProgram, Now(now): Now, pages: Pages) -> PageResult {
-    let today = at.today;
     let to = format!("/programs/{}", at.program.id);
-    Ok(match change(&app, &at, now, move |program: &mut Program| program.finish(today)).await? {
+    Ok(match change(&app, &at, now, |program: &mut Program| program.finish(at.today)).await? {
         Ok(on_its_way) => {
             let said = Flash::good("Finished. Its figures stay as they are.").with_mail_on_its_way(Language::En, on_its_way);
             pages.go_saying(&to, &said)
@@ -294,22 +289,18 @@ async fn change(
     app: &AppState,
     at: &CaseloadProgram,
     now: jiff::Timestamp,
-    verb: impl FnOnce(&mut Program) -> Result<(), ProgramError> + Send + 'static,
+    verb: impl FnOnce(&mut Program) -> Result<(), ProgramError>,
 ) -> Result<Result<bool, ProgramError>, PageError> {
-    let id: ProgramId = at.program.id;
-    let done = app
-        .store
-        .tenant(at.staff.scope.clone(), move |tx| async move {
-            let mut program = program::find_for_update(&tx, id).await?;
-            Ok::<_, StoreError>(match verb(&mut program) {
-                Ok(()) => {
-                    program::save_state(&tx, &program, now).await?;
-                    Ok(outbox::on_their_way(&tx, program.patient, Mails::Reminders).await?)
-                }
-                Err(error) => Err(error),
-            })
-        })
-        .await?;
+    let tx = app.store.begin(&at.staff.scope).await?;
+    let mut program = program::find_for_update(&tx, at.program.id).await?;
+    let done = match verb(&mut program) {
+        Ok(()) => {
+            program::save_state(&tx, &program, now).await?;
+            Ok(outbox::on_their_way(&tx, program.patient, Mails::Reminders).await?)
+        }
+        Err(error) => Err(error),
+    };
+    tx.commit().await?;
     Ok(done)
 }
 
@@ -320,11 +311,9 @@ pub async fn revise(State(app): State<AppState>, at: CaseloadProgram, pages: Pag
         return Ok(pages.go_saying(&to, &Flash::warn(ProgramError::Finished.to_string())));
     };
     let draft = Draft::from_version(newest, at.today.max(at.program.start));
-    let typed = draft.clone();
-    let material = app
-        .store
-        .tenant(at.staff.scope.clone(), move |tx| async move { tx.last(Material::gather(&tx, &typed, Action::Look, false)).await })
-        .await?;
+    let tx = app.store.begin(&at.staff.scope).await?;
+    let material = tx.last(Material::gather(&tx, &draft, Action::Look, false)).await?;
+    tx.commit().await?;
     pages.at(Nav::Patients).show(&view::page(setting(&at), &draft, &Faults::default(), &material, None))
 }
 
@@ -338,11 +327,9 @@ pub async fn save_revision(
 ) -> PageResult {
     let (mut draft, action) = Draft::read(pairs);
     let pages = pages.at(Nav::Patients);
-    let typed = draft.clone();
-    let material = app
-        .store
-        .tenant(at.staff.scope.clone(), move |tx| async move { Material::gather(&tx, &typed, action, false).await })
-        .await?;
+    let tx = app.store.begin(&at.staff.scope).await?;
+    let material = Material::gather(&tx, &draft, action, false).await?;
+    tx.commit().await?;
     let mut faults = Faults::default();
     match action {
         Action::Preview => {
@@ -356,25 +343,21 @@ pub async fn save_revision(
                 faults.from = Some("Choose the day from which the change holds.".into());
             }
             if let (Some(plan), Some(from), 0) = (plan, from, faults.count()) {
-                let (id, today) = (at.program.id, at.today);
-                let revised = app
-                    .store
-                    .tenant(at.staff.scope.clone(), move |tx| async move {
-                        let mut program = program::find_for_update(&tx, id).await?;
-                        let version = match program.revise(plan, from, today) {
-                            Ok(version) => version.clone(),
-                            Err(error) => return Ok(Err(error)),
-                        };
+                let tx = app.store.begin(&at.staff.scope).await?;
+                let mut program = program::find_for_update(&tx, at.program.id).await?;
+                let revised = match program.revise(plan, from, at.today).cloned() {
+                    Ok(version) => {
                         program::add_version(&tx, &program, &version, now).await?;
-                        let on_its_way = outbox::on_their_way(&tx, program.patient, Mails::Reminders).await?;
-                        Ok::<_, StoreError>(Ok((version.from, on_its_way)))
-                    })
-                    .await?;
+                        Ok((version.from, outbox::on_their_way(&tx, program.patient, Mails::Reminders).await?))
+                    }
+                    Err(error) => Err(error),
+                };
+                tx.commit().await?;
                 match revised {
                     Ok((from, on_its_way)) => {
                         let said = format!("Changed from {} on. Figures for earlier days stay.", day_medium(Language::En, from));
-                        let said = Flash::good(said).with_mail_on_its_way(Language::En, on_its_way && from <= today);
-                        return Ok(pages.go_saying(&format!("/programs/{id}"), &said));
+                        let said = Flash::good(said).with_mail_on_its_way(Language::En, on_its_way && from <= at.today);
+                        return Ok(pages.go_saying(&format!("/programs/{}", at.program.id), &said));
                     }
                     Err(error) => faults.place(error, false),
                 }

@@ -10,7 +10,7 @@ use render::{
 };
 use serde::Deserialize;
 use store::{
-    StoreError, closure,
+    closure,
     consent::{self, Agreed, Standing},
     outbox::{self, Mails},
     patient::Closed,
@@ -34,12 +34,9 @@ pub async fn page(State(app): State<AppState>, at: CaseloadPatient, pages: Pages
 async fn filled(app: &AppState, at: &CaseloadPatient) -> Result<Record, PageError> {
     let CaseloadPatient { staff, patient, .. } = at;
     let id = patient.id;
-    let (agreed, standing) = app
-        .store
-        .tenant(staff.scope.clone(), move |tx| async move {
-            tx.last(async { tokio::try_join!(consent::of(&tx, id), consent::standing(&tx, id)) }).await
-        })
-        .await?;
+    let tx = app.store.begin(&staff.scope).await?;
+    let (agreed, standing) = tx.last(async { tokio::try_join!(consent::of(&tx, id), consent::standing(&tx, id)) }).await?;
+    tx.commit().await?;
     let zone = &staff.clinic.zone;
     let day = |at: Timestamp| day_and_year(EN, zone.date(at));
     let (consent, tone) = in_words(&standing, &agreed::wording(EN, "").version, zone);
@@ -110,12 +107,13 @@ pub async fn close(
     }
     let CaseloadPatient { staff, patient, .. } = at;
     let (clinic, id) = (staff.clinic.id, patient.id);
-    let closed = app.store.tenant(staff.scope.ending(SeatId::Patient(id)), move |tx| async move {
-        let closing = closure::close(&tx, id, now).await?;
-        Ok::<_, StoreError>((closing, outbox::on_their_way(&tx, id, Mails::All).await?))
-    });
-    let (closing, on_its_way) = closed.await?;
-    app.store.signin(move |tx| async move { closure::tidy(&tx, (clinic, id), closing.account, now).await }).await?;
+    let tx = app.store.begin(&staff.scope.ending(SeatId::Patient(id))).await?;
+    let closing = closure::close(&tx, id, now).await?;
+    let on_its_way = outbox::on_their_way(&tx, id, Mails::All).await?;
+    tx.commit().await?;
+    let tx = app.store.begin_sign_in().await?;
+    closure::tidy(&tx, (clinic, id), closing.account, now).await?;
+    tx.commit().await?;
     let first = patient.name.called();
     let said = match closing.was_open {
         true => Flash::good(format!("The record is closed. {first} cannot sign in any more and gets no mail.")),
@@ -131,8 +129,12 @@ pub async fn reopen(State(app): State<AppState>, at: CaseloadPatient, Now(now): 
     let (clinic, id) = (staff.clinic.id, patient.id);
     let mut opened = false;
     if patient.closed.is_some() {
-        app.store.signin(move |tx| async move { closure::tidy(&tx, (clinic, id), None, now).await }).await?;
-        opened = app.store.tenant(staff.scope, move |tx| async move { closure::reopen(&tx, id, now).await }).await?;
+        let tx = app.store.begin_sign_in().await?;
+        closure::tidy(&tx, (clinic, id), None, now).await?;
+        tx.commit().await?;
+        let tx = app.store.begin(&staff.scope).await?;
+        opened = closure::reopen(&tx, id, now).await?;
+        tx.commit().await?;
     }
     let said = match (&patient.email, opened) {
         (_, false) => Flash::warn("The record was open already."),

@@ -59,15 +59,18 @@ pub async fn create(
     let text = match read(&typed.text) {
         Ok(text) => text,
         Err(sentence) => {
-            let scope = staff.scope.clone();
-            let patient = app.store.tenant(&scope, move |tx| async move { reply::patient_of(&tx, log).await }).await?;
+            let tx = app.store.begin(&staff.scope).await?;
+            let patient = reply::patient_of(&tx, log).await?;
+            tx.commit().await?;
             let wanted = Wanted::between(&typed.from, &typed.to);
-            let record = Record::load(&app.store, staff.scope, patient, wanted, now).await?;
+            let record = Record::load(&app.store, &staff.scope, patient, wanted, now).await?;
             let refused = Refused { reply: Some((log, Field::refused(typed.text, sentence))), ..Refused::default() };
             return pages.at(Nav::Patients).refuse(&record.view(Some(&refused)));
         }
     };
-    let told = app.store.tenant(staff.scope, move |tx| async move { keep(&tx, log, &text, now).await }).await?;
+    let tx = app.store.begin(&staff.scope).await?;
+    let told = keep(&tx, log, &text, now).await?;
+    tx.commit().await?;
     let (patient, sentence) = match told {
         Told::ByMail(patient) => {
             let sentence =

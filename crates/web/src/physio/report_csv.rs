@@ -51,7 +51,7 @@ pub async fn file(
     Query(wanted): Query<Wanted>,
 ) -> Result<Response, PageError> {
     staff.scope.note(Deed::Exported, Subject::Record, Some(id));
-    let record = Record::load(&app.store, staff.scope, id, wanted, now).await?;
+    let record = Record::load(&app.store, &staff.scope, id, wanted, now).await?;
     if let Some(sentence) = record.period.as_ref().and_then(|period| period.refused()) {
         return Err(PageError::Refused(Some(sentence.to_owned())));
     }

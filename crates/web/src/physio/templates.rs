@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use domain::ids::TemplateId;
-use jiff::civil::Date;
+use jiff::{Timestamp, civil::Date};
 use render::{
     Crumb, Flash, Nav,
     pages::physio::{
@@ -12,7 +12,7 @@ use render::{
 };
 use serde::Deserialize;
 use store::{
-    StoreError,
+    Scope, Store, StoreError,
     audit::{Deed, Subject},
     exercise::{self, Exercise},
     template::{self, NAME_TAKEN, Template},
@@ -46,13 +46,10 @@ pub struct Wanted {
 /// The list.
 pub async fn page(State(app): State<AppState>, staff: Staff, Query(wanted): Query<Wanted>, pages: Pages) -> PageResult {
     let archived = wanted.show == "archived";
-    let (templates, known) = app
-        .store
-        .tenant(staff.scope.clone(), move |tx| async move {
-            let listed = async { if archived { template::archived(&tx).await } else { template::list(&tx).await } };
-            tx.last(async { tokio::try_join!(listed, exercise::in_templates(&tx)) }).await
-        })
-        .await?;
+    let tx = app.store.begin(&staff.scope).await?;
+    let listed = async { if archived { template::archived(&tx).await } else { template::list(&tx).await } };
+    let (templates, known) = tx.last(async { tokio::try_join!(listed, exercise::in_templates(&tx)) }).await?;
+    tx.commit().await?;
     let cards = templates
         .iter()
         .map(|template| {
@@ -75,25 +72,19 @@ pub async fn page(State(app): State<AppState>, staff: Staff, Query(wanted): Quer
 /// The builder for a new template.
 pub async fn new(State(app): State<AppState>, staff: Staff, pages: Pages) -> PageResult {
     let draft = Draft::blank(Date::ZERO);
-    let typed = draft.clone();
-    let material = app
-        .store
-        .tenant(staff.scope.clone(), move |tx| async move { tx.last(Material::gather(&tx, &typed, Action::Look, false)).await })
-        .await?;
+    let tx = app.store.begin(&staff.scope).await?;
+    let material = tx.last(Material::gather(&tx, &draft, Action::Look, false)).await?;
+    tx.commit().await?;
     pages.at(Nav::Programs).show(&view::page(setting(None), &draft, &Faults::default(), &material, None))
 }
 
 /// The builder with a template in it.
 pub async fn show(State(app): State<AppState>, staff: Staff, Id(id): Id<TemplateId>, pages: Pages) -> PageResult {
-    let (template, draft, material) = app
-        .store
-        .tenant(staff.scope.clone(), move |tx| async move {
-            let template = template::find(&tx, id).await?;
-            let draft = Draft::from_template(&template, Date::ZERO);
-            let material = tx.last(Material::gather(&tx, &draft, Action::Look, false)).await?;
-            Ok::<_, StoreError>((template, draft, material))
-        })
-        .await?;
+    let tx = app.store.begin(&staff.scope).await?;
+    let template = template::find(&tx, id).await?;
+    let draft = Draft::from_template(&template, Date::ZERO);
+    let material = tx.last(Material::gather(&tx, &draft, Action::Look, false)).await?;
+    tx.commit().await?;
     pages.at(Nav::Programs).show(&view::page(setting(Some(&template)), &draft, &Faults::default(), &material, None))
 }
 
@@ -107,9 +98,9 @@ pub async fn create(
 ) -> PageResult {
     let (draft, action) = Draft::read(pairs);
     let made = TemplateId::new();
-    let typed = draft.clone();
-    let material =
-        app.store.tenant(staff.scope.clone(), move |tx| async move { Material::gather(&tx, &typed, action, false).await }).await?;
+    let tx = app.store.begin(&staff.scope).await?;
+    let material = Material::gather(&tx, &draft, action, false).await?;
+    tx.commit().await?;
     let judged = as_template(&draft, &material, made, now);
     press(&app, &staff, pages, None, draft, action, judged, &material).await
 }
@@ -124,14 +115,10 @@ pub async fn update(
     Form(pairs): Form<Vec<(String, String)>>,
 ) -> PageResult {
     let (draft, action) = Draft::read(pairs);
-    let typed = draft.clone();
-    let (there, material) = app
-        .store
-        .tenant(staff.scope.clone(), move |tx| async move {
-            let there = template::find(&tx, id).await?;
-            Ok::<_, StoreError>((there, Material::gather(&tx, &typed, action, false).await?))
-        })
-        .await?;
+    let tx = app.store.begin(&staff.scope).await?;
+    let there = template::find(&tx, id).await?;
+    let material = Material::gather(&tx, &draft, action, false).await?;
+    tx.commit().await?;
     let judged = as_template(&draft, &material, id, now).map(|made| Template { archived_at: there.archived_at, ..made });
     press(&app, &staff, pages, Some(&there), draft, action, judged, &material).await
 }
@@ -157,14 +144,7 @@ async fn press(
             } else {
                 "Saved. It is offered for every new program now."
             };
-            let is_new = there.is_none();
-            let saved = app
-                .store
-                .tenant(staff.scope.clone(), move |tx| async move {
-                    if is_new { template::create(&tx, &template).await } else { template::update(&tx, &template).await }
-                })
-                .await;
-            match saved {
+            match save(&app.store, &staff.scope, &template, there.is_none()).await {
                 Ok(()) => return Ok(pages.go_saying(&to, &Flash::good(said))),
                 Err(error) if error.conflicts_with(NAME_TAKEN) => name_taken(),
                 Err(error) => return Err(error.into()),
@@ -179,6 +159,17 @@ async fn press(
     pages.refuse(&view::page(setting(there), &draft, &faults, material, None))
 }
 
+/// Keeps a new template, or a changed one.
+async fn save(store: &Store, scope: &Scope, template: &Template, is_new: bool) -> Result<(), StoreError> {
+    let tx = store.begin(scope).await?;
+    if is_new {
+        template::create(&tx, template).await?;
+    } else {
+        template::update(&tx, template).await?;
+    }
+    tx.commit().await
+}
+
 /// Whom to use a template for.
 pub async fn use_for(
     State(app): State<AppState>,
@@ -188,16 +179,12 @@ pub async fn use_for(
     pages: Pages,
 ) -> PageResult {
     let q: String = wanted.q.trim().chars().take(120).collect();
-    let words = q.clone();
-    let (template, patients) = app
-        .store
-        .tenant(staff.scope.clone(), move |tx| async move {
-            let template = template::find(&tx, id).await?;
-            // The list shows names, and only of a template that there is.
-            tx.note(Deed::Read, Subject::Caseload, None);
-            Ok::<_, StoreError>((template, tx.last(store::patient::named(&tx, &words, PATIENTS + 1)).await?))
-        })
-        .await?;
+    let tx = app.store.begin(&staff.scope).await?;
+    let template = template::find(&tx, id).await?;
+    // The list shows names, and only of a template that there is.
+    tx.note(Deed::Read, Subject::Caseload, None);
+    let patients = tx.last(store::patient::named(&tx, &q, PATIENTS + 1)).await?;
+    tx.commit().await?;
     let more = patients.len() > usize::try_from(PATIENTS).unwrap_or(usize::MAX);
     pages.at(Nav::Programs).show(&TemplateUse {
         crumbs: vec![
@@ -223,27 +210,13 @@ pub async fn use_for(
 
 /// Stops offering a template.
 pub async fn archive(State(app): State<AppState>, staff: Staff, Id(id): Id<TemplateId>, Now(now): Now, pages: Pages) -> PageResult {
-    app.store
-        .tenant(staff.scope.clone(), move |tx| async move {
-            let mut template = template::find(&tx, id).await?;
-            template.archived_at = Some(now);
-            template::update(&tx, &template).await
-        })
-        .await?;
+    set_archived(&app.store, &staff.scope, id, Some(now)).await?;
     Ok(pages.go_saying("/templates", &Flash::good("Archived. Programs made of it stay as they are.")))
 }
 
 /// Offers a template again, unless another has taken its name.
 pub async fn restore(State(app): State<AppState>, staff: Staff, Id(id): Id<TemplateId>, pages: Pages) -> PageResult {
-    let restored = app
-        .store
-        .tenant(staff.scope.clone(), move |tx| async move {
-            let mut template = template::find(&tx, id).await?;
-            template.archived_at = None;
-            template::update(&tx, &template).await
-        })
-        .await;
-    match restored {
+    match set_archived(&app.store, &staff.scope, id, None).await {
         Ok(()) => Ok(pages.go_saying("/templates", &Flash::good("Offered again."))),
         Err(error) if error.conflicts_with(NAME_TAKEN) => {
             let said = "Another template has its name by now. Rename one of the two first.";
@@ -251,6 +224,14 @@ pub async fn restore(State(app): State<AppState>, staff: Staff, Id(id): Id<Templ
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// Archives a template, or takes it out of the archive.
+async fn set_archived(store: &Store, scope: &Scope, id: TemplateId, archived_at: Option<Timestamp>) -> Result<(), StoreError> {
+    let tx = store.begin(scope).await?;
+    let template = Template { archived_at, ..template::find(&tx, id).await? };
+    template::update(&tx, &template).await?;
+    tx.commit().await
 }
 
 fn setting(template: Option<&Template>) -> Setting {
