@@ -26,7 +26,9 @@ use axum::{
     body::Body,
     extract::ConnectInfo,
     http::{Request, header},
+    response::Response,
 };
+use futures_util::future::join_all;
 use homestretch::connections::{self, Limits, Patience};
 use http_body_util::BodyExt as _;
 use people::{Id, Person};
@@ -485,7 +487,8 @@ async fn three_thousand_half_sent_forms_fill_no_memory_and_people_who_are_signed
     assert_eq!(process.status("GET /sign-in", "").await, Some(200), "and the next stranger is served");
 }
 
-async fn ask(app: &Router, session: Option<&str>, method: &str, path: &str, kind: &str, body: Vec<u8>) -> u16 {
+/// The answer, of whose body nothing is taken yet.
+async fn answer_to(app: &Router, session: Option<&str>, method: &str, path: &str, kind: &str, body: Vec<u8>) -> Response {
     let mut request = Request::builder().method(method).uri(path).header("sec-fetch-site", "same-origin");
     if let Some(session) = session {
         request = request.header(header::COOKIE, format!("homestretch={session}"));
@@ -495,10 +498,60 @@ async fn ask(app: &Router, session: Option<&str>, method: &str, path: &str, kind
     }
     let mut request = request.body(Body::from(body)).unwrap();
     request.extensions_mut().insert(ConnectInfo(SocketAddr::from(([10, 9, 8, 7], 50_000))));
-    let response = app.clone().oneshot(request).await.unwrap();
+    app.clone().oneshot(request).await.unwrap()
+}
+
+async fn ask(app: &Router, session: Option<&str>, method: &str, path: &str, kind: &str, body: Vec<u8>) -> u16 {
+    let response = answer_to(app, session, method, path, kind, body).await;
     let status = response.status().as_u16();
     response.into_body().collect().await.unwrap();
     status
+}
+
+/// Every address whose answer is a file made while it is taken, as the router lists them: each file has a turn, and without one it is refused.
+/// Two of an account and four of the process go at a time.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_file_has_a_turn_and_is_refused_when_all_are_taken() {
+    let world = World::new().await;
+    let mut asked = Vec::new();
+    for address in web::addresses().into_iter().filter(|address| address.streams) {
+        let entry = TABLE.iter().find(|entry| entry.method == "GET" && entry.pattern() == address.path);
+        let entry = entry.unwrap_or_else(|| panic!("{} is not in the matrix", address.path));
+        let before = asked.len();
+        for person in [Person::OwnerA, Person::SecondA, Person::PatientA1] {
+            if entry.who.contains(&person) {
+                let id = world.id(entry.takes, person, Id::Own).await.unwrap();
+                asked.push((person, path(address.path, &id), world.session(person).await));
+            }
+        }
+        assert!(asked.len() > before, "nobody asks for {}", address.path);
+    }
+
+    let mut taken = Vec::new();
+    for (person, path) in [(Person::OwnerA, "/audit.csv"), (Person::PhysioA, "/reports/adherence.csv")] {
+        for _ in 0..2 {
+            let session = world.session(person).await;
+            let file = answer_to(&world.app, session.as_deref(), "GET", path, "", vec![]).await;
+            assert_eq!(file.status(), 200, "{path}");
+            taken.push(file);
+        }
+    }
+    let refused = asked.iter().map(async |(person, path, session)| {
+        let status = ask(&world.app, session.as_deref(), "GET", path, "", vec![]).await;
+        // Those without a file ask for several at once: the account's limit may come before that of the process.
+        let expected: &[u16] = if *person == Person::OwnerA { &[429] } else { &[429, 503] };
+        (!expected.contains(&status)).then(|| format!("{person:?} {path}: {status}"))
+    });
+    let wrong: Vec<String> = join_all(refused).await.into_iter().flatten().collect();
+    assert!(wrong.is_empty(), "without a turn: {wrong:#?}");
+
+    // Each gives its turn back.
+    drop(taken);
+    for (person, path, session) in &asked {
+        for _ in 0..3 {
+            assert_eq!(ask(&world.app, session.as_deref(), "GET", path, "", vec![]).await, 200, "{person:?} {path}");
+        }
+    }
 }
 
 fn path(pattern: &str, id: &str) -> String {

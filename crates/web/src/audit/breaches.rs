@@ -32,7 +32,9 @@ use super::{
     page::{moment, patient_of},
 };
 use crate::{
-    AppState, PageError, PageResult, csv,
+    AppState, PageError, PageResult,
+    account::download,
+    csv,
     extract::{Form, Id, Lately, Now, Owner, Pages, Query},
 };
 
@@ -524,6 +526,7 @@ pub(crate) async fn people(
     Id(id): Id<Uuid>,
 ) -> Result<Response, PageError> {
     lately.or_back_to(format!("/audit/breaches/{id}"))?;
+    let turn = app.downloads.turn(&app.store, &owner.scope, owner.account).await?;
     let tx = app.store.begin(&owner.scope).await?;
     tx.note(Deed::Exported, Subject::Breach, None);
     let breach = breach::find(&tx, id).await?;
@@ -552,7 +555,7 @@ pub(crate) async fn people(
         (header::CONTENT_TYPE, "text/csv; charset=utf-8; header=present"),
         (header::CONTENT_DISPOSITION, "attachment; filename=\"affected.csv\""),
     ];
-    Ok((headers, text).into_response())
+    Ok((headers, download::text(turn, text)).into_response())
 }
 
 #[cfg(test)]

@@ -38,6 +38,7 @@ use store::{
 use super::period::{self, Period};
 use crate::{
     AppState, PageError, PageResult,
+    account::download,
     csv::{BYTE_ORDER_MARK, line},
     extract::{Now, Pages, Query, Staff},
 };
@@ -84,6 +85,7 @@ pub async fn file(
     if let Some(sentence) = asked.period.refused() {
         return Err(PageError::Refused(Some(sentence.to_owned())));
     }
+    let turn = app.downloads.turn(&app.store, &staff.scope, staff.account).await?;
     staff.scope.note(Deed::Exported, Subject::Caseload, None);
     let Some(figures) = find(&app, &staff.scope, &asked, now).await? else {
         return Err(PageError::Refused(Some(too_much(asked.depth))));
@@ -92,7 +94,7 @@ pub async fn file(
         (header::CONTENT_TYPE, "text/csv; charset=utf-8; header=present"),
         (header::CONTENT_DISPOSITION, "attachment; filename=\"adherence.csv\""),
     ];
-    Ok((headers, figures.csv()).into_response())
+    Ok((headers, download::text(turn, figures.csv())).into_response())
 }
 
 /// What a reader asked for.

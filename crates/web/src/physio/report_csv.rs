@@ -21,6 +21,7 @@ use store::{
 use super::{patient::Record, period::Wanted};
 use crate::{
     AppState, PageError,
+    account::download,
     csv::{BYTE_ORDER_MARK, line},
     extract::{Id, Now, Query, Staff},
 };
@@ -50,6 +51,7 @@ pub async fn file(
     Now(now): Now,
     Query(wanted): Query<Wanted>,
 ) -> Result<Response, PageError> {
+    let turn = app.downloads.turn(&app.store, &staff.scope, staff.account).await?;
     staff.scope.note(Deed::Exported, Subject::Record, Some(id));
     let record = Record::load(&app.store, &staff.scope, id, wanted, now).await?;
     if let Some(sentence) = record.period.as_ref().and_then(|period| period.refused()) {
@@ -64,7 +66,7 @@ pub async fn file(
         (header::CONTENT_TYPE, "text/csv; charset=utf-8; header=present"),
         (header::CONTENT_DISPOSITION, "attachment; filename=\"report.csv\""),
     ];
-    Ok((headers, text).into_response())
+    Ok((headers, download::text(turn, text)).into_response())
 }
 
 fn cells(record: &Record, session: &Session, counts: bool) -> [String; 14] {
