@@ -37,7 +37,7 @@ pub fn check_address(url: &str) -> Result<(), String> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timeouts {
     /// Opening a connection, and the first answer of one that was idle where another can be asked instead: beginning a transaction, and a
-    /// look outside any. Waiting for a free one may take twice as long.
+    /// look outside any. Waiting for a free one may take this long more for each server of the address.
     pub connect: Duration,
     /// One statement. The server is told to end it by then; what it does not answer a little later is given up.
     pub statement: Duration,

@@ -2,7 +2,13 @@
 //! past it is closed, and the next one works.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
 use domain::{
     ids::{ClinicId, PatientId},
@@ -13,6 +19,7 @@ use testkit::{
     Db,
     proxy::{Proxy, Side},
 };
+use tokio::net::TcpListener;
 
 /// Short, so that the test is; a machine under load still answers a statement within them.
 const TIMEOUTS: Timeouts =
@@ -157,4 +164,32 @@ async fn a_server_that_takes_no_writes_is_away_until_it_takes_them_again() {
     db.execute(&format!("start transaction read write; alter database {name} reset default_transaction_read_only; commit")).await;
     store.ready().await.unwrap();
     rename(&store, clinic, id).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_says_nothing_is_waited_for_once_and_the_next_connections_begin_with_the_other() {
+    let db = Db::new().await;
+    let (clinic, id) = clinic(&db).await;
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = db.url().replacen('@', &format!("@{},", silent.local_addr().unwrap()), 1);
+    let reached = Arc::new(AtomicUsize::new(0));
+    let counted = reached.clone();
+    tokio::spawn(async move {
+        let mut open = Vec::new();
+        while let Ok((connection, _)) = silent.accept().await {
+            counted.fetch_add(1, Ordering::SeqCst);
+            open.push(connection);
+        }
+    });
+
+    let begun = Instant::now();
+    let timeouts = Timeouts { statement: Duration::from_secs(20), ..TIMEOUTS };
+    let store = Store::connect_within(&url, 2, timeouts).await.unwrap();
+    assert!(begun.elapsed() >= TIMEOUTS.connect, "the first server has its whole limit");
+    assert_eq!(reached.load(Ordering::SeqCst), 1);
+
+    // Every pool knows.
+    store.check().await.unwrap();
+    rename(&store, clinic, id).await.unwrap();
+    assert_eq!(reached.load(Ordering::SeqCst), 1, "the others did not ask the silent server");
 }

@@ -3,7 +3,13 @@
 //! The driver knows one host and passes over parameters it does not know. Here several hosts work (`postgres://user@a:5432,b:5433/db`),
 //! and a parameter that would do nothing is refused by its name.
 
-use std::str::FromStr as _;
+use std::{
+    str::FromStr as _,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use sqlx::postgres::PgConnectOptions;
 
@@ -32,9 +38,15 @@ const HEEDED: [&str; 19] = [
     "target_session_attrs",
 ];
 
-/// Where the database may be: the servers in the order in which they are tried.
+/// Where the database may be.
 #[derive(Debug, Clone)]
-pub(crate) struct Address(Vec<PgConnectOptions>);
+pub(crate) struct Address {
+    /// In the order in which they are written.
+    servers: Vec<PgConnectOptions>,
+    /// The place of the server that was usable last. Clones share it: a server that does not answer costs one connection its whole limit,
+    /// and the other connections begin with the one that was found instead.
+    last_usable: Arc<AtomicUsize>,
+}
 
 impl Address {
     /// Reads an address. What is wrong is said without repeating it: it may hold a password.
@@ -57,12 +69,28 @@ impl Address {
                 other => wrong(other.to_string()),
             })
         });
-        Ok(Self(options.collect::<Result<_, _>>()?))
+        Ok(Self { servers: options.collect::<Result<_, _>>()?, last_usable: Arc::default() })
     }
 
-    /// Each server, in the order in which they are tried.
+    /// Each server, in the order in which they are written.
     pub(crate) fn servers(&self) -> &[PgConnectOptions] {
-        &self.0
+        &self.servers
+    }
+
+    /// How many servers there are, for limits that hold for all of them together.
+    pub(crate) fn count(&self) -> u32 {
+        u32::try_from(self.servers.len()).unwrap_or(u32::MAX)
+    }
+
+    /// Each server once, with its place: first the one that was usable last, then those after it, going round.
+    pub(crate) fn in_turn(&self) -> impl Iterator<Item = (usize, &PgConnectOptions)> {
+        let first = self.last_usable.load(Ordering::Relaxed);
+        self.servers.iter().enumerate().cycle().skip(first).take(self.servers.len())
+    }
+
+    /// Remembers that the server at this place was usable.
+    pub(crate) fn was_usable(&self, place: usize) {
+        self.last_usable.store(place, Ordering::Relaxed);
     }
 }
 
@@ -120,6 +148,17 @@ mod tests {
             servers("postgres://mei:p%40ss@a.example,b.example:5434/clinic?target_session_attrs=read-write&sslmode=require"),
             ["a.example:5432/clinic", "b.example:5434/clinic",]
         );
+    }
+
+    #[test]
+    fn the_server_that_was_usable_last_is_tried_first_by_every_clone() {
+        let address = Address::parse("postgres://a,b,c/clinic").unwrap();
+        let order = |address: &Address| address.in_turn().map(|(_, one)| one.get_host().to_owned()).collect::<Vec<_>>();
+        assert_eq!(order(&address), ["a", "b", "c"]);
+        address.clone().was_usable(1);
+        assert_eq!(order(&address), ["b", "c", "a"]);
+        address.was_usable(2);
+        assert_eq!(order(&address.clone()), ["c", "a", "b"]);
     }
 
     #[test]

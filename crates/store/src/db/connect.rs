@@ -50,8 +50,13 @@ impl Session {
         if let Some(role) = self.role {
             set.push(format!("set_config('role', '{role}', false)"));
         }
+        // A server that is working or waiting for a lock for a client that has gone stops: else it would keep its locks until the statement's
+        // limit, in the way of the same client's next try. Not every system can tell.
+        let check = "select set_config('client_connection_check_interval', '1000', false)
+             where version() ~* '(linux|apple|darwin|bsd)' and current_setting('server_version_num')::int >= 140000";
         format!(
-            "select {};
+            "{check};
+             select {};
              select current_user::text as role, r.rolsuper or r.rolbypassrls as unbound,
                pg_is_in_recovery() or current_setting('transaction_read_only')::boolean as read_only
              from pg_roles r where r.rolname = current_user",
@@ -60,17 +65,21 @@ impl Session {
     }
 }
 
-/// A connection to the first server that answers and takes writes, set up as asked.
+/// A connection to the first server that answers and takes writes, set up as asked. The server that was usable last is tried first. Each
+/// server has the whole limit.
 ///
 /// # Errors
 /// [`StoreError::TimedOut`], [`StoreError::Unavailable`] when no server can be used; [`StoreError::WrongRole`] when the connection is not
 /// in the role that was asked for, or that role is bound by no policy.
 pub(crate) async fn connect(address: &Address, session: Session, timeouts: &Timeouts) -> Result<PgConnection, StoreError> {
     let mut last = StoreError::Unavailable("the address names no server".into());
-    for server in address.servers() {
+    for (place, server) in address.in_turn() {
         let opened = timeout(timeouts.connect, open(server, session)).await;
         match opened {
-            Ok(Ok(connection)) => return Ok(connection),
+            Ok(Ok(connection)) => {
+                address.was_usable(place);
+                return Ok(connection);
+            }
             // Another server would be asked by another way, and say the same.
             Ok(Err(wrong @ StoreError::WrongRole { .. })) => return Err(wrong),
             Ok(Err(error)) => last = error,
@@ -149,7 +158,8 @@ pub(crate) async fn pooled_in_transactions(address: &Address, session: Session, 
         let _ = other.close().await;
         Ok(shared)
     };
-    timeout(timeouts.connect * 3, look).await.unwrap_or(Err(StoreError::TimedOut(Step::Connect)))
+    // Two connections, each with the time of every server, and as much again for the questions.
+    timeout(timeouts.connect * (2 * address.count() + 1), look).await.unwrap_or(Err(StoreError::TimedOut(Step::Connect)))
 }
 
 /// Which of the server's processes answers, and the mark it was left.

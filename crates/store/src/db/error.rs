@@ -128,9 +128,11 @@ fn from_sqlx(error: &SqlxError) -> StoreError {
             }
             Some("57014") => StoreError::TimedOut(Step::Statement),
             Some("25006") => StoreError::ReadOnly,
-            // Connection exceptions, shutting down or starting up, no disk or memory or connection left, a lock that was not to be had,
-            // a transaction that was ended because it waited, an error of the machine's.
-            Some(code) if ["08", "57P", "53", "55P03", "25P03", "25P04", "58"].iter().any(|kind| code.starts_with(kind)) => {
+            // Connection exceptions, shutting down or starting up, no disk or memory or connection left, a lock that was not to be had in time
+            // or not without a deadlock, a transaction that was ended because it waited, an error of the machine's.
+            Some(code)
+                if ["08", "57P", "53", "55P03", "40P01", "25P03", "25P04", "58"].iter().any(|kind| code.starts_with(kind)) =>
+            {
                 StoreError::Unavailable(db.message().to_owned())
             }
             _ => StoreError::Other(error.to_string()),

@@ -66,10 +66,15 @@ impl Pool {
         Self(Arc::new(Shared { address: address.clone(), session, timeouts, permits, size, free: Mutex::default() }))
     }
 
+    pub(super) fn timeouts(&self) -> Timeouts {
+        self.0.timeouts
+    }
+
     /// A connection that was used a moment ago or is new.
     pub(super) async fn take(&self) -> Result<PooledConnection, StoreError> {
         // Longer than one that finds its connection dead takes to open another: those who wait for it then get their turn.
-        let patience = self.0.timeouts.connect * 2;
+        // A dead connection takes one limit to be found out, a new one as many as there are servers.
+        let patience = self.0.timeouts.connect * (1 + self.0.address.count());
         let permit = match timeout(patience, self.0.permits.clone().acquire_owned()).await {
             Ok(Ok(permit)) => permit,
             Ok(Err(_)) => return Err(StoreError::Unavailable("the store is closed".to_owned())),

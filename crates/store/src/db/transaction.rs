@@ -68,7 +68,7 @@ impl Transaction {
         let (answer, begun) = oneshot::channel();
         // From here on nothing hangs on whoever asked.
         tokio::spawn(async move {
-            match begin(&lines, &format!("{BEGIN}; {first}")).await {
+            match begin(&lines, &words(&first, lines.timeouts().connect)).await {
                 Ok((connection, rows)) => {
                     let _ = answer.send(Ok(rows));
                     serve(connection, asks).await;
@@ -150,6 +150,16 @@ fn over() -> StoreError {
     StoreError::Other("a transaction was used after its end".into())
 }
 
+/// BEGIN and the first statement. That may wait for locks, and says so before the limit of beginning has passed: a connection that says nothing
+/// until then is taken for silent.
+fn words(first: &str, limit: Duration) -> String {
+    if first.is_empty() {
+        return BEGIN.to_owned();
+    }
+    let patience = (limit * 4 / 5).as_millis();
+    format!("{BEGIN}; SET LOCAL lock_timeout = {patience}; {first}; SET LOCAL lock_timeout = DEFAULT")
+}
+
 async fn begin(lines: &Pool, words: &str) -> Result<(PooledConnection, Vec<PgRow>), StoreError> {
     // A server that restarted, or a path that fell silent, leaves dead connections behind: each is tried once and dropped, until one is
     // new. Nothing was done on it that a new one does not do again.
@@ -161,11 +171,11 @@ async fn begin(lines: &Pool, words: &str) -> Result<(PooledConnection, Vec<PgRow
         match within(limit, Step::Begin, answer).await {
             Ok(rows) => return Ok((pooled, rows)),
             Err(failure) => {
+                let lost = failure.lost;
                 let error = pooled.heed(failure);
-                if pooled.idle.is_none() || left == 0 {
+                if !lost || pooled.idle.is_none() || left == 0 {
                     return Err(error);
                 }
-                // Whatever it was, a new connection tells it better.
                 left -= 1;
             }
         }
