@@ -2,6 +2,7 @@
 
 use std::{
     future::Future,
+    pin::Pin,
     sync::{Arc, Mutex},
 };
 
@@ -129,7 +130,7 @@ impl Tx {
         if let (Executor::Transaction(transaction), Some(context)) = (&self.executor, &self.context) {
             transaction.close_with(context.closing_words_of_a_look(std::mem::take(&mut *lock(&self.notes))));
         }
-        questions.await
+        Box::pin(questions).await
     }
 
     /// All rows of a statement. Parameters are `$1…` in order.
@@ -138,7 +139,7 @@ impl Tx {
         sql: &str,
         values: impl IntoIterator<Item = Value>,
     ) -> Result<Vec<R>, StoreError> {
-        let rows = self.rows(sql, values).await?;
+        let rows = self.rows(sql, values.into_iter().collect()).await?;
         Ok(rows.iter().map(|row| R::from_query_result(row, "")).collect::<Result<_, _>>()?)
     }
 
@@ -148,31 +149,38 @@ impl Tx {
         sql: &str,
         values: impl IntoIterator<Item = Value>,
     ) -> Result<Option<R>, StoreError> {
-        let rows = self.rows(sql, values).await?;
+        let rows = self.rows(sql, values.into_iter().collect()).await?;
         Ok(rows.first().map(|row| R::from_query_result(row, "")).transpose()?)
     }
 
-    async fn rows(&self, sql: &str, values: impl IntoIterator<Item = Value>) -> Result<Vec<QueryResult>, StoreError> {
-        let values = values.into_iter().collect();
+    /// Boxed, as [`Tx::count`]: a page's future holds those of all its statements, and would be too large for a thread's stack.
+    fn rows<'a>(
+        &'a self,
+        sql: &'a str,
+        values: Vec<Value>,
+    ) -> Pin<Box<dyn Future<Output = Result<Vec<QueryResult>, StoreError>> + Send + 'a>> {
         match &self.executor {
-            Executor::Transaction(transaction) => transaction.rows(sql, values).await,
+            Executor::Transaction(transaction) => Box::pin(transaction.rows(sql, values)),
             Executor::Autocommit(pool) => {
                 let (pool, sql) = (pool.clone(), sql.to_owned());
-                carried_through(async move { pool.rows(&sql, values).await }).await
+                Box::pin(carried_through(async move { pool.rows(&sql, values).await }))
+            }
+        }
+    }
+
+    fn count<'a>(&'a self, sql: &'a str, values: Vec<Value>) -> Pin<Box<dyn Future<Output = Result<u64, StoreError>> + Send + 'a>> {
+        match &self.executor {
+            Executor::Transaction(transaction) => Box::pin(transaction.count(sql, values)),
+            Executor::Autocommit(pool) => {
+                let (pool, sql) = (pool.clone(), sql.to_owned());
+                Box::pin(carried_through(async move { pool.count(&sql, values).await }))
             }
         }
     }
 
     /// Runs a statement and says how many rows it touched.
     pub(crate) async fn run(&self, sql: &str, values: impl IntoIterator<Item = Value>) -> Result<u64, StoreError> {
-        let values = values.into_iter().collect();
-        match &self.executor {
-            Executor::Transaction(transaction) => transaction.count(sql, values).await,
-            Executor::Autocommit(pool) => {
-                let (pool, sql) = (pool.clone(), sql.to_owned());
-                carried_through(async move { pool.count(&sql, values).await }).await
-            }
-        }
+        self.count(sql, values.into_iter().collect()).await
     }
 }
 
