@@ -6,7 +6,7 @@ mod visitor;
 
 use axum::http::{Method, StatusCode};
 use jiff::SignedDuration;
-use store::{link, link::Purpose, session};
+use store::{link, link::Purpose, outbox, session};
 use visitor::{PASSWORD, Site, while_it_waits};
 
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
@@ -362,6 +362,47 @@ async fn a_forgotten_password_is_chosen_anew() {
     let wei = site.clinic.patient("Wei Ling", "wei@home.test").await;
     let invitation = site.link(Purpose::InvitePatient(site.clinic.id, wei.id), "wei@home.test").await;
     assert_eq!(hannah.get(&format!("/password/reset/{invitation}")).await.status, StatusCode::NOT_FOUND);
+}
+
+/// A mail that is written after the password was chosen would bring a link that works: what waits is taken out of the queue.
+#[tokio::test]
+async fn a_link_that_waits_for_its_mail_ends_when_the_password_is_chosen() {
+    let site = Site::open().await;
+    let (account, email) = (site.clinic.physio.account, "physio@riverside.test");
+    site.give_password(account).await;
+    let mut hannah = site.browser();
+    hannah.sign_in(email, PASSWORD).await;
+    let asks = async || {
+        site.clock.advance(SignedDuration::from_mins(1));
+        site.browser().post("/password/forgot", &[("email", email)]).await;
+    };
+    let states = async || site.db.rows("select state, reason from notice order by due_at").await;
+
+    // By a link that came before. A worker has claimed the other mail already.
+    let link = site.link(Purpose::ResetPassword(account), email).await;
+    asks().await;
+    let tx = site.db.store.begin_worker().await.unwrap();
+    let claimed = outbox::claim(&tx, 10, &[], site.clock.now()).await.unwrap();
+    tx.commit().await.unwrap();
+    let saved = site.browser().post(&format!("/password/reset/{link}"), &[("password", "seven green bicycles")]).await;
+    assert_eq!(saved.location(), "/sign-in", "{}", saved.text);
+    assert_eq!(states().await, ["skipped|expired"]);
+    let intents = claimed.iter().map(|notice| outbox::Intent::of(notice, "<x@clinic.test>")).collect();
+    assert!(matches!(outbox::intend(&site.db.store, intents).await.unwrap().as_slice(), [None]), "the claim is over");
+
+    // By those who know the old one.
+    hannah.sign_in(email, "seven green bicycles").await;
+    asks().await;
+    assert_eq!(states().await, ["skipped|expired", "pending|"]);
+    let fields = [("current", "seven green bicycles"), ("new", "nine red tractors")];
+    assert_eq!(hannah.post("/account/password", &fields).await.location(), "/account");
+    assert_eq!(states().await, ["skipped|expired", "skipped|expired"]);
+
+    // Another account's waits on, and so does what is asked for afterwards.
+    asks().await;
+    site.give_password(site.clinic.owner.account).await;
+    site.browser().post("/password/forgot", &[("email", "owner@riverside.test")]).await;
+    assert_eq!(states().await[2..], ["pending|", "pending|"]);
 }
 
 /// Acts while `asked` waits for the account's row: the password it compared is another one when it goes on.

@@ -178,7 +178,7 @@ const BEGINS: [&str; 5] = [".begin(", ".begin_sign_in(", ".begin_sign_in_as(", "
 const ENDS: [&str; 4] = [".commit()", ".hold_open()", ".roll_back()", ".rollback()"];
 
 /// What begins something else: a pause of the worker, the end of a process, an attempt to sign in.
-const OTHER_BEGINS: [&str; 4] = ["pause.begin(", "self.begin(", "stopping.begin(", "counted.begin("];
+const OTHER_BEGINS: [&str; 5] = ["tries.begin(", "pause.begin(", "self.begin(", "stopping.begin(", "counted.begin("];
 
 /// The name of the function that begins in this line.
 fn function_name(line: &str) -> Option<&str> {

@@ -260,6 +260,76 @@ async fn a_claimed_mail_does_not_leave_once_the_record_is_closed() {
     assert!(story.server.to("farah@example.test").is_empty());
 }
 
+/// Farah, who has joined and asked for a link to a new password.
+async fn farah_who_forgot(story: &Story) -> Somebody {
+    let farah = story.somebody("Farah Aziz").await;
+    let account = story.clinic.join(&farah).await;
+    story.owe(Owed::PasswordReset(account), &farah.email, seven()).await;
+    farah
+}
+
+/// A worker claims the one mail that waits.
+async fn claim(story: &Story) -> outbox::Claimed {
+    let tx = story.db.store.begin_worker().await.unwrap();
+    let mut claimed = outbox::claim(&tx, 10, &[], seven()).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(claimed.len(), 1, "{claimed:?}");
+    claimed.remove(0)
+}
+
+/// Whether the mail of this claim may be sent.
+async fn may_leave(story: &Story, notice: &outbox::Claimed) -> bool {
+    let intents = vec![outbox::Intent::of(notice, "<x@clinic.test>")];
+    matches!(outbox::intend(&story.db.store, intents).await.unwrap().as_slice(), [Some(_)])
+}
+
+/// Closes the record; whether mail of it is on its way.
+async fn close_by(story: &Story, actor: Actor, id: PatientId) -> bool {
+    let tx = story.db.store.begin(&Scope::new(story.clinic.id, actor)).await.unwrap();
+    closure::close(&tx, id, seven()).await.unwrap();
+    let on_its_way = outbox::on_their_way(&tx, id, outbox::Mails::All).await.unwrap();
+    tx.commit().await.unwrap();
+    on_its_way
+}
+
+/// A link to a new password is about the account, and the account has nothing but this record.
+#[tokio::test]
+async fn a_link_to_a_new_password_ends_with_the_only_record_of_its_account() {
+    for by_clinic in [false, true] {
+        let story = Story::begin().await;
+        let actor = |id| if by_clinic { Actor::Staff(story.clinic.physio.membership) } else { Actor::Patient(id) };
+        let farah = farah_who_forgot(&story).await;
+        let claimed = claim(&story).await;
+        assert!(!close_by(&story, actor(farah.id), farah.id).await, "it is not on its way");
+        assert!(!may_leave(&story, &claimed).await, "without a permit the final dot is not sent");
+        assert_eq!(story.db.rows("select state, reason, attempts from notice").await, ["skipped|closed|0"]);
+
+        // One that is on its way may arrive, and is said to; should it fail it is not tried again.
+        let story = Story::begin().await;
+        let farah = farah_who_forgot(&story).await;
+        let claimed = claim(&story).await;
+        assert!(may_leave(&story, &claimed).await);
+        assert!(close_by(&story, Actor::Patient(farah.id), farah.id).await, "it is on its way");
+        story.end_leases().await;
+        story.tick(eight()).await;
+        story.tick(eight() + minutes(1)).await;
+        assert!(story.server.to("farah@example.test").is_empty());
+        assert_eq!(story.db.rows("select state, reason from notice").await, ["skipped|closed"]);
+    }
+}
+
+#[tokio::test]
+async fn a_link_to_a_new_password_stays_while_its_account_has_another_place() {
+    let story = Story::begin().await;
+    let farah = farah_who_forgot(&story).await;
+    let other = testkit::people::clinic_called(&story.db, "Hill Clinic", "hill.test", seven()).await;
+    let there = other.patient("Farah Aziz", "farah@example.test").await;
+    other.join(&there).await;
+    let claimed = claim(&story).await;
+    assert!(!close_by(&story, Actor::Patient(farah.id), farah.id).await);
+    assert!(may_leave(&story, &claimed).await, "it may be for the other clinic");
+}
+
 /// Records are closed while the worker is sending to them at full speed: whoever was closed before a mail's intent was written gets none.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn closing_in_the_midst_of_a_round_sends_nothing_afterwards() {

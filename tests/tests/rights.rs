@@ -5,6 +5,8 @@
 
 mod visitor;
 
+use std::time::Instant;
+
 use axum::http::StatusCode;
 use domain::{
     ids::MembershipId,
@@ -13,6 +15,7 @@ use domain::{
 use jiff::civil::date;
 use store::{account, session, team};
 use testkit::people::Somebody;
+use tokio::task::JoinSet;
 use uuid::Uuid;
 use visitor::{Answer, Browser, PASSWORD, Site, Slow, while_it_waits};
 
@@ -215,6 +218,62 @@ async fn a_second_factor_that_is_asked_for_meanwhile_comes_first() {
     story.site.db.execute("update clinic set second_factor_required = true").await;
     assert_signed_out(&slow.finish().await);
     assert_eq!(story.site.db.row("select name from patient").await, "Wei Ling");
+}
+
+#[tokio::test]
+async fn a_place_that_is_chosen_makes_no_session_last_longer() {
+    let story = Story::begin().await;
+    let hannah = story.site.clinic.physio.membership;
+    let mut browser = signed_in(&story.site, PHYSIO).await;
+    story
+        .site
+        .db
+        .execute(&format!("update session set expires_at = expires_at - interval '6 days' where membership_id = '{hannah}'"))
+        .await;
+    let ends = format!("select id, expires_at from session where membership_id = '{hannah}'");
+    let before = story.site.db.row(&ends).await;
+    assert_eq!(browser.post("/places", &[("place", &format!("staff-{hannah}"))]).await.location(), "/patients");
+    let after = story.site.db.row(&ends).await;
+    assert_ne!(before, after, "another session");
+    assert_eq!(before.split_once('|').unwrap().1, after.split_once('|').unwrap().1);
+}
+
+/// Work in a session shares it with other work in it. However much there is of it, a change that ends the session gets its turn.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_member_who_saves_without_a_pause_is_disabled_all_the_same() {
+    let (site, _line) = Site::behind_a_proxy(12).await;
+    for staff in [site.clinic.owner.account, site.clinic.physio.account] {
+        site.give_password(staff).await;
+    }
+    let hannah = site.clinic.physio.membership;
+    let mut owner = signed_in(&site, OWNER).await;
+    let mut writers = JoinSet::new();
+    let first = signed_in(&site, PHYSIO).await;
+    for number in 0..10 {
+        let mut browser = first.clone();
+        writers.spawn(async move {
+            let mut saved = 0;
+            loop {
+                let answer = browser.post("/account", &[("name", &format!("Name {number}")), ("language", "en")]).await;
+                if answer.location() != "/account" {
+                    return (saved, answer.location().to_owned());
+                }
+                saved += 1;
+            }
+        });
+    }
+    // All of them are at it.
+    let entries = "select count(*) from audit_entry where deed = 'wrote'";
+    while site.db.row(entries).await.parse::<u32>().unwrap() < 20 {
+        tokio::task::yield_now().await;
+    }
+    let begun = Instant::now();
+    let disabled = owner.post(&format!("/team/{hannah}/disable"), &[]).await;
+    assert_eq!(disabled.location(), "/team", "after {:?}: {}", begun.elapsed(), disabled.text);
+    for (saved, ended) in writers.join_all().await {
+        assert!(saved > 0);
+        assert_eq!(ended, "/sign-in?next=/");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -249,7 +249,7 @@ pub struct AtTheDoor {
     pub detail: Option<String>,
 }
 
-/// Notes a sign-in, a sign-out or a change of an account, in [`Store::begin_sign_in`](crate::Store::signin).
+/// Notes a sign-in, a sign-out or a change of an account, in [`Store::begin_sign_in`](crate::Store::begin_sign_in).
 ///
 /// # Errors
 /// Those of the database.
@@ -261,7 +261,9 @@ pub async fn at_the_door(tx: &Tx, who: AtTheDoor, deed: Deed, subject: Subject) 
         Actor::System => (None, None),
     };
     tx.run(
-        "select audit_append_in($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+        // The record first, as in `rows_first`.
+        "select (select count(*) from (select from patient where clinic_id = $1 and id = $5 for key share) held),
+           audit_append_in($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
         [
             clinic.0.into(),
             from_instant(at).into(),
@@ -295,7 +297,9 @@ pub async fn at_every_door(
     // In the order of the clinics, so that two such requests cannot wait for each other. The same statement for an address nobody
     // has: what is refused takes as long either way.
     tx.run(
-        "select audit_append_in(place.clinic_id, $2, $1, place.membership_id, place.patient_id, $5, 'account', place.patient_id, $3, $4, null)
+        // The account's records first, as in `rows_first`.
+        "select (select count(*) from (select from patient where account_id = $1 order by clinic_id, id for key share) held),
+           audit_append_in(place.clinic_id, $2, $1, place.membership_id, place.patient_id, $5, 'account', place.patient_id, $3, $4, null)
          from (select m.clinic_id, m.id as membership_id, null::uuid as patient_id from membership m
                where m.account_id = $1 and m.joined_at is not null and m.disabled_at is null
                union all select p.clinic_id, null, p.id from patient p where p.account_id = $1 and p.closed_at is null

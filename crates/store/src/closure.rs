@@ -13,7 +13,8 @@ use crate::{
     StoreError, Tx,
     audit::{Deed, Subject},
     convert::from_instant,
-    outbox::{self, Owed, recall},
+    link,
+    outbox::{self, Owed, recall_closing},
     patient, reminder,
 };
 
@@ -29,9 +30,10 @@ pub struct Closing {
 /// Closes a record: its sessions end, the account is let go, reminders end, mail that waits is not sent. Whoever is at work closes it: the patient
 /// themselves or somebody of the staff. A record that is closed already stays as it is.
 ///
-/// After the commit no mail of the patient begins to leave. A notice that a worker has claimed is taken back here; one that is queued
-/// meanwhile waits for this transaction (its foreign key does) and is then found to be a closed record's. What is on its way already may
-/// still arrive ([`outbox::on_their_way`]).
+/// After the commit no mail of the patient begins to leave, a link to a new password included unless the account has another place, which it
+/// may be for. A notice that a worker has claimed is taken back here; one about the record that is queued meanwhile waits for this
+/// transaction (its foreign key does) and is then found to be a closed record's; one about the account finds no person to write to. What is
+/// on its way already may still arrive ([`outbox::on_their_way`]).
 ///
 /// # Errors
 /// [`StoreError::NotFound`] outside the scope; the store's own.
@@ -46,7 +48,7 @@ pub async fn close(tx: &Tx, id: PatientId, now: Timestamp) -> Result<Closing, St
     tx.run("select end_sessions_of($1)", [id.0.into()]).await?;
     // Rules before the record, as planning takes its locks.
     reminder::hold(tx, id).await?;
-    recall(tx, id).await?;
+    recall_closing(tx, id).await?;
     let row: Row = tx
         .one("select account_id, closed_at is not null as closed from patient where clinic_id = $1 and id = $2", key())
         .await?
@@ -84,6 +86,12 @@ pub async fn tidy(
     now: Timestamp,
 ) -> Result<(), StoreError> {
     tx.run(
+        "select pg_advisory_xact_lock(gate) from (
+           select distinct session_gate(account_id) as gate from session where clinic_id = $1 and patient_id = $2 order by 1) gates",
+        [clinic.0.into(), id.0.into()],
+    )
+    .await?;
+    tx.run(
         "delete from session where id in (
            select id from session where clinic_id = $1 and patient_id = $2 order by id for update)",
         [clinic.0.into(), id.0.into()],
@@ -95,7 +103,7 @@ pub async fn tidy(
     )
     .await?;
     match account {
-        Some(account) => crate::link::retire_resets(tx, account, now).await,
+        Some(account) => link::retire_reset_links(tx, account, now).await,
         None => Ok(()),
     }
 }

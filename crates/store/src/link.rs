@@ -15,6 +15,7 @@ use uuid::Uuid;
 use crate::{
     StoreError, Tx,
     convert::{At, from_instant, to_instant},
+    outbox,
     session::{digest, fresh_token},
 };
 
@@ -239,6 +240,24 @@ pub async fn consume(tx: &Tx, link: &Link, now: Timestamp) -> Result<(), StoreEr
     struct Used {
         id: Uuid,
     }
+    // The place before its links, as everything that ends a place does. Joining changes a key of the patient's row, so the whole row is held.
+    let (sql, whose) = match &link.opens {
+        Opens::Invitation(Invited { clinic, seat: InvitedSeat::Patient(id), .. }) => (
+            "select from patient
+             where clinic_id = $2 and id = $3 and email = $1 and account_id is null and closed_at is null for update",
+            vec![clinic.0, id.0],
+        ),
+        Opens::Invitation(Invited { clinic, seat: InvitedSeat::Staff(id, _), .. }) => (
+            "select from membership where clinic_id = $2 and id = $3 and joined_at is null and disabled_at is null
+               and account_id = (select id from account where email = $1) for no key update",
+            vec![clinic.0, id.0],
+        ),
+        Opens::NewPassword(account) => ("select from account where id = $2 and email = $1 for no key update", vec![account.0]),
+    };
+    let values = std::iter::once(link.email.as_str().into()).chain(whose.into_iter().map(Into::into));
+    if tx.run(sql, values).await? == 0 {
+        return Err(StoreError::NotFound);
+    }
     // In the order of the ids, so that two links to one place cannot wait for each other.
     let used: Vec<Used> = tx
         .all(
@@ -253,21 +272,7 @@ pub async fn consume(tx: &Tx, link: &Link, now: Timestamp) -> Result<(), StoreEr
     if used.iter().all(|one| one.id != link.id) {
         return Err(StoreError::NotFound);
     }
-    let (sql, whose) = match &link.opens {
-        Opens::Invitation(Invited { clinic, seat: InvitedSeat::Patient(id), .. }) => (
-            "select from patient
-             where clinic_id = $2 and id = $3 and email = $1 and account_id is null and closed_at is null for no key update",
-            vec![clinic.0, id.0],
-        ),
-        Opens::Invitation(Invited { clinic, seat: InvitedSeat::Staff(id, _), .. }) => (
-            "select from membership where clinic_id = $2 and id = $3 and joined_at is null and disabled_at is null
-               and account_id = (select id from account where email = $1) for no key update",
-            vec![clinic.0, id.0],
-        ),
-        Opens::NewPassword(account) => ("select from account where id = $2 and email = $1 for no key update", vec![account.0]),
-    };
-    let values = std::iter::once(link.email.as_str().into()).chain(whose.into_iter().map(Into::into));
-    if tx.run(sql, values).await? == 0 { Err(StoreError::NotFound) } else { Ok(()) }
+    Ok(())
 }
 
 /// Ends every link to a place on the staff: what comes next is another invitation.
@@ -283,11 +288,21 @@ pub(crate) async fn retire_staff(tx: &Tx, clinic: ClinicId, member: MembershipId
     Ok(())
 }
 
-/// Ends every other link to a new password of this account: the password has been chosen.
+/// Ends every other link to a new password of this account, and takes those out of the queue whose mail is not written yet: the password has
+/// been chosen.
 ///
 /// # Errors
 /// The store's own.
 pub async fn retire_resets(tx: &Tx, account: AccountId, now: Timestamp) -> Result<(), StoreError> {
+    retire_reset_links(tx, account, now).await?;
+    outbox::end_resets(tx, account, now).await
+}
+
+/// Ends every link to a new password of this account.
+///
+/// # Errors
+/// The store's own.
+pub(crate) async fn retire_reset_links(tx: &Tx, account: AccountId, now: Timestamp) -> Result<(), StoreError> {
     tx.run(
         "update link set used_at = $2 where account_id = $1 and purpose = 'reset_password' and used_at is null",
         [account.0.into(), from_instant(now).into()],

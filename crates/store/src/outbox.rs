@@ -34,7 +34,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::{StoreError, Tx, convert::from_instant};
 pub use claim::{Claim, Claimed, claim};
 pub use recall::{Mails, on_their_way};
-pub(crate) use recall::{recall, recall_clinic};
+pub(crate) use recall::{end_resets, recall, recall_clinic, recall_closing};
 pub use settle::{Intent, Queue, Reaped, SendPermit, Settlement, intend, note_pause, queue, reap, settle};
 
 /// For how long a claimed notice is left to the worker that claimed it, by the database's clock.

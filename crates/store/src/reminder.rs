@@ -27,7 +27,7 @@ use crate::{
 };
 pub(crate) use planning::requiet;
 use planning::{Dues, carry, of_patient, queue};
-pub use planning::{Gate, Planned, expire, gate, plan, refresh_zones, release};
+pub use planning::{Gate, Planned, gate, plan, refresh_zones};
 
 /// A patient's reminders as the patient's own page shows them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -227,7 +227,8 @@ pub struct Addresses {
     pub earlier: Vec<Email>,
 }
 
-/// The addresses of a patient. The present one is locked until the transaction ends: a correction is committed before this or after it.
+/// The addresses of a patient. The record is locked until the transaction ends: a correction is committed before this or after it. The whole row
+/// is, because stopping reminders locks it too, and two of these that share it would then wait for one another.
 ///
 /// # Errors
 /// [`StoreError::NotFound`] for a patient that is not within the scope; the store's own.
@@ -238,7 +239,7 @@ pub async fn addresses(tx: &Tx, patient: PatientId) -> Result<Addresses, StoreEr
     }
     let corrupt = |why: domain::person::EmailError| StoreError::corrupt("patient", "email", patient, why);
     let Current { email } = tx
-        .one("select email from patient where clinic_id = $1 and id = $2 for key share", [tx.clinic().0.into(), patient.0.into()])
+        .one("select email from patient where clinic_id = $1 and id = $2 for update", [tx.clinic().0.into(), patient.0.into()])
         .await?
         .ok_or(StoreError::NotFound)?;
     let current = email.map(|email| Email::parse(&email)).transpose().map_err(corrupt)?;

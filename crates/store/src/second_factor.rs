@@ -236,7 +236,7 @@ pub async fn reset_member(tx: &Tx, clinic: ClinicId, member: MembershipId) -> Re
         .one(
             "select m.account_id, exists (select from membership o where o.account_id = m.account_id and o.clinic_id <> m.clinic_id
                and o.joined_at is not null and o.disabled_at is null) as elsewhere
-             from membership m where m.clinic_id = $1 and m.id = $2 and m.joined_at is not null",
+             from membership m where m.clinic_id = $1 and m.id = $2 and m.joined_at is not null and m.disabled_at is null",
             [clinic.0.into(), member.0.into()],
         )
         .await?

@@ -459,6 +459,8 @@ pub async fn end_by_token(tx: &Tx, token: &[u8]) -> Result<Option<Ended>, StoreE
         membership_id: Option<Uuid>,
         patient_id: Option<Uuid>,
     }
+    let gate = "select pg_advisory_xact_lock(session_gate(account_id)) from session where token_hash = $1";
+    tx.run(gate, [digest(token).into()]).await?;
     let sql = "delete from session where token_hash = $1 returning account_id, clinic_id, membership_id, patient_id";
     let gone: Option<Gone> = tx.one(sql, [digest(token).into()]).await?;
     Ok(gone.and_then(|Gone { account_id, clinic_id, membership_id, patient_id }| {
@@ -479,6 +481,19 @@ pub async fn confirm(tx: &Tx, session: Uuid, now: Timestamp) -> Result<(), Store
     Ok(())
 }
 
+/// When the session with this token ends whatever happens; `None` when there is none.
+///
+/// # Errors
+/// Those of the database.
+pub async fn end_of(tx: &Tx, token: &[u8]) -> Result<Option<Timestamp>, StoreError> {
+    #[derive(FromQueryResult)]
+    struct Ends {
+        expires_at: At,
+    }
+    let ends: Option<Ends> = tx.one("select expires_at from session where token_hash = $1", [digest(token).into()]).await?;
+    Ok(ends.and_then(|ends| to_instant(ends.expires_at)))
+}
+
 /// For a session that followed another without a password: it is as confirmed as that one was.
 ///
 /// # Errors
@@ -489,11 +504,18 @@ pub async fn keep_confirmed(tx: &Tx, token: &[u8], at: Option<Timestamp>) -> Res
     Ok(())
 }
 
+/// Waits for the work that is in progress in the account's sessions, and lets no more begin until the transaction ends (migration 0041).
+async fn close_gate(tx: &Tx, account: AccountId) -> Result<(), StoreError> {
+    tx.run("select pg_advisory_xact_lock(session_gate($1))", [account.0.into()]).await?;
+    Ok(())
+}
+
 /// Ends one of the account's own sessions.
 ///
 /// # Errors
 /// [`StoreError::NotFound`] when the account has no such session.
 pub async fn end(tx: &Tx, account: AccountId, session: Uuid) -> Result<(), StoreError> {
+    close_gate(tx, account).await?;
     match tx.run("delete from session where id = $1 and account_id = $2", [session.into(), account.0.into()]).await? {
         0 => Err(StoreError::NotFound),
         _ => Ok(()),
@@ -505,6 +527,7 @@ pub async fn end(tx: &Tx, account: AccountId, session: Uuid) -> Result<(), Store
 /// # Errors
 /// Those of the database.
 pub async fn end_others(tx: &Tx, account: AccountId, keep: Option<Uuid>) -> Result<u64, StoreError> {
+    close_gate(tx, account).await?;
     tx.run(
         // In the order of the ids, as all who lock several.
         "delete from session where id in (

@@ -55,7 +55,7 @@ pub(crate) async fn limit(State(patience): State<Patience>, request: Request, ne
             response
         }
         Err(_) if looks => PageError::Unavailable.into_response(),
-        // What was begun is carried through, whoever waits for it.
+        // The work was dropped and is rolled back, unless its COMMIT had been asked for: that is carried through.
         Err(_) => PageError::Unconfirmed.into_response(),
     }
 }

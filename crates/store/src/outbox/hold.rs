@@ -85,13 +85,17 @@ pub async fn release(tx: &Tx, now: Timestamp) -> Result<Option<Released>, StoreE
     // Waits for planning that is under way in some worker and keeps others from beginning, or what they are planning now would be
     // queued behind this transaction's back.
     tx.run("lock table reminder_rule in exclusive mode", []).await?;
-    let unknown = reap(tx, now).await?.unknown;
-    // What has come due and was not planned yet becomes a notice too, so that people see what became of each.
+    // What has come due and was not planned yet becomes a notice too, so that people see what became of each. Before any notice is touched:
+    // new ones hold a share of their patients, and records are locked before notices.
     while reminder::plan(tx, AT_A_TIME, now).await?.rules > 0 {}
+    let unknown = reap(tx, now).await?.unknown;
     let expired = tx
         .run(
-            "update notice set state = 'skipped', reason = 'expired', settled_at = $1, token = null, lease_until = null
-             where kind = 'session_reminder' and state in ('pending', 'claimed') and due_at <= $1",
+            "with due as (
+               select clinic_id, id from notice where kind = 'session_reminder' and state in ('pending', 'claimed') and due_at <= $1
+               order by clinic_id, id for update)
+             update notice n set state = 'skipped', reason = 'expired', settled_at = $1, token = null, lease_until = null
+             from due where n.clinic_id = due.clinic_id and n.id = due.id",
             [from_instant(now).into()],
         )
         .await?;

@@ -151,14 +151,12 @@ impl Owed {
     }
 }
 
-/// Queues what is owed; `$1` to `$6` are [`Owed`], `$7` is now, `$8` is what becomes of it. A patient without an address, or with a closed record, is owed
-/// nothing.
+/// Queues what is owed; `$1` to `$6` are [`Owed`], `$7` is now. A patient without an address, or with a closed record, is owed nothing.
 const QUEUE: &str =
     "insert into notice (clinic_id, id, kind, patient_id, recipient, civil_date, civil_time, dedupe_key, due_at, next_at,
-       created_at, state, reason, settled_at)
+       created_at)
      select o.clinic_id, o.id, 'session_reminder', o.patient_id, p.email, o.civil_date, o.civil_time,
-       'session_reminder:' || o.patient_id || ':' || o.civil_date || ':' || o.civil_time, o.due_at, o.due_at,
-       $7, $8, case when $8 = 'skipped' then 'expired' end, case when $8 = 'skipped' then $7::timestamptz end
+       'session_reminder:' || o.patient_id || ':' || o.civil_date || ':' || o.civil_time, o.due_at, o.due_at, $7
      from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::date[], $5::time[], $6::timestamptz[])
        as o (clinic_id, id, patient_id, civil_date, civil_time, due_at)
      join patient p on p.clinic_id = o.clinic_id and p.id = o.patient_id
@@ -184,8 +182,7 @@ pub(super) async fn queue(tx: &Tx, owed: &[(ClinicId, PatientId, Due)], now: Tim
         columns.push(*clinic, *patient, *due);
     }
     let Owed { clinic, id, patient, date, time, at } = columns;
-    let values =
-        [clinic.into(), id.into(), patient.into(), date.into(), time.into(), at.into(), from_instant(now).into(), "pending".into()];
+    let values = [clinic.into(), id.into(), patient.into(), date.into(), time.into(), at.into(), from_instant(now).into()];
     tx.run(QUEUE, values).await
 }
 
@@ -198,18 +195,6 @@ pub(super) async fn queue(tx: &Tx, owed: &[(ClinicId, PatientId, Due)], now: Tim
 /// # Errors
 /// The store's own. A rule that cannot be read is switched off and logged; it stops nobody else's reminders.
 pub async fn plan(tx: &Tx, limit: u32, now: Timestamp) -> Result<Planned, StoreError> {
-    advance(tx, limit, "pending", now).await
-}
-
-/// As [`plan`], but what is due is written down as skipped, never to be sent: what fell due while reminders were held back.
-///
-/// # Errors
-/// As [`plan`].
-pub async fn expire(tx: &Tx, limit: u32, now: Timestamp) -> Result<Planned, StoreError> {
-    advance(tx, limit, "skipped", now).await
-}
-
-async fn advance(tx: &Tx, limit: u32, state: &'static str, now: Timestamp) -> Result<Planned, StoreError> {
     let rows: Vec<Row> = tx
         .all(
             &format!("select {COLUMNS} from reminder_rule where due_at <= $1 order by due_at limit $2 for update skip locked"),
@@ -243,7 +228,7 @@ async fn advance(tx: &Tx, limit: u32, state: &'static str, now: Timestamp) -> Re
                 "with advanced as (
                    update reminder_rule r set due_at = nullif(d.due_at, 'epoch'),
                      due_date = case when d.due_at <> 'epoch' then d.due_date end
-                   from unnest($9::uuid[], $10::uuid[], $11::timestamptz[], $12::date[]) as d (clinic_id, id, due_at, due_date)
+                   from unnest($8::uuid[], $9::uuid[], $10::timestamptz[], $11::date[]) as d (clinic_id, id, due_at, due_date)
                    where r.clinic_id = d.clinic_id and r.id = d.id)
                  {QUEUE}"
             ),
@@ -255,7 +240,6 @@ async fn advance(tx: &Tx, limit: u32, state: &'static str, now: Timestamp) -> Re
                 time.into(),
                 at.into(),
                 from_instant(now).into(),
-                state.into(),
                 clinics.into(),
                 ids.into(),
                 dues.at.into(),
@@ -282,7 +266,6 @@ pub(crate) async fn requiet(tx: &Tx, quiet: QuietHours, now: Timestamp) -> Resul
     if rows.is_empty() {
         return Ok(());
     }
-    recall_clinic(tx).await?;
     let mut zones = Zones::default();
     let (mut owed, mut dues) = (Vec::new(), Dues::default());
     for row in &rows {
@@ -296,6 +279,8 @@ pub(crate) async fn requiet(tx: &Tx, quiet: QuietHours, now: Timestamp) -> Resul
         dues.push(next);
     }
     queue(tx, &owed, now).await?;
+    // After the new notices, whose foreign keys hold a share of their patients: records are locked before notices.
+    recall_clinic(tx).await?;
     let ids: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
     tx.run(
         "update reminder_rule r set quiet_from = $2, quiet_to = $3, due_at = nullif(d.due_at, 'epoch'),
@@ -388,21 +373,4 @@ pub async fn refresh_zones(
         .await?;
     }
     Ok(last.map(|row| (row.clinic_id, row.id)))
-}
-
-/// Ends the hold on reminders: what was queued and fell due by `now` is written down as expired, what falls due later goes out. Rules
-/// are moved on by [`expire`] before this, or what they hold would be planned and sent. Says how many were set aside.
-///
-/// # Errors
-/// The store's own.
-pub async fn release(tx: &Tx, now: Timestamp) -> Result<u64, StoreError> {
-    let expired = tx
-        .run(
-            "update notice set state = 'skipped', reason = 'expired', settled_at = $1
-             where state = 'pending' and kind = 'session_reminder' and due_at <= $1",
-            [from_instant(now).into()],
-        )
-        .await?;
-    tx.run("update mail_sender set held_since = null where held_since is not null", []).await?;
-    Ok(expired)
 }

@@ -71,10 +71,11 @@ pub(crate) async fn submit(
     }
     let now = visit.now();
     let tx = app.store.begin(&me.scope.clone().ending(SeatId::Patient(id))).await?;
+    let Closing { account, .. } = closure::close(&tx, id, now).await?;
     if withdraw {
+        // After the record is held whole: its foreign key would hold a share of it.
         consent::withdraw(&tx, id, now).await?;
     }
-    let Closing { account, .. } = closure::close(&tx, id, now).await?;
     let on_its_way = outbox::on_their_way(&tx, id, Mails::All).await?;
     tx.commit().await?;
     let tx = app.store.begin_sign_in().await?;

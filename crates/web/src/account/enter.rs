@@ -2,6 +2,7 @@
 
 use axum::{http::header, response::Response};
 use domain::ids::{AccountId, ClinicId};
+use jiff::Timestamp;
 use store::{
     StoreError, Tx,
     audit::{self, AtTheDoor, Deed, Subject},
@@ -12,14 +13,15 @@ use crate::{AppState, auth::cookie, error::leading_back, extract::go, visit::Vis
 
 /// Opens a session in the caller's transaction; the one that this browser had before ends.
 pub(super) async fn open(tx: &Tx, visit: &Visit, place: (AccountId, ClinicId, SeatId)) -> Result<[u8; 32], StoreError> {
-    open_by(tx, visit, place, None).await
+    open_by(tx, visit, place, None, None).await
 }
 
-/// As [`open`]; the audit says by what it was opened.
+/// As [`open`], no longer than `until`; the audit says by what it was opened.
 pub(super) async fn open_by(
     tx: &Tx,
     visit: &Visit,
     (account, clinic, seat): (AccountId, ClinicId, SeatId),
+    until: Option<Timestamp>,
     by: Option<&str>,
 ) -> Result<[u8; 32], StoreError> {
     let opening = Opening {
@@ -27,7 +29,7 @@ pub(super) async fn open_by(
         clinic,
         seat,
         reach: Reach::Full,
-        until: None,
+        until,
         user_agent: visit.agent(),
         address: visit.address(),
         mailed_to: None,

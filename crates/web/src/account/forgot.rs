@@ -148,8 +148,9 @@ async fn save(app: &AppState, visit: &Visit, link: &Link, account: AccountId, ha
     account::set_password(&tx, account, hash, now).await?;
     // Whoever mistyped the old one may try the new one at once.
     Tries::of(visit, &link.email).forget(&tx).await?;
-    link::retire_resets(&tx, account, now).await?;
+    // Sessions are locked before the mail that waits.
     session::end_others(&tx, account, None).await?;
+    link::retire_resets(&tx, account, now).await?;
     // The audit's head is locked last: a transaction that waits for it may hold one of the sessions deleted above.
     audit::at_every_door(&tx, Some(account), Deed::Wrote, now, (visit.id(), visit.address())).await?;
     tx.commit().await

@@ -121,8 +121,9 @@ async fn save_password(
     let held = account::still_has(&tx, id, compared).await?;
     if held {
         account::set_password(&tx, id, hash, now).await?;
-        store::link::retire_resets(&tx, id, now).await?;
+        // Sessions are locked before the mail that waits.
         session::end_others(&tx, id, Some(me.session)).await?;
+        store::link::retire_resets(&tx, id, now).await?;
         // The audit's head is locked last: a transaction that waits for it may hold one of the sessions deleted above.
         audit::at_every_door(&tx, Some(id), Deed::Wrote, now, (visit.id(), visit.address())).await?;
     }

@@ -68,8 +68,17 @@ pub(crate) async fn submit(
     let tx = app.store.begin_sign_in_as(&viewer.scope).await?;
     let places = account::places(&tx, viewer.account).await?;
     let place = places.into_iter().find(|place| value(place.seat) == chosen).ok_or(PageError::NotFound)?;
-    let token = enter::open_by(&tx, &visit, (viewer.account, place.clinic, place.seat), Some("by choosing the place")).await?;
-    // Nobody was asked for a password.
+    // A patient's session lasts longer than one of the staff may.
+    if matches!((&viewer.seat, place.seat), (Seat::Patient { .. }, SeatId::Staff(_))) && !viewer.is_confirmed(visit.now()) {
+        return Err(PageError::Confirm("/places".to_owned()));
+    }
+    // No password was asked for, so it lasts no longer than the one it follows.
+    let until = match visit.token() {
+        Some(token) => session::end_of(&tx, token).await?,
+        None => None,
+    };
+    let seat = (viewer.account, place.clinic, place.seat);
+    let token = enter::open_by(&tx, &visit, seat, until, Some("by choosing the place")).await?;
     session::keep_confirmed(&tx, &token, viewer.confirmed_at).await?;
     tx.commit().await?;
     Ok(enter::admit(&app, &token, place.seat, enter::local(&next).unwrap_or(enter::home(place.seat))))

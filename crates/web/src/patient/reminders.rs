@@ -135,8 +135,9 @@ async fn replace(
     }
     match choosing {
         Choosing::On(rule) => {
-            reminder::resubscribe(tx, patient.id).await?;
+            // Rules and record are locked before the addresses that get no mail, as unsubscribing does.
             reminder::save_rules(tx, patient.id, &rule, now).await?;
+            reminder::resubscribe(tx, patient.id).await?;
         }
         Choosing::Off => reminder::unsubscribe(tx, patient.id, now).await?,
         Choosing::Refused => {}
