@@ -1,6 +1,6 @@
 //! Accounts: who can sign in, and where they have a seat.
 //!
-//! Runs in [`Store::begin_sign_in`](crate::Store::signin): an account belongs to no clinic.
+//! Runs in [`Store::begin_sign_in`](crate::Store::begin_sign_in): an account belongs to no clinic.
 
 use domain::{
     ids::{AccountId, ClinicId, MembershipId, PatientId},

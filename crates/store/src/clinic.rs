@@ -52,7 +52,7 @@ struct Row {
     second_factor_required: bool,
 }
 
-/// Makes a clinic. Runs in [`Store::begin_sign_in`](crate::Store::signin), since nobody belongs to it yet; its owner comes next
+/// Makes a clinic. Runs in [`Store::begin_sign_in`](crate::Store::begin_sign_in), since nobody belongs to it yet; its owner comes next
 /// ([`crate::account::add_member`]).
 ///
 /// # Errors

@@ -38,7 +38,7 @@ pub enum Purpose {
 /// Makes a link's token, good for [`INVITATION_LASTS`] or [`RESET_LASTS`] from `now`. The text returned goes into the mail and is
 /// kept nowhere: `/welcome/{token}` for the invitations, `/password/reset/{token}` for a new password.
 ///
-/// Runs in [`Store::begin_worker`](crate::Store::worker), while a mail is written, or in [`Store::begin_sign_in`](crate::Store::signin).
+/// Runs in [`Store::begin_worker`](crate::Store::begin_worker), while a mail is written, or in [`Store::begin_sign_in`](crate::Store::begin_sign_in).
 ///
 /// # Errors
 /// The store's own.

@@ -1,6 +1,6 @@
 //! The second factor of an account, its recovery codes, and sign-ins that wait for a code.
 //!
-//! Runs in [`Store::begin_sign_in`](crate::Store::signin). What makes and opens the sealed secrets lives with the web server, which has the key.
+//! Runs in [`Store::begin_sign_in`](crate::Store::begin_sign_in). What makes and opens the sealed secrets lives with the web server, which has the key.
 
 use domain::{
     ids::{AccountId, ClinicId, MembershipId},

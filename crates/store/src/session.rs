@@ -1,7 +1,7 @@
 //! Signed-in browsers: opened at sign-in, looked up at every request, ended by the person, a new password or the clock.
 //!
 //! A session is a seat: one account in one clinic as one member of staff or one patient. Everything here runs in
-//! [`Store::begin_sign_in`](crate::Store::signin), before a clinic is known, but the look-up itself: see
+//! [`Store::begin_sign_in`](crate::Store::begin_sign_in), before a clinic is known, but the look-up itself: see
 //! [`Store::admit`](crate::Store::admit) and the function `open_session` in migrations/0006.
 
 use std::{fmt::Write as _, net::IpAddr};

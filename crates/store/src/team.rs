@@ -1,5 +1,5 @@
 //! A clinic's team, as its owner runs it. The list needs the accounts' addresses, so it and inviting run in
-//! [`Store::begin_sign_in`](crate::Store::signin); changes run in [`Store::begin`](crate::Store::tenant).
+//! [`Store::begin_sign_in`](crate::Store::begin_sign_in); changes run in [`Store::begin`](crate::Store::begin).
 //!
 //! Every change locks the whole team first: of two owners who demote each other at the same moment, the second waits, and then finds
 //! that they are no owner any more.
@@ -93,7 +93,7 @@ pub async fn list(tx: &Tx, clinic: ClinicId) -> Result<Vec<Member>, StoreError> 
 }
 
 /// Invites somebody, and queues the mail. They see nothing until they accept. Somebody whose invitation was withdrawn is invited anew.
-/// Runs in [`Store::begin_sign_in`](crate::Store::signin).
+/// Runs in [`Store::begin_sign_in`](crate::Store::begin_sign_in).
 ///
 /// # Errors
 /// [`StoreError::Conflict`] with `membership_clinic_id_account_id_key` when the account is on the staff, or was and is disabled.
@@ -129,7 +129,7 @@ pub async fn invite(
 }
 
 /// That whoever asks is an owner of the clinic still: somebody may have been quicker. Holds the place as it is until the transaction ends.
-/// For what runs in [`Store::begin_sign_in`](crate::Store::signin).
+/// For what runs in [`Store::begin_sign_in`](crate::Store::begin_sign_in).
 ///
 /// # Errors
 /// [`StoreError::NotFound`] when they are not.

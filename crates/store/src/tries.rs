@@ -1,5 +1,5 @@
 //! How often somebody tried in vain, by subject: a digest of an address, of an account, or of both. Kept in the database, so that a
-//! restart forgets nothing. Runs in [`Store::begin_sign_in`](crate::Store::signin).
+//! restart forgets nothing. Runs in [`Store::begin_sign_in`](crate::Store::begin_sign_in).
 
 use std::collections::HashMap;
 
