@@ -102,6 +102,9 @@ fn unwanted(notice: &Claimed, facts: &Facts, now: Timestamp) -> Option<Settlemen
             }
         }
     }
+    if notice.kind == Kind::Invitation && facts.member(notice).is_some_and(|member| member.withdrawn) {
+        return dead("the invitation was withdrawn");
+    }
     if notice.kind != Kind::SessionReminder {
         // Every such mail was asked for by somebody. It is tried in spite of a refusal of the address: that was a reminder's, perhaps on
         // a bad day of the mail server, and a link to a new password must not be lost for it.
@@ -218,7 +221,7 @@ async fn send(engine: &Arc<Engine>, notice: &Claimed, facts: &Facts, clock: &Clo
     match outcome {
         Outcome::Accepted { reply } => {
             if engine.pause.end(clock.now()) {
-                engine.tell_pause(None, clock.now()).await;
+                engine.tell_end(clock.now()).await;
             }
             if facts.refused(notice).is_some() {
                 refusal::lift(engine, notice).await;
@@ -242,7 +245,7 @@ async fn send(engine: &Arc<Engine>, notice: &Claimed, facts: &Facts, clock: &Clo
             // Every clinic reads it, and the log.
             let masked = hide(&reply, &notice.recipient);
             if engine.pause.begin(clock.now(), &masked) {
-                engine.tell_pause(Some(masked), clock.now()).await;
+                engine.tell_pause(&masked, clock.now()).await;
             }
             retry(notice, phase, reply, clock)
         }

@@ -209,6 +209,8 @@ pub struct Notice {
     pub superseded: bool,
     /// For invitations: whether the person has joined meanwhile.
     pub joined: bool,
+    /// For an invitation to the staff: whether it was withdrawn.
+    pub withdrawn: bool,
 }
 
 #[derive(FromQueryResult)]
@@ -238,6 +240,7 @@ pub(super) struct Row {
     unsubscribed: bool,
     superseded: bool,
     joined: bool,
+    withdrawn: bool,
 }
 
 /// What a [`Notice`] is read from: `n` is the notice. An account's mail is named after the patient or the member whose account it is.
@@ -252,7 +255,8 @@ pub(super) const SELECT: &str = "select n.id, n.kind, p.id as patient_id, p.name
      n.state in ('dead', 'unknown') and n.kind = 'session_reminder' and exists (
        select 1 from notice l where l.clinic_id = n.clinic_id and l.patient_id = n.patient_id and l.kind = 'session_reminder'
          and l.due_at > n.due_at) as superseded,
-     n.kind = 'invitation' and coalesce(p.joined_at, m.joined_at) is not null as joined
+     n.kind = 'invitation' and coalesce(p.joined_at, m.joined_at) is not null as joined,
+     n.kind = 'invitation' and n.membership_id is not null and m.joined_at is null and m.disabled_at is not null as withdrawn
    from notice n
    left join patient p on p.clinic_id = n.clinic_id and (p.id = n.patient_id or (n.patient_id is null and p.account_id = n.account_id))
    left join membership m on m.clinic_id = n.clinic_id
@@ -298,6 +302,7 @@ impl TryFrom<Row> for Notice {
             unsubscribed: row.unsubscribed,
             superseded: row.superseded,
             joined: row.joined,
+            withdrawn: row.withdrawn,
         })
     }
 }

@@ -27,6 +27,8 @@ pub enum Resend {
     TooLate,
     /// The person it is for has joined meanwhile.
     Joined,
+    /// The invitation was withdrawn; nothing was changed.
+    Withdrawn,
     /// The person has no address any more.
     NoAddress,
     /// Mail to the address came back, in these words, and nobody has confirmed that it was checked.
@@ -72,6 +74,9 @@ pub async fn resend(
     // The second of two waits here until the first has committed, and then reads what the first wrote.
     tx.run("select 1 from notice where clinic_id = $1 and id = $2 for update", [tx.clinic().0.into(), id.0.into()]).await?;
     let notice = find(tx, id).await?;
+    if notice.withdrawn {
+        return Ok(Resend::Withdrawn);
+    }
     if !matches!(notice.state, State::Dead | State::Unknown) || notice.attempts != seen {
         return Ok(Resend::Moved(Box::new(notice)));
     }

@@ -76,6 +76,8 @@ pub struct PersonFacts {
     pub name: String,
     /// The language of mail.
     pub language: Language,
+    /// Whether an invitation to the staff was withdrawn before it was accepted.
+    pub withdrawn: bool,
 }
 
 /// Everything about some claimed notices, of any clinics. Whatever is asked is asked about one of those notices, so that nothing of one
@@ -171,6 +173,7 @@ struct MemberRow {
     id: Uuid,
     account_id: Uuid,
     name: String,
+    withdrawn: bool,
 }
 
 #[derive(FromQueryResult)]
@@ -228,7 +231,7 @@ pub async fn read(tx: &Tx, notices: &[Claimed]) -> Result<Facts, StoreError> {
         let (clinic, patient) = (ClinicId(clinic_id), PatientId(id));
         let language = language.parse().unwrap_or(Language::En);
         if let Some(account) = account_id {
-            people.entry((clinic, account)).or_insert_with(|| PersonFacts { name: name.clone(), language });
+            people.entry((clinic, account)).or_insert_with(|| PersonFacts { name: name.clone(), language, withdrawn: false });
         }
         let quiet = clinics.get(&clinic).map(|clinic| clinic.quiet).unwrap_or_default();
         let zone = Zone::parse(&zone).map_err(|why| StoreError::corrupt("patient", "zone", id, why))?;
@@ -300,14 +303,15 @@ async fn people_of(tx: &Tx, notices: &[Claimed]) -> Result<HashMap<(ClinicId, Uu
     }
     let rows: Vec<MemberRow> = tx
         .all(
-            "select m.clinic_id, m.id, m.account_id, m.name from unnest($1::uuid[], $2::uuid[]) as w (clinic_id, id)
+            "select m.clinic_id, m.id, m.account_id, m.name, m.joined_at is null and m.disabled_at is not null as withdrawn
+             from unnest($1::uuid[], $2::uuid[]) as w (clinic_id, id)
              join membership m on m.clinic_id = w.clinic_id and (m.id = w.id or m.account_id = w.id)",
             pairs(&wanted, |pair| pair),
         )
         .await?;
     let mut people = HashMap::new();
-    for MemberRow { clinic_id, id, account_id, name } in rows {
-        let person = PersonFacts { name, language: Language::En };
+    for MemberRow { clinic_id, id, account_id, name, withdrawn } in rows {
+        let person = PersonFacts { name, language: Language::En, withdrawn };
         people.insert((ClinicId(clinic_id), id), person.clone());
         people.insert((ClinicId(clinic_id), account_id), person);
     }

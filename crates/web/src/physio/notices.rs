@@ -187,6 +187,7 @@ pub async fn resend(
             Flash::warn("It is too late for this reminder, so it was not sent again. The next one comes at its time.")
         }
         Resend::Joined => Flash::warn("They have joined meanwhile, so the invitation is not needed any more."),
+        Resend::Withdrawn => Flash::warn("This invitation was withdrawn, so it was not sent again."),
         Resend::NoAddress => Flash::warn("There is no email address to send it to. Nothing was sent."),
         Resend::Unsubscribed => Flash::warn("The patient has stopped reminders, so it was not sent again."),
         Resend::CameBack(..) => {
