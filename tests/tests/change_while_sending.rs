@@ -212,8 +212,9 @@ async fn holding_reminders_keeps_back_what_is_claimed() {
 
     // A mail that is on its way is told of.
     let tx = story.db.store.begin_worker().await.unwrap();
-    reminder::release(&tx, seven()).await.unwrap();
+    let released = outbox::hold::release(&tx, seven()).await.unwrap().unwrap();
     tx.commit().await.unwrap();
+    assert_eq!((released.expired, released.unknown), (0, 0), "at seven neither reminder was due");
     let round = Round::held(&story, Phase::Dot, 2).await;
     assert_eq!(hold().await.on_their_way, 2);
     round.go_on().await;

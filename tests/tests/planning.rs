@@ -20,7 +20,7 @@ use jiff::{
     SignedDuration, Timestamp,
     civil::{Date, Time, time},
 };
-use store::{clinic, patient, reminder};
+use store::{clinic, outbox, patient, reminder};
 use story::{Story, eight, minutes, seven};
 use testkit::{clock::at, people::Somebody};
 
@@ -350,7 +350,10 @@ async fn while_reminders_are_held_nothing_is_planned_and_nothing_old_goes_out_af
     }
     story.db.execute("update mail_sender set held_since = now()").await;
     assert_eq!(story.tick(eight()).await.planned, 0);
-    assert_eq!(worker::plan::release(&story.db.store, eight() + minutes(30)).await.unwrap(), 2);
+    let tx = story.db.store.begin_worker().await.unwrap();
+    let released = outbox::hold::release(&tx, eight() + minutes(30)).await.unwrap().unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!((released.expired, released.unknown), (2, 0));
     assert_eq!(story.tick(eight() + minutes(31)).await.sent, 0);
     assert_eq!(story.notices().await, ["session_reminder skipped expired", "session_reminder skipped expired"]);
     assert_eq!(story.tick(eight() + SignedDuration::from_hours(24)).await.sent, 2);

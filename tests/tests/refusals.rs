@@ -3,15 +3,22 @@
 
 mod story;
 
+use std::{sync::Arc, time::Duration};
+
 use domain::{refusal::WINDOW, reminder::NoticeSkip};
 use jiff::{SignedDuration, Timestamp, civil::date};
-use store::outbox::Owed;
-use story::{Story, eight, engine, minutes, seven};
+use store::{
+    Store, Timeouts,
+    outbox::{self, Owed},
+};
+use story::{Story, eight, engine, engine_on, minutes, seven};
 use testkit::{
     clock::at,
     people::Somebody,
+    proxy::{Proxy, Side},
     smtp::{Answer, Phase},
 };
+use worker::Engine;
 
 const UNKNOWN: (u16, &str) = (550, "5.1.1 No such user here");
 
@@ -34,6 +41,18 @@ impl Story {
         let (one, other) = tokio::join!(worker::tick(&one, now), worker::tick(&other, now));
         one.unwrap();
         other.unwrap();
+    }
+
+    /// A worker that reaches its database by a line on which messages can be held, and waits for no answer for long.
+    async fn worker_on(&self, line: &Proxy) -> Arc<Engine> {
+        let timeouts =
+            Timeouts { connect: Duration::from_secs(5), statement: Duration::from_millis(500), commit: Duration::from_secs(1) };
+        engine_on(Store::connect_within(line.url(), 8, timeouts).await.unwrap(), &self.server.url())
+    }
+
+    /// The pause as every worker reads it.
+    async fn paused(&self) -> String {
+        self.db.row("select paused_since is not null, refusals_since is not null, paused_reason from mail_sender").await
     }
 
     async fn suppressed(&self) -> Vec<String> {
@@ -228,4 +247,130 @@ async fn a_refused_mail_that_nothing_else_is_known_of_ends_with_the_servers_word
     story.two_new_workers(eight() + SignedDuration::from_hours(24)).await;
     assert_eq!(story.db.row("select state from notice where kind = 'password_reset'").await, "sent");
     assert_eq!(WINDOW, minutes(10));
+}
+
+/// A worker that has been sending since before the refusals, and one that ends after it has found the server out at five past eight.
+async fn one_finds_out_and_ends(story: &Story) -> Arc<Engine> {
+    let staying = engine(&story.db, &story.server.url());
+    story.crowd("early", 2, 2, "08:00").await;
+    story.crowd("refused", 6, 6, "08:05").await;
+    assert_eq!(worker::tick(&staying, eight()).await.unwrap().sent, 2);
+    story.server.answer(Phase::Rcpt, Answer::refuse(UNKNOWN.0, UNKNOWN.1));
+    let ending = engine(&story.db, &story.server.url());
+    assert!(worker::tick(&ending, eight() + minutes(5)).await.unwrap().paused.is_some());
+    assert_eq!(story.paused().await, "t|t|550 5.1.1 No such user here");
+    story.server.behave();
+    staying
+}
+
+#[tokio::test]
+async fn a_worker_heeds_what_another_one_found_out_about_the_server() {
+    let story = Story::begin().await;
+    let staying = one_finds_out_and_ends(&story).await;
+    story.crowd("next", 3, 3, "08:06").await;
+    let asked = story.server.count(Phase::Mail);
+    let report = worker::tick(&staying, eight() + minutes(6)).await.unwrap();
+    let paused = report.paused.unwrap();
+    assert!(paused.starts_with("another worker was refused") && paused.ends_with("550 5.1.1 No such user here"), "{paused}");
+    assert_eq!((report.sent, story.server.count(Phase::Mail)), (0, asked), "it asks the server nothing");
+    // It pauses once for it, and the first mail that is accepted then ends the pause for everybody.
+    assert!(worker::tick(&staying, eight() + minutes(7)).await.unwrap().sent >= 3);
+    assert_eq!(story.paused().await, "f|f|");
+    // A worker that starts while the pause is fresh heeds it too.
+    story.db.execute(&format!("update mail_sender set paused_since = '{0}', refusals_since = '{0}'", eight() + minutes(20))).await;
+    story.crowd("last", 1, 1, "08:20").await;
+    let new = engine(&story.db, &story.server.url());
+    assert_eq!(worker::tick(&new, eight() + minutes(21)).await.unwrap().sent, 0);
+    assert!(worker::tick(&new, eight() + minutes(22)).await.unwrap().sent >= 1);
+    assert_eq!(story.paused().await, "f|f|");
+}
+
+#[tokio::test]
+async fn a_pause_whose_worker_went_away_is_ended_by_the_mails_of_another_one() {
+    let story = Story::begin().await;
+    let staying = one_finds_out_and_ends(&story).await;
+    story.crowd("next", 2, 2, "08:11").await;
+    // When the other one looks next the pause is long over, so it has nothing to wait for, and no pause of its own that could end.
+    let report = worker::tick(&staying, eight() + minutes(11)).await.unwrap();
+    assert!(report.paused.is_none() && report.sent > 0, "{report:?}");
+    worker::tick(&staying, eight() + minutes(12)).await.unwrap();
+    assert_eq!(story.paused().await, "f|f|");
+
+    // The same for a server that was away for the worker that ended, and for the other one was not.
+    story.db.execute(&format!("update mail_sender set paused_since = '{}', paused_reason = 'away'", eight() + minutes(20))).await;
+    for (hour, minute, paused) in [("08:22", 22, "t|f|away"), ("08:26", 26, "t|f|away"), ("08:27", 27, "f|f|")] {
+        story.crowd(&format!("p{minute}-"), 1, 1, hour).await;
+        let report = worker::tick(&staying, eight() + minutes(minute)).await.unwrap();
+        assert!(report.sent > 0, "{report:?}");
+        assert_eq!(story.paused().await, paused, "{hour}");
+    }
+}
+
+#[tokio::test]
+async fn the_end_of_a_pause_that_could_not_be_recorded_is_recorded_in_the_next_round() {
+    let story = Story::begin().await;
+    let line = Proxy::to(story.db.url()).await;
+    let worker = story.worker_on(&line).await;
+    story.somebody("Ada A").await;
+    story.server.answer(Phase::Mail, Answer::refuse(550, "5.7.1 your host is blocked"));
+    worker::tick(&worker, eight()).await.unwrap();
+    assert_eq!(story.paused().await, "t|f|550 5.7.1 your host is blocked");
+    story.server.behave();
+    let lost = line.hold(b"update mail_sender set paused_since = null", Side::Question, 1);
+    assert_eq!(worker::tick(&worker, eight() + minutes(2)).await.unwrap().sent, 1);
+    lost.reached().await;
+    assert_eq!(story.paused().await, "t|f|550 5.7.1 your host is blocked");
+    worker::tick(&worker, eight() + minutes(3)).await.unwrap();
+    assert_eq!(story.paused().await, "f|f|");
+}
+
+#[tokio::test]
+async fn a_refusal_is_recorded_however_the_database_fails_meanwhile() {
+    let story = Story::begin().await;
+    let line = Proxy::to(story.db.url()).await;
+    let worker = story.worker_on(&line).await;
+    story.somebody("Ada A").await;
+    story.server.answer(Phase::Dot, Answer::refuse(554, "5.7.1 spam"));
+    let silent = line.hold(b"recipient from ours", Side::Question, 1);
+    let round = tokio::spawn(async move { worker::tick(&worker, eight()).await.unwrap() });
+    silent.reached().await;
+    // Meanwhile the claim runs out, and another worker takes its owner for lost.
+    story.end_leases().await;
+    let tx = story.db.store.begin_worker().await.unwrap();
+    assert_eq!(outbox::reap(&tx, eight()).await.unwrap().unknown, 1);
+    tx.commit().await.unwrap();
+    // Longer than the worker waits for an answer, which is two seconds more than the server may take. Then the statement is let go; the
+    // server sees that its client is gone, and gives up what its transaction holds.
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    silent.release();
+    let report = round.await.unwrap();
+    assert_eq!((report.retried, report.unknown), (1, 0), "{report:?}");
+    assert_eq!(story.notices().await, ["session_reminder pending"]);
+    assert_eq!(
+        story.db.rows("select outcome from delivery_attempt order by outcome").await,
+        ["refused", "unknown"],
+        "the refusal once, beside what was supposed before it"
+    );
+}
+
+#[tokio::test]
+async fn refusals_whose_commit_was_not_answered_are_recorded_once_and_pause_sending() {
+    let story = Story::begin().await;
+    let line = Proxy::to(story.db.url()).await;
+    let worker = story.worker_on(&line).await;
+    story.crowd("p", 5, 5, "08:00").await;
+    story.server.answer(Phase::Rcpt, Answer::refuse(UNKNOWN.0, UNKNOWN.1));
+    let gate = story.server.hold(Phase::Mail);
+    let round = tokio::spawn(async move { worker::tick(&worker, eight()).await.unwrap() });
+    gate.reached(5).await;
+    // From here on the worker commits nothing but refusals.
+    let unanswered = line.hold(b"commit", Side::Answer, 5);
+    gate.open();
+    unanswered.reached().await;
+    let report = round.await.unwrap();
+    let paused = report.paused.expect("it pauses, though it never heard that it should");
+    assert!(paused.ends_with("550 5.1.1 No such user here"), "{paused}");
+    assert_eq!(story.paused().await, "t|t|550 5.1.1 No such user here");
+    assert_eq!(story.db.rows("select outcome, count(*) from delivery_attempt group by 1").await, ["refused|5"]);
+    assert_eq!(story.states().await, ["pending|5"]);
 }

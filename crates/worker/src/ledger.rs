@@ -1,6 +1,9 @@
 //! What the engine writes down while it sends: intents before the dot, and how each attempt ended. Both many at a time.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use store::{
     Store, StoreError,
@@ -16,8 +19,32 @@ const INTENTS: (usize, Duration) = (8, Duration::from_millis(1));
 const SETTLEMENTS: (usize, Duration) = (32, Duration::from_millis(5));
 /// For how long a result is tried to be recorded while the database is away. What is not recorded will look unknown.
 const KEEP_TRYING: Duration = Duration::from_secs(10 * 60);
-/// The longest wait between two tries.
+/// The first and the longest wait between two tries.
+const FIRST_WAIT: Duration = Duration::from_millis(200);
 const LONGEST_WAIT: Duration = Duration::from_secs(3);
+
+/// The tries to record one result.
+pub(crate) struct Tries {
+    began: Instant,
+    wait: Duration,
+}
+
+impl Tries {
+    /// The first try begins now.
+    pub(crate) fn begin() -> Self {
+        Self { began: Instant::now(), wait: FIRST_WAIT }
+    }
+
+    /// Waits for the next try; false when it was tried for long enough.
+    pub(crate) async fn again(&mut self) -> bool {
+        if self.began.elapsed() >= KEEP_TRYING {
+            return false;
+        }
+        tokio::time::sleep(self.wait).await;
+        self.wait = (self.wait * 2).min(LONGEST_WAIT);
+        true
+    }
+}
 
 /// Writes intents and settlements in groups.
 pub(crate) struct Ledger {
@@ -64,17 +91,13 @@ impl Ledger {
     /// Records how an attempt ended, however long the database is away (within reason). Says whether the notice was still ours.
     pub(crate) async fn settle(&self, notice: Claimed, settlement: Settlement, clock: &Clock) -> bool {
         let settled = Arc::new((notice, settlement));
-        let began = std::time::Instant::now();
-        let mut pause = Duration::from_millis(200);
+        let mut tries = Tries::begin();
         loop {
             let recorded = self.settlements.commit(settled.clone(), async |settled| self.record(&settled, clock).await).await;
             match recorded.unwrap_or(Recorded::NotYet) {
                 Recorded::Yes => return true,
                 Recorded::NotOurs => return false,
-                Recorded::NotYet if began.elapsed() < KEEP_TRYING => {
-                    tokio::time::sleep(pause).await;
-                    pause = (pause * 2).min(LONGEST_WAIT);
-                }
+                Recorded::NotYet if tries.again().await => {}
                 Recorded::NotYet | Recorded::Never => {
                     tracing::error!(notice = %settled.0.id, "a result could not be recorded");
                     return false;

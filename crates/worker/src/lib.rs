@@ -22,11 +22,12 @@ pub mod tick;
 mod working;
 
 use jiff::Timestamp;
-use store::{Store, outbox};
+use store::{Store, StoreError, outbox, outbox::suppression};
 use tokio::sync::{Notify, watch};
 
 pub use compose::{Composer, SenderError};
 pub use dkim::{Signer, SignerError};
+use pause::Compared;
 pub use plan::plan;
 pub use run::run;
 pub use smtp::{Mailer, Target, TargetError};
@@ -91,12 +92,44 @@ impl Engine {
         let _ = self.stage.subscribe().wait_for(|now| *now >= stage).await;
     }
 
-    /// Writes down for people that no mail goes out and why, or that it goes out again. The mail itself does not depend on it.
-    async fn tell_pause(&self, reason: Option<String>, now: Timestamp) {
-        telemetry::paused(reason.is_some());
+    /// Compares this worker's pause with the one that is recorded: heeds what another worker found out about the server, and records
+    /// that mail goes out again when this worker knows that it does. One read, and nothing more as a rule.
+    async fn compare_pause(&self, now: Timestamp) -> Result<(), StoreError> {
+        let untold = self.pause.untold();
+        let recorded = suppression::pause(&self.store.autocommit()).await?;
+        match self.pause.compare(&recorded, now) {
+            Compared::Agrees => {}
+            Compared::Distrusted(since) => {
+                let reason = format!("another worker was refused one recipient after another; the last was: {}", recorded.reason);
+                self.distrust(since, &reason, now);
+            }
+            Compared::Over => suppression::end_pause(&self.store.autocommit(), &recorded).await?,
+        }
+        self.pause.told(untold);
+        Ok(())
+    }
+
+    /// Pauses because the server is not believed; that is recorded already.
+    fn distrust(&self, since: Timestamp, reason: &str, now: Timestamp) {
+        self.pause.distrust(now, since, reason);
+        telemetry::paused(true);
+    }
+
+    /// A pause of this worker ended, or its first mail was accepted: records that mail goes out again. What fails here is repeated in the
+    /// next round.
+    async fn tell_end(&self, now: Timestamp) {
+        telemetry::paused(false);
+        if let Err(error) = self.compare_pause(now).await {
+            tracing::warn!(%error, "that mail goes out again could not be recorded yet");
+        }
+    }
+
+    /// Records for people that no mail goes out, and why. The mail itself does not depend on it.
+    async fn tell_pause(&self, reason: &str, now: Timestamp) {
+        telemetry::paused(true);
         let told = async {
             let tx = self.store.begin_worker().await?;
-            outbox::note_pause(&tx, reason.as_deref(), now).await?;
+            outbox::note_pause(&tx, reason, now).await?;
             tx.commit().await
         };
         if let Err(error) = told.await

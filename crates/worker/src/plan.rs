@@ -63,25 +63,3 @@ async fn refresh(store: &Store, now: Timestamp) -> Result<(), StoreError> {
         }
     }
 }
-
-/// Ends the hold on reminders that an operator put on after a restore. Whatever fell due by `now` is written down as expired and never
-/// sent, since it may have been sent before the restore; how many that were.
-///
-/// # Errors
-/// The store's own; what was not released stays held, and may be released again.
-pub async fn release(store: &Store, now: Timestamp) -> Result<u64, StoreError> {
-    let mut expired = 0;
-    loop {
-        let tx = store.begin_worker().await?;
-        let planned = reminder::expire(&tx, AT_A_TIME, now).await?;
-        tx.commit().await?;
-        expired += planned.queued;
-        if planned.rules == 0 {
-            break;
-        }
-    }
-    let tx = store.begin_worker().await?;
-    expired += reminder::release(&tx, now).await?;
-    tx.commit().await?;
-    Ok(expired)
-}

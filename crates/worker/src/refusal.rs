@@ -1,48 +1,53 @@
 //! Recording that the server refused a mail for good: what follows from it is judged by the store, with all workers' mail in view.
 
-use std::time::{Duration, Instant};
-
 use jiff::Timestamp;
 use store::{
     StoreError,
     outbox::{
         Claimed, Settlement,
-        suppression::{self, Refusal, Refused},
+        suppression::{self, Distrust, Refusal, Refused},
     },
 };
 
-use crate::{Engine, clock::Clock, telemetry};
+use crate::{Engine, clock::Clock, ledger::Tries};
 
-/// For how long a refusal is tried to be recorded while the database is away. The mail did not go out, so its claim may run out instead.
-const KEEP_TRYING: Duration = Duration::from_secs(60);
-/// The wait between two tries.
-const WAIT: Duration = Duration::from_secs(1);
-
-/// Records a refusal, and pauses the sender when the server is not believed. Gives what became of the notice, as any other settlement,
-/// and whether it was still ours.
+/// Records a refusal, for as long as any result is tried to be recorded while the database is away, and pauses the sender when the server
+/// is not believed. Gives what became of the notice, as any other settlement, and whether it was still ours.
 pub(crate) async fn settle(engine: &Engine, notice: &Claimed, refusal: Refusal, clock: &Clock) -> (Settlement, bool) {
     let (phase, reply) = (refusal.phase, refusal.reply.clone());
     let dead = Settlement::Dead { phase, reply: reply.clone(), suppress: false };
-    let began = Instant::now();
+    let mut tries = Tries::begin();
+    let mut unconfirmed = false;
     let refused = loop {
         match record(engine, notice, &refusal, clock.now()).await {
             Ok(refused) => break refused,
-            Err(StoreError::Unavailable(_)) if began.elapsed() < KEEP_TRYING => tokio::time::sleep(WAIT).await,
             Err(error) => {
-                tracing::error!(%error, "a refusal could not be recorded; the mail comes back when its claim has run out");
+                unconfirmed |= matches!(error, StoreError::Unconfirmed(_));
+                if error.is_away() {
+                    tracing::warn!(notice = %notice.id, %error, "a refusal could not be recorded yet");
+                    if tries.again().await {
+                        continue;
+                    }
+                }
+                tracing::error!(notice = %notice.id, %error, "a refusal could not be recorded");
                 break Refused::NotOurs;
             }
         }
     };
+    // An earlier try may have recorded it, and what it concluded from it was not heard.
+    if unconfirmed
+        && refused == Refused::NotOurs
+        && let Err(error) = engine.compare_pause(clock.now()).await
+    {
+        tracing::warn!(%error, "whether sending has to pause is looked up in the next round");
+    }
     let (settlement, ours, distrust) = match refused {
         Refused::NotOurs => (dead, false, None),
         Refused::Again { at, distrust } => (Settlement::Retry { at, phase, reply }, true, distrust),
         Refused::Dead { distrust } => (dead, true, distrust),
     };
-    if let Some(reason) = distrust {
-        // It is written down for people already.
-        engine.pause.distrust(clock.now(), &reason);
-        telemetry::paused(true);
+    if let Some(Distrust { since, reason }) = distrust {
+        engine.distrust(since, &reason, clock.now());
     }
     (settlement, ours)
 }

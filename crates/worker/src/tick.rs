@@ -58,8 +58,10 @@ pub async fn tick(engine: &Arc<Engine>, now: Timestamp) -> Result<TickReport, St
     Ok(report)
 }
 
-/// Takes up what workers left behind, and plans what has come due: how many reminders were queued, and what was taken up.
+/// Looks whether sending is paused, takes up what workers left behind, and plans what has come due: how many reminders were queued, and
+/// what was taken up.
 pub(crate) async fn look_after(engine: &Engine, now: Timestamp) -> Result<(u64, Reaped), StoreError> {
+    engine.compare_pause(now).await?;
     let tx = engine.store.begin_worker().await?;
     let reaped = outbox::reap(&tx, now).await?;
     tx.commit().await?;

@@ -308,16 +308,14 @@ pub async fn queue(tx: &Tx) -> Result<Queue, StoreError> {
     Ok(counted.unwrap_or_default())
 }
 
-/// Writes down why no mail goes out, for people to see, or that mail goes out again.
+/// Records why no mail goes out, for people to see. [`super::suppression::end_pause`] records that mail goes out again.
 ///
 /// # Errors
 /// The store's own.
-pub async fn note_pause(tx: &Tx, reason: Option<&str>, now: Timestamp) -> Result<(), StoreError> {
+pub async fn note_pause(tx: &Tx, reason: &str, now: Timestamp) -> Result<(), StoreError> {
     tx.run(
-        "update mail_sender set paused_since = case when $1 <> '' then coalesce(paused_since, $2) end, paused_reason = nullif(left($1, 500), ''),
-           refusals_since = null
-         where $1 <> '' or paused_since is not null",
-        [reason.unwrap_or_default().into(), from_instant(now).into()],
+        "update mail_sender set paused_since = coalesce(paused_since, $2), paused_reason = left($1, 500), refusals_since = null",
+        [reason.into(), from_instant(now).into()],
     )
     .await?;
     Ok(())

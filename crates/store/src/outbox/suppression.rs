@@ -1,4 +1,4 @@
-//! Refusals for good, and the addresses that are given up for them.
+//! Refusals for good, the addresses that are given up for them, and the pause of sending that all workers share.
 //!
 //! Each refusal is judged in one transaction that locks the one row of `mail_sender`: workers judge one after the other, each with what
 //! all others have written down, so what is concluded rests on the database and on no worker's memory. The rules are
@@ -33,6 +33,15 @@ pub struct Refusal {
     pub until: Timestamp,
 }
 
+/// That the server is not believed, and sending has to pause.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Distrust {
+    /// Since when, as it is recorded for all workers.
+    pub since: Timestamp,
+    /// Why, in words without an address.
+    pub reason: String,
+}
+
 /// What became of a refused mail.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refused {
@@ -42,13 +51,13 @@ pub enum Refused {
     Again {
         /// When.
         at: Timestamp,
-        /// Why the server is not believed and sending has to pause, in words without an address.
-        distrust: Option<String>,
+        /// Whether sending has to pause.
+        distrust: Option<Distrust>,
     },
     /// It will never go out.
     Dead {
-        /// Why the server is not believed and sending has to pause, in words without an address.
-        distrust: Option<String>,
+        /// Whether sending has to pause.
+        distrust: Option<Distrust>,
     },
 }
 
@@ -78,6 +87,9 @@ fn count(number: i64) -> u32 {
 /// Records that a claimed notice was refused, and what follows: it is tried again, or never; its address may be given up; or the server is
 /// not believed, and then what was given up within the last [`WINDOW`] is taken back and people are told. For [`crate::Store::begin_worker`].
 ///
+/// As with [`super::settle()`], an `unknown` that its own worker can answer after all becomes what the server said: a mail that was refused
+/// certainly did not arrive.
+///
 /// # Errors
 /// The store's own; nothing is recorded then.
 pub async fn refuse(tx: &Tx, notice: &Claimed, refusal: &Refusal, now: Timestamp) -> Result<Refused, StoreError> {
@@ -87,7 +99,7 @@ pub async fn refuse(tx: &Tx, notice: &Claimed, refusal: &Refusal, now: Timestamp
         .run(
             "with ours as (
                select clinic_id, id, recipient from notice
-               where clinic_id = $1 and id = $2 and token = $3 and state in ('claimed', 'sending') for update)
+               where clinic_id = $1 and id = $2 and token = $3 and state in ('claimed', 'sending', 'unknown') for update)
              insert into delivery_attempt (clinic_id, id, notice_id, at, phase, outcome, reply, recipient)
              select clinic_id, $4, id, $5, $6, 'refused', $7, recipient from ours",
             [
@@ -136,17 +148,22 @@ pub async fn refuse(tx: &Tx, notice: &Claimed, refusal: &Refusal, now: Timestamp
         Verdict::GiveUp | Verdict::Again => {}
         Verdict::Distrust => {
             take_back_since(tx, now - WINDOW, now).await?;
-            tx.run(
-                "update mail_sender set paused_since = coalesce(paused_since, $1), refusals_since = coalesce(refusals_since, $1),
-                   paused_reason = left($2, 500)",
-                [from_instant(now).into(), refusal.masked.clone().into()],
-            )
-            .await?;
+            let pause: Option<PauseRow> = tx
+                .one(
+                    "update mail_sender set paused_since = coalesce(paused_since, $1), refusals_since = coalesce(refusals_since, $1),
+                       paused_reason = left($2, 500)
+                     returning paused_since, refusals_since, paused_reason",
+                    [from_instant(now).into(), refusal.masked.clone().into()],
+                )
+                .await?;
             let Run { recipients, domains, accepted } = evidence.run;
-            distrust = Some(format!(
-                "{recipients} recipients of {domains} mail domains were refused one after another, and {accepted} mails accepted meanwhile; the last was: {}",
-                refusal.masked
-            ));
+            distrust = Some(Distrust {
+                since: pause.and_then(|row| Pause::from(row).refusals_since).unwrap_or(now),
+                reason: format!(
+                    "{recipients} recipients of {domains} mail domains were refused one after another, and {accepted} mails accepted meanwhile; the last was: {}",
+                    refusal.masked
+                ),
+            });
         }
     }
     Ok(again.map_or(Refused::Dead { distrust: distrust.clone() }, |at| Refused::Again { at, distrust }))
@@ -260,4 +277,56 @@ pub async fn refused_before(tx: &Tx, address: &Email) -> Result<Option<(String, 
         )
         .await?;
     Ok(row.and_then(|row| Some((row.reason, to_instant(row.created_at)?))))
+}
+
+/// The pause of sending as it is recorded, for people and for all workers.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Pause {
+    /// Since when no mail goes out.
+    pub since: Option<Timestamp>,
+    /// Since when that is because the server refuses one recipient after another.
+    pub refusals_since: Option<Timestamp>,
+    /// The server's words, without an address.
+    pub reason: String,
+}
+
+#[derive(FromQueryResult)]
+struct PauseRow {
+    paused_since: Option<At>,
+    refusals_since: Option<At>,
+    paused_reason: Option<String>,
+}
+
+impl From<PauseRow> for Pause {
+    fn from(row: PauseRow) -> Self {
+        Self {
+            since: row.paused_since.and_then(to_instant),
+            refusals_since: row.refusals_since.and_then(to_instant),
+            reason: row.paused_reason.unwrap_or_default(),
+        }
+    }
+}
+
+/// The pause that is recorded, by whichever worker. One read, for [`crate::Store::autocommit`].
+///
+/// # Errors
+/// The store's own.
+pub async fn pause(tx: &Tx) -> Result<Pause, StoreError> {
+    let row: Option<PauseRow> = tx.one("select paused_since, refusals_since, paused_reason from mail_sender", []).await?;
+    Ok(row.map_or_else(Pause::default, Pause::from))
+}
+
+/// Records that mail goes out again, if the pause is still the one that was read: a pause that another worker began meanwhile stays. For
+/// [`crate::Store::autocommit`].
+///
+/// # Errors
+/// The store's own.
+pub async fn end_pause(tx: &Tx, pause: &Pause) -> Result<(), StoreError> {
+    tx.run(
+        "update mail_sender set paused_since = null, refusals_since = null, paused_reason = null
+         where paused_since is not distinct from $1 and refusals_since is not distinct from $2",
+        [pause.since.map(from_instant).into(), pause.refusals_since.map(from_instant).into()],
+    )
+    .await?;
+    Ok(())
 }
