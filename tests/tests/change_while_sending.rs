@@ -279,7 +279,7 @@ async fn an_invitation_that_is_withdrawn_while_it_is_claimed_does_not_leave() {
     tx.commit().await.unwrap();
     story.owe(outbox::Owed::StaffInvitation(member), &email, eight()).await;
     let round = Round::held(&story, Phase::Rcpt, 1).await;
-    let tx = store.begin(&store::Scope::new(clinic, store::Actor::Staff(owner))).await.unwrap();
+    let tx = store.begin(&store::ClinicContext::new(clinic, store::Actor::Staff(owner))).await.unwrap();
     store::team::withdraw(&tx, member, eight()).await.unwrap();
     tx.commit().await.unwrap();
     round.go_on().await;

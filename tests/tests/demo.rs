@@ -21,7 +21,7 @@ use homestretch::demo::{
 };
 use http_body_util::BodyExt as _;
 use jiff::{SignedDuration, Timestamp};
-use store::{Actor, Scope, Store, account};
+use store::{Actor, ClinicContext, Store, account};
 use testkit::{
     Db,
     clock::{Clock, at},
@@ -41,7 +41,7 @@ async fn everybody(store: &Store, now: Timestamp) -> Vec<Standing> {
     let clinic = account::places(&tx, account.id).await.unwrap().remove(0);
     tx.commit().await.unwrap();
     assert_eq!(clinic.role, Role::Owner);
-    let tx = store.begin(&Scope::new(clinic.clinic, Actor::System)).await.unwrap();
+    let tx = store.begin(&ClinicContext::new(clinic.clinic, Actor::System)).await.unwrap();
     let patients = store::reports::caseload::patients(&tx, None, "").await.unwrap();
     let standings = standing::of(&tx, patients, now).await.unwrap();
     tx.commit().await.unwrap();

@@ -16,7 +16,7 @@ use domain::{
 };
 use jiff::{Timestamp, civil::date};
 use serde_json::{Value, json};
-use store::{Actor, Scope};
+use store::{Actor, ClinicContext};
 use testkit::people::Somebody;
 use visitor::{Browser, PASSWORD, Site};
 
@@ -174,8 +174,8 @@ impl Story {
         answer.id
     }
 
-    fn scope(&self) -> Scope {
-        Scope::new(self.site.clinic.id, Actor::Patient(self.mei.id))
+    fn scope(&self) -> ClinicContext {
+        ClinicContext::new(self.site.clinic.id, Actor::Patient(self.mei.id))
     }
 
     async fn count(&self, sql: &str) -> usize {

@@ -15,7 +15,7 @@ use domain::{
 use http_body_util::BodyExt;
 use jiff::{SignedDuration, civil::date};
 use store::{
-    Actor, Scope, Store,
+    Actor, ClinicContext, Store,
     session::{Opening, Reach, SeatId},
 };
 use testkit::{Db, clock::Clock};
@@ -113,7 +113,7 @@ impl House {
                values ('{clinic}', '{patient}', '{account}', '{member}', 'Wei Ling', 'weiling@demo.test', 'Asia/Kuala_Lumpur', '{now}', '{now}')"
         ))
         .await;
-        let scope = Scope::new(clinic, Actor::Staff(member));
+        let scope = ClinicContext::new(clinic, Actor::Staff(member));
         let tx = store.begin(&scope).await.unwrap();
         let starter = store::exercise::install_starter(&tx, now).await.unwrap();
         let exercises = store::exercise::by_ids(&tx, &starter.exercises).await.unwrap();
@@ -682,7 +682,7 @@ async fn the_morning_before_a_revision_is_logged_by_the_plan_it_was_done_by() {
     let house = House::new().await;
     let fields = house.done(Uuid::now_v7(), "2026-11-22");
     let (mut program, now) = (house.program.clone(), house.clock.now());
-    let scope = Scope::new(house.clinic, Actor::System);
+    let scope = ClinicContext::new(house.clinic, Actor::System);
     let plan = Plan {
         weekdays: Weekdays::all(),
         times_a_day: 1,

@@ -12,7 +12,7 @@ use domain::{
     ids::{ClinicId, PatientId},
     person::PersonName,
 };
-use store::{Actor, Scope, Store, StoreError, Timeouts, patient};
+use store::{Actor, ClinicContext, Store, StoreError, Timeouts, patient};
 use testkit::Db;
 use tokio::{
     net::TcpStream,
@@ -103,7 +103,7 @@ async fn in_session_mode_every_connection_is_in_its_role() {
     let pooler = Pooler::start(&db, "session").await;
     let store = homestretch::serve::open(&pooler.url, Timeouts::default()).await.unwrap();
 
-    let scope = Scope::new(ours, Actor::System);
+    let scope = ClinicContext::new(ours, Actor::System);
     let tx = store.begin(&scope).await.unwrap();
     patient::rename(&tx, patient, &PersonName::parse("Farah Aziz").unwrap()).await.unwrap();
     tx.commit().await.unwrap();
@@ -143,7 +143,7 @@ async fn of_several_servers_the_one_that_answers_is_used() {
     let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let (user, rest) = db.url().split_once('@').unwrap();
     let store = Store::connect(&format!("{user}@{closed},{rest}?target_session_attrs=read-write")).await.unwrap();
-    let tx = store.begin(&Scope::new(ours, Actor::System)).await.unwrap();
+    let tx = store.begin(&ClinicContext::new(ours, Actor::System)).await.unwrap();
     patient::find(&tx, patient).await.unwrap();
     tx.commit().await.unwrap();
 }

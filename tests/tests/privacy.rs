@@ -11,8 +11,8 @@ use axum::http::StatusCode;
 use domain::ids::PatientId;
 use jiff::{SignedDuration, Timestamp, civil::date};
 use store::{
-    Actor, Scope,
-    audit::{Deed, Subject},
+    Actor, ClinicContext,
+    audit::{AuditAction, AuditResource},
     closure,
     link::Purpose,
     outbox::{self, Owed},
@@ -40,7 +40,7 @@ async fn physio(site: &Site) -> Browser {
 }
 
 async fn close(story: &Story, id: PatientId, now: Timestamp) {
-    let tx = story.db.store.begin(&Scope::new(story.clinic.id, Actor::Patient(id))).await.unwrap();
+    let tx = story.db.store.begin(&ClinicContext::new(story.clinic.id, Actor::Patient(id))).await.unwrap();
     closure::close(&tx, id, now).await.unwrap();
     tx.commit().await.unwrap();
 }
@@ -285,7 +285,7 @@ async fn may_leave(story: &Story, notice: &outbox::Claimed) -> bool {
 
 /// Closes the record; whether mail of it is on its way.
 async fn close_by(story: &Story, actor: Actor, id: PatientId) -> bool {
-    let tx = story.db.store.begin(&Scope::new(story.clinic.id, actor)).await.unwrap();
+    let tx = story.db.store.begin(&ClinicContext::new(story.clinic.id, actor)).await.unwrap();
     closure::close(&tx, id, seven()).await.unwrap();
     let on_its_way = outbox::on_their_way(&tx, id, outbox::Mails::All).await.unwrap();
     tx.commit().await.unwrap();
@@ -368,7 +368,7 @@ async fn whoever_looks_at_a_record_while_it_is_closed_stands_in_nobodys_way() {
     let farah = story.clinic.patient("Farah Aziz", "farah@example.test").await;
     let (has_closed, closed) = tokio::sync::oneshot::channel();
     let (go_on, may_go_on) = tokio::sync::oneshot::channel::<()>();
-    let staff = Scope::new(story.clinic.id, Actor::Staff(story.clinic.physio.membership));
+    let staff = ClinicContext::new(story.clinic.id, Actor::Staff(story.clinic.physio.membership));
     let (store, scope) = (story.db.store.clone(), staff.clone());
     let closing = tokio::spawn(async move {
         let tx = store.begin(&scope).await?;
@@ -383,7 +383,7 @@ async fn whoever_looks_at_a_record_while_it_is_closed_stands_in_nobodys_way() {
     let store = story.db.store.clone();
     let looking = tokio::spawn(async move {
         let tx = store.begin(&staff).await?;
-        tx.note(Deed::Read, Subject::Record, Some(farah.id));
+        tx.note(AuditAction::Read, AuditResource::Record, Some(farah.id));
         tx.commit().await
     });
     let waiting = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";

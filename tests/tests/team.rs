@@ -194,8 +194,8 @@ async fn two_owners_who_demote_each_other_at_once_leave_one() {
     }
 }
 
-fn scope(clinic: ClinicId, member: MembershipId) -> store::Scope {
-    store::Scope::new(clinic, store::Actor::Staff(member))
+fn scope(clinic: ClinicId, member: MembershipId) -> store::ClinicContext {
+    store::ClinicContext::new(clinic, store::Actor::Staff(member))
 }
 
 #[tokio::test]

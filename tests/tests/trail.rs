@@ -6,7 +6,7 @@ mod visitor;
 
 use domain::person::PersonName;
 use jiff::civil::date;
-use store::{Actor, Scope, patient};
+use store::{Actor, ClinicContext, patient};
 use testkit::people::clinic_called;
 use visitor::{PASSWORD, Site};
 
@@ -235,7 +235,7 @@ async fn work_that_is_taken_back_leaves_no_entry_and_an_entry_that_cannot_be_wri
     let site = Site::open().await;
     let hannah = site.clinic.patient("Hannah Tan", "hannah@home.test").await;
     let before = told(&site).await.len();
-    let scope = Scope::new(site.clinic.id, Actor::Staff(site.clinic.physio.membership));
+    let scope = ClinicContext::new(site.clinic.id, Actor::Staff(site.clinic.physio.membership));
     let (id, name) = (hannah.id, PersonName::parse("Somebody Else").unwrap());
     let tx = site.db.store.begin(&scope).await.unwrap();
     patient::rename(&tx, id, &name).await.unwrap();
@@ -260,7 +260,7 @@ async fn work_that_is_taken_back_leaves_no_entry_and_an_entry_that_cannot_be_wri
 async fn nobody_of_the_program_changes_an_entry_or_adds_one_to_another_clinics_chain() {
     let site = Site::open().await;
     let hannah = site.clinic.patient("Hannah Tan", "hannah@home.test").await;
-    let scope = Scope::new(site.clinic.id, Actor::Staff(site.clinic.physio.membership));
+    let scope = ClinicContext::new(site.clinic.id, Actor::Staff(site.clinic.physio.membership));
     let (id, name) = (hannah.id, PersonName::parse("Hannah Tan Li").unwrap());
     let tx = site.db.store.begin(&scope).await.unwrap();
     patient::rename(&tx, id, &name).await.unwrap();

@@ -510,7 +510,7 @@ async fn the_loop_drains_when_told_to_stop_and_survives_a_database_that_is_away(
 async fn what_is_rolled_back_is_not_owed() {
     let story = Story::begin().await;
     let farah = story.clinic.patient("Farah Aziz", "farah@example.test").await;
-    let scope = store::Scope::new(story.clinic.id, store::Actor::System);
+    let scope = store::ClinicContext::new(story.clinic.id, store::Actor::System);
     let tx = story.db.store.begin(&scope).await.unwrap();
     outbox::enqueue(&tx, story.clinic.id, Owed::PatientInvitation(farah.id), &farah.email, eight()).await.unwrap();
     tx.roll_back().await.unwrap();

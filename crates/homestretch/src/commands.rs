@@ -11,7 +11,7 @@ use domain::{
 use render::{Templates, links::Links};
 use secrecy::ExposeSecret as _;
 use store::{
-    Actor, Scope, Store, StoreError,
+    Actor, ClinicContext, Store, StoreError,
     exercise::{Imported, ListedExercise},
     outbox::hold::{self, Choice, Held, Released},
     second_factor,
@@ -422,7 +422,7 @@ async fn create_clinic(settings: &Settings, name: &str, owner: &str, zone: &str)
     let member = store::account::add_member(&tx, clinic, account.id, Role::Owner, &called, now).await?;
     let token = store::link::issue(&tx, store::link::Purpose::InviteStaff(clinic, member), &owner, now).await?;
     tx.commit().await?;
-    let tx = store.begin(&Scope::new(clinic, Actor::System)).await?;
+    let tx = store.begin(&ClinicContext::new(clinic, Actor::System)).await?;
     store::exercise::install_starter(&tx, now).await?;
     tx.commit().await?;
     println!("{} is set up. Its id is {clinic}.", name.as_str());
@@ -476,7 +476,7 @@ async fn add_exercises(
     list: &[ListedExercise],
     now: jiff::Timestamp,
 ) -> Result<Imported, StoreError> {
-    let tx = store.begin(&Scope::new(clinic, Actor::System)).await?;
+    let tx = store.begin(&ClinicContext::new(clinic, Actor::System)).await?;
     // An unknown clinic has no settings: said before anything is written.
     store::clinic::settings(&tx).await?;
     let done = store::exercise::import(&tx, list, now).await?;

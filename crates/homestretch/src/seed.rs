@@ -20,8 +20,8 @@ use domain::{
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::{Timestamp, ToSpan as _, civil::time};
 use store::{
-    Actor, Scope, Store, StoreError, account,
-    audit::{Deed, Subject},
+    Actor, ClinicContext, Store, StoreError, account,
+    audit::{AuditAction, AuditResource},
     clinic,
     load::{Load, Table},
     template::Template,
@@ -173,9 +173,9 @@ async fn found(
     tx.commit().await?;
     let Some((owner, staff)) = seats.split_first() else { bail!("the clinic has no staff") };
     let library = Library::new(now)?;
-    let tx = store.begin(&Scope::new(clinic, Actor::Staff(*owner))).await?;
+    let tx = store.begin(&ClinicContext::new(clinic, Actor::Staff(*owner))).await?;
     // The audit names people only; clinics that are made up were so in their owner's name.
-    tx.note(Deed::Wrote, Subject::Caseload, None);
+    tx.note(AuditAction::Wrote, AuditResource::Caseload, None);
     let templates = library.install(&tx, now).await?;
     tx.commit().await?;
     Ok((clinic, staff.to_vec(), templates))

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::{
     StoreError, Tx,
-    audit::{Deed, Subject},
+    audit::{AuditAction, AuditResource},
     convert::{At, from_date, from_instant, to_date, to_instant},
 };
 
@@ -120,7 +120,7 @@ pub async fn decided(tx: &Tx, patient: PatientId, limit: u32) -> Result<Vec<Deci
 /// # Errors
 /// The store's own; [`StoreError::Refused`] outside a member of staff's scope.
 pub async fn decide(tx: &Tx, patient: PatientId, mark: &Mark, note: Option<&str>, now: Timestamp) -> Result<(), StoreError> {
-    tx.note(Deed::Wrote, Subject::Attention, Some(patient));
+    tx.note(AuditAction::Wrote, AuditResource::Attention, Some(patient));
     let staff = tx.staff().ok_or_else(|| StoreError::Refused("Only the clinic's staff can do this.".to_owned()))?;
     let Mark { kind, key, state } = mark;
     let until = match state {

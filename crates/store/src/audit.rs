@@ -1,8 +1,8 @@
 //! The audit: who did what with whose record, when and from where. Each entry is written in the transaction of the work itself and
 //! carries a digest of everything before it (see migrations/0006), so an edit, a deletion and a cut tail can be found.
 //!
-//! A handler or a store function says `tx.note(Deed::Wrote, Subject::Program, Some(patient))`; the entry is written when the
-//! transaction commits, and not at all when it does not. To add a kind of thing: a [`Subject`], and words for it on the audit's page.
+//! A handler or a store function says `tx.note(AuditAction::Wrote, AuditResource::Program, Some(patient))`; the entry is written when the
+//! transaction commits, and not at all when it does not. To add a kind of thing: a [`AuditResource`], and words for it on the audit's page.
 
 mod list;
 
@@ -12,12 +12,12 @@ use domain::ids::{AccountId, ClinicId, MembershipId, PatientId};
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use crate::{Actor, StoreError, Tx, convert::from_instant, db::context::Trail};
+use crate::{Actor, StoreError, Tx, convert::from_instant, db::context::RequestContext};
 pub use list::{Chain, Entry, Filter, Who, chain, list, staff};
 
 /// What was done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Deed {
+pub enum AuditAction {
     /// Looked at.
     Read,
     /// Made, changed or ended.
@@ -34,7 +34,7 @@ pub enum Deed {
     SignedOut,
 }
 
-impl Deed {
+impl AuditAction {
     /// Every deed there is.
     pub const ALL: [Self; 7] =
         [Self::Read, Self::Wrote, Self::Exported, Self::Denied, Self::SignedIn, Self::SignInFailed, Self::SignedOut];
@@ -60,7 +60,7 @@ impl Deed {
 
 /// What kind of thing it was done to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Subject {
+pub enum AuditResource {
     /// The list of patients with how they do.
     Caseload,
     /// A patient's record: details, programs, logs, figures.
@@ -103,7 +103,7 @@ pub enum Subject {
     Page,
 }
 
-impl Subject {
+impl AuditResource {
     /// Every subject there is.
     pub const ALL: [Self; 20] = [
         Self::Caseload,
@@ -162,16 +162,16 @@ impl Subject {
 
 /// An entry to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Note {
-    pub(crate) deed: Deed,
-    pub(crate) subject: Subject,
+pub(crate) struct PendingEntry {
+    pub(crate) deed: AuditAction,
+    pub(crate) subject: AuditResource,
     pub(crate) patient: Option<PatientId>,
     pub(crate) detail: Option<String>,
 }
 
 /// The statement that writes the entries, to be sent with the COMMIT. It has no parameters, so nothing in it is anything but an id, an
 /// instant, a word of this program, or hexadecimal digits.
-pub(crate) fn words(actor: Actor, trail: Option<&Trail>, notes: &[Note]) -> String {
+pub(crate) fn words(actor: Actor, trail: Option<&RequestContext>, notes: &[PendingEntry]) -> String {
     let (member, own) = match actor {
         Actor::Staff(id) => (Some(id.0), None),
         Actor::Patient(id) => (None, Some(id.0)),
@@ -203,7 +203,7 @@ pub(crate) fn words(actor: Actor, trail: Option<&Trail>, notes: &[Note]) -> Stri
 /// The beginning of the statement: holds the rows of the records that the entries are about, as their foreign keys will. Whoever changes
 /// a record has its row first and a place in the chain last; somebody who only looked at it and had the place first would wait for the
 /// row, and each for the other. Nothing when there is nothing to write.
-fn rows_first(own: Option<Uuid>, notes: &[Note]) -> Option<String> {
+fn rows_first(own: Option<Uuid>, notes: &[PendingEntry]) -> Option<String> {
     let mut rows: Vec<Uuid> = notes.iter().filter_map(|note| note.patient).map(|patient| patient.0).chain(own).collect();
     rows.sort_unstable();
     rows.dedup();
@@ -232,7 +232,7 @@ fn hex(text: &str) -> String {
 
 /// Somebody at the door: before, while or after they are signed in.
 #[derive(Debug, Clone)]
-pub struct AtTheDoor {
+pub struct AuthEvent {
     /// Which clinic's audit tells of it.
     pub clinic: ClinicId,
     /// When.
@@ -253,8 +253,8 @@ pub struct AtTheDoor {
 ///
 /// # Errors
 /// Those of the database.
-pub async fn at_the_door(tx: &Tx, who: AtTheDoor, deed: Deed, subject: Subject) -> Result<(), StoreError> {
-    let AtTheDoor { clinic, at, account, actor, request, address, detail } = who;
+pub async fn auth_event(tx: &Tx, who: AuthEvent, deed: AuditAction, subject: AuditResource) -> Result<(), StoreError> {
+    let AuthEvent { clinic, at, account, actor, request, address, detail } = who;
     let (member, own) = match actor {
         Actor::Staff(MembershipId(id)) => (Some(id), None),
         Actor::Patient(PatientId(id)) => (None, Some(id)),
@@ -287,10 +287,10 @@ pub async fn at_the_door(tx: &Tx, who: AtTheDoor, deed: Deed, subject: Subject) 
 ///
 /// # Errors
 /// Those of the database.
-pub async fn at_every_door(
+pub async fn auth_event_everywhere(
     tx: &Tx,
     account: Option<AccountId>,
-    deed: Deed,
+    deed: AuditAction,
     at: Timestamp,
     (request, address): (Uuid, Option<IpAddr>),
 ) -> Result<(), StoreError> {

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::{
     StoreError, Tx,
-    audit::{Deed, Filter, Subject},
+    audit::{AuditAction, AuditResource, Filter},
     convert::{At, from_instant, to_instant},
 };
 
@@ -208,7 +208,7 @@ pub async fn open(tx: &Tx, new: &New, now: Timestamp) -> Result<Uuid, StoreError
         StoreError::Conflict { constraint } if constraint.ends_with("_fkey") => StoreError::NotFound,
         error => error,
     })?;
-    tx.note(Deed::Wrote, Subject::Breach, None);
+    tx.note(AuditAction::Wrote, AuditResource::Breach, None);
     Ok(id)
 }
 
@@ -319,7 +319,7 @@ pub async fn note(tx: &Tx, breach: Uuid, step: Step, text: &str, now: Timestamp)
         ],
     )
     .await?;
-    tx.note(Deed::Wrote, Subject::Breach, None);
+    tx.note(AuditAction::Wrote, AuditResource::Breach, None);
     Ok(())
 }
 

@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use crate::{
     StoreError, Tx,
-    audit::{Deed, Subject},
+    audit::{AuditAction, AuditResource},
     convert::{At, from_date, to_date, to_instant},
     program, reminder,
 };
@@ -53,7 +53,7 @@ pub async fn end(tx: &Tx, patient: PatientId) -> Result<(), StoreError> {
 }
 
 async fn set(tx: &Tx, patient: PatientId, opened: Option<Timestamp>) -> Result<(), StoreError> {
-    tx.note(Deed::Wrote, Subject::Calendar, Some(patient));
+    tx.note(AuditAction::Wrote, AuditResource::Calendar, Some(patient));
     let found = tx
         .run(
             "update patient set calendar_opened_at = to_timestamp($3) where clinic_id = $1 and id = $2 and closed_at is null",

@@ -10,7 +10,7 @@ use sea_orm::FromQueryResult;
 
 use crate::{
     StoreError, Tx,
-    audit::{Deed, Subject},
+    audit::{AuditAction, AuditResource},
     convert::{from_instant, from_time, to_time},
     reminder,
 };
@@ -118,7 +118,7 @@ pub async fn save(tx: &Tx, settings: &Settings, now: Timestamp) -> Result<(), St
         ],
     )
     .await?;
-    tx.note(Deed::Wrote, Subject::Settings, None);
+    tx.note(AuditAction::Wrote, AuditResource::Settings, None);
     reminder::requiet(tx, *quiet, now).await
 }
 
@@ -127,7 +127,7 @@ pub async fn save(tx: &Tx, settings: &Settings, now: Timestamp) -> Result<(), St
 /// # Errors
 /// [`StoreError::NotFound`] when there is no such member.
 pub async fn rename_member(tx: &Tx, member: MembershipId, name: &PersonName) -> Result<(), StoreError> {
-    tx.note(Deed::Wrote, Subject::Team, None);
+    tx.note(AuditAction::Wrote, AuditResource::Team, None);
     let found = tx
         .run(
             "update membership set name = $3 where clinic_id = $1 and id = $2",

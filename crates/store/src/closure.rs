@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::{
     StoreError, Tx,
-    audit::{Deed, Subject},
+    audit::{AuditAction, AuditResource},
     convert::from_instant,
     link,
     outbox::{self, Owed, recall_closing},
@@ -70,7 +70,7 @@ pub async fn close(tx: &Tx, id: PatientId, now: Timestamp) -> Result<Closing, St
         [tx.clinic().0.into(), id.0.into(), from_instant(now).into()],
     )
     .await?;
-    tx.note(Deed::Wrote, Subject::Closure, Some(id));
+    tx.note(AuditAction::Wrote, AuditResource::Closure, Some(id));
     Ok(Closing { was_open: true, account: row.account_id.map(AccountId) })
 }
 
@@ -126,7 +126,7 @@ pub async fn reopen(tx: &Tx, id: PatientId, now: Timestamp) -> Result<bool, Stor
     if opened == 0 {
         return Ok(false);
     }
-    tx.note(Deed::Wrote, Subject::Closure, Some(id));
+    tx.note(AuditAction::Wrote, AuditResource::Closure, Some(id));
     if let Some(email) = &found.email {
         outbox::enqueue(tx, tx.clinic(), Owed::PatientInvitation(id), email, now).await?;
     }

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::{
     StoreError, Tx,
     account::Consent,
-    audit::{Deed, Subject},
+    audit::{AuditAction, AuditResource},
     convert::{At, from_instant, to_instant},
 };
 
@@ -126,7 +126,7 @@ pub async fn agree(tx: &Tx, patient: PatientId, to: &Consent, now: Timestamp) ->
         ],
     )
     .await?;
-    tx.note(Deed::Wrote, Subject::Consent, Some(patient));
+    tx.note(AuditAction::Wrote, AuditResource::Consent, Some(patient));
     Ok(())
 }
 
@@ -141,6 +141,6 @@ pub async fn withdraw(tx: &Tx, patient: PatientId, now: Timestamp) -> Result<(),
         [tx.clinic().0.into(), Uuid::now_v7().into(), patient.0.into(), from_instant(now).into()],
     )
     .await?;
-    tx.note(Deed::Wrote, Subject::Consent, Some(patient));
+    tx.note(AuditAction::Wrote, AuditResource::Consent, Some(patient));
     Ok(())
 }

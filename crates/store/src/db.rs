@@ -15,7 +15,7 @@ use std::time::Duration;
 
 pub(crate) use address::Address;
 pub(crate) use connect::{Session, connect, pooled_in_transactions};
-pub use context::{Actor, Arrival, Scope};
+pub use context::{Actor, ClinicContext, SessionRequest};
 pub use error::StoreError;
 pub use store::{CONNECTIONS, Store};
 pub use tx::Tx;

@@ -22,7 +22,7 @@ pub use starter::{Starter, TEMPLATE_NAME, install_starter};
 
 use crate::{
     StoreError, Tx,
-    audit::{Deed, Subject},
+    audit::{AuditAction, AuditResource},
     convert::{At, from_instant, to_instant},
     program::{DOSE, DoseColumns, DoseRow},
 };
@@ -302,7 +302,7 @@ pub(crate) fn contains(word: &str) -> String {
 /// # Errors
 /// [`StoreError::Conflict`] when the same key of the same source is there already.
 pub async fn create(tx: &Tx, exercise: &Exercise) -> Result<(), StoreError> {
-    tx.note(Deed::Wrote, Subject::Library, None);
+    tx.note(AuditAction::Wrote, AuditResource::Library, None);
     insert(tx, std::slice::from_ref(exercise), "").await?;
     Ok(())
 }
@@ -312,7 +312,7 @@ pub async fn create(tx: &Tx, exercise: &Exercise) -> Result<(), StoreError> {
 /// # Errors
 /// [`StoreError::NotFound`] when the clinic has no such exercise.
 pub async fn update(tx: &Tx, exercise: &Exercise) -> Result<(), StoreError> {
-    tx.note(Deed::Wrote, Subject::Library, None);
+    tx.note(AuditAction::Wrote, AuditResource::Library, None);
     // Where it came from, its drawing and whether it is archived do not change by editing.
     let Exercise {
         id,
@@ -355,7 +355,7 @@ pub async fn update(tx: &Tx, exercise: &Exercise) -> Result<(), StoreError> {
 /// # Errors
 /// [`StoreError::NotFound`] when the clinic has no such exercise.
 pub async fn archive(tx: &Tx, id: ExerciseId, now: Timestamp) -> Result<(), StoreError> {
-    tx.note(Deed::Wrote, Subject::Library, None);
+    tx.note(AuditAction::Wrote, AuditResource::Library, None);
     set_archived(tx, id, Some(now)).await
 }
 
@@ -364,7 +364,7 @@ pub async fn archive(tx: &Tx, id: ExerciseId, now: Timestamp) -> Result<(), Stor
 /// # Errors
 /// [`StoreError::NotFound`] when the clinic has no such exercise.
 pub async fn restore(tx: &Tx, id: ExerciseId) -> Result<(), StoreError> {
-    tx.note(Deed::Wrote, Subject::Library, None);
+    tx.note(AuditAction::Wrote, AuditResource::Library, None);
     set_archived(tx, id, None).await
 }
 

@@ -38,4 +38,4 @@ pub mod team;
 pub mod template;
 pub mod tries;
 
-pub use db::{Actor, Arrival, CONNECTIONS, Scope, Step, Store, StoreError, Timeouts, Tx, check_address};
+pub use db::{Actor, CONNECTIONS, ClinicContext, SessionRequest, Step, Store, StoreError, Timeouts, Tx, check_address};

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::{
     StoreError, Tx,
-    audit::{Deed, Subject},
+    audit::{AuditAction, AuditResource},
     convert::{At, from_instant, to_instant},
     outbox::recall,
     reminder,
@@ -168,7 +168,7 @@ pub const ID_TAKEN: &str = "patient_pkey";
 /// # Errors
 /// [`StoreError::Conflict`] with [`ID_TAKEN`] when the record is there already, with `patient_clinic_id_email_key` when the clinic already has a patient with this address.
 pub async fn create(tx: &Tx, patient: &Patient) -> Result<(), StoreError> {
-    tx.note(Deed::Wrote, Subject::Record, Some(patient.id));
+    tx.note(AuditAction::Wrote, AuditResource::Record, Some(patient.id));
     let Patient { id, account, physiotherapist, name, email, zone, language, region, invited_at, joined_at, created_at, closed: _ } =
         patient;
     tx.run(
@@ -213,7 +213,7 @@ pub async fn can_be_invited(tx: &Tx, id: PatientId, email: &Email) -> Result<boo
 /// # Errors
 /// The store's own.
 pub async fn mark_invited(tx: &Tx, id: PatientId, now: Timestamp) -> Result<(), StoreError> {
-    tx.note(Deed::Wrote, Subject::Invitation, Some(id));
+    tx.note(AuditAction::Wrote, AuditResource::Invitation, Some(id));
     tx.run(
         "update patient set invited_at = $3 where clinic_id = $1 and id = $2",
         [tx.clinic().0.into(), id.0.into(), from_instant(now).into()],
@@ -227,7 +227,7 @@ pub async fn mark_invited(tx: &Tx, id: PatientId, now: Timestamp) -> Result<(), 
 /// # Errors
 /// [`StoreError::NotFound`] outside the scope.
 pub async fn rename(tx: &Tx, id: PatientId, name: &PersonName) -> Result<(), StoreError> {
-    tx.note(Deed::Wrote, Subject::Record, Some(id));
+    tx.note(AuditAction::Wrote, AuditResource::Record, Some(id));
     let found = tx
         .run(
             "update patient set name = $3 where clinic_id = $1 and id = $2",
@@ -246,7 +246,7 @@ pub async fn rename(tx: &Tx, id: PatientId, name: &PersonName) -> Result<(), Sto
 /// # Errors
 /// [`StoreError::NotFound`] outside the scope; [`StoreError::Conflict`] when somebody of the clinic has the address.
 pub async fn correct(tx: &Tx, before: &Patient, wanted: &Patient, now: Timestamp) -> Result<(), StoreError> {
-    tx.note(Deed::Wrote, Subject::Record, Some(before.id));
+    tx.note(AuditAction::Wrote, AuditResource::Record, Some(before.id));
     let (clinic, id) = (tx.clinic().0, before.id.0);
     let address = |email: &Option<Email>| email.as_ref().map(|email| email.as_str().to_owned());
     if before.email != wanted.email {
@@ -333,7 +333,7 @@ pub async fn correct(tx: &Tx, before: &Patient, wanted: &Patient, now: Timestamp
 /// # Errors
 /// [`StoreError::NotFound`] outside the scope; the store's own.
 pub async fn set_zone(tx: &Tx, id: PatientId, zone: &Zone, now: Timestamp) -> Result<(), StoreError> {
-    tx.note(Deed::Wrote, Subject::Record, Some(id));
+    tx.note(AuditAction::Wrote, AuditResource::Record, Some(id));
     reminder::hold(tx, id).await?;
     let found = tx
         .run(

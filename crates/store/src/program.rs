@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::{
     StoreError, Tx,
-    audit::{Deed, Subject},
+    audit::{AuditAction, AuditResource},
     convert::{At, from_date, from_instant, to_date, to_instant},
     outbox::recall,
 };
@@ -144,7 +144,7 @@ pub const ID_TAKEN: &str = "program_pkey";
 /// # Errors
 /// [`StoreError::Conflict`] with [`ID_TAKEN`]; the store's own.
 pub async fn insert(tx: &Tx, program: &Program, now: Timestamp) -> Result<(), StoreError> {
-    tx.note(Deed::Wrote, Subject::Program, Some(program.patient));
+    tx.note(AuditAction::Wrote, AuditResource::Program, Some(program.patient));
     let Program { id, patient, name, start, end, versions, pauses, finished_on } = program;
     tx.run(
         "insert into program (clinic_id, id, patient_id, name, starts_on, ends_on, finished_on, created_by, created_at)
@@ -177,7 +177,7 @@ pub async fn insert(tx: &Tx, program: &Program, now: Timestamp) -> Result<(), St
 /// [`StoreError::Conflict`] when somebody else made a version of that number meanwhile.
 pub async fn add_version(tx: &Tx, program: &Program, version: &Version, now: Timestamp) -> Result<(), StoreError> {
     recall(tx, program.patient).await?;
-    tx.note(Deed::Wrote, Subject::Program, Some(program.patient));
+    tx.note(AuditAction::Wrote, AuditResource::Program, Some(program.patient));
     insert_version(tx, program, version, now).await
 }
 
@@ -235,7 +235,7 @@ async fn insert_version(tx: &Tx, program: &Program, version: &Version, now: Time
 /// The store's own.
 pub async fn save_state(tx: &Tx, program: &Program, now: Timestamp) -> Result<(), StoreError> {
     recall(tx, program.patient).await?;
-    tx.note(Deed::Wrote, Subject::Program, Some(program.patient));
+    tx.note(AuditAction::Wrote, AuditResource::Program, Some(program.patient));
     tx.run(
         "update program set finished_on = $3, ends_on = $4 where clinic_id = $1 and id = $2",
         [tx.clinic().0.into(), program.id.0.into(), program.finished_on.map(from_date).into(), from_date(program.end).into()],

@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use crate::{
     StoreError, Tx,
-    audit::{Deed, Subject},
+    audit::{AuditAction, AuditResource},
     convert::{At, from_date, from_instant, to_date, to_instant},
     session_log::Saved,
 };
@@ -32,7 +32,7 @@ pub const MOST: i64 = 200;
 /// [`StoreError::Refused`] outside a member of staff's scope; the store's own.
 pub async fn ask(tx: &Tx, program: &Program, every: Every, today: Date, now: Timestamp) -> Result<(), StoreError> {
     let staff = tx.staff().ok_or_else(|| StoreError::Refused("Only the clinic's staff can do this.".to_owned()))?;
-    tx.note(Deed::Wrote, Subject::Program, Some(program.patient));
+    tx.note(AuditAction::Wrote, AuditResource::Program, Some(program.patient));
     tx.run(
         "insert into questionnaire_plan as plan (clinic_id, id, patient_id, program_id, every_weeks, since, set_by, set_at)
          values ($1, $2, $3, $4, $5, $6, $7, $8)
@@ -60,7 +60,7 @@ pub async fn ask(tx: &Tx, program: &Program, every: Every, today: Date, now: Tim
 /// [`StoreError::Refused`] outside a member of staff's scope; the store's own.
 pub async fn stop_asking(tx: &Tx, program: &Program, now: Timestamp) -> Result<(), StoreError> {
     let staff = tx.staff().ok_or_else(|| StoreError::Refused("Only the clinic's staff can do this.".to_owned()))?;
-    tx.note(Deed::Wrote, Subject::Program, Some(program.patient));
+    tx.note(AuditAction::Wrote, AuditResource::Program, Some(program.patient));
     tx.run(
         "update questionnaire_plan set stopped_at = $3, set_by = $4, set_at = $3
          where clinic_id = $1 and program_id = $2 and stopped_at is null",
@@ -129,7 +129,7 @@ pub async fn insert(tx: &Tx, answer: &Answer) -> Result<Saved, StoreError> {
             Err(error) => Err(error),
         };
     }
-    tx.note(Deed::Wrote, Subject::Answers, Some(answer.patient));
+    tx.note(AuditAction::Wrote, AuditResource::Answers, Some(answer.patient));
     name(tx, answer).await?;
     score(tx, answer).await?;
     Ok(Saved::New)
@@ -140,7 +140,7 @@ pub async fn insert(tx: &Tx, answer: &Answer) -> Result<Saved, StoreError> {
 /// # Errors
 /// [`StoreError::NotFound`] when there is no such answer; the store's own.
 pub async fn correct(tx: &Tx, answer: &Answer, now: Timestamp) -> Result<(), StoreError> {
-    tx.note(Deed::Wrote, Subject::Answers, Some(answer.patient));
+    tx.note(AuditAction::Wrote, AuditResource::Answers, Some(answer.patient));
     let id = || -> [Value; 2] { [tx.clinic().0.into(), answer.id.0.into()] };
     let kept = tx
         .run(

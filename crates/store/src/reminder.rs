@@ -21,7 +21,7 @@ use uuid::Uuid;
 
 use crate::{
     StoreError, Tx,
-    audit::{Deed, Subject},
+    audit::{AuditAction, AuditResource},
     convert::{from_date, from_instant, from_time, to_date, to_time},
     outbox::recall,
 };
@@ -109,7 +109,7 @@ pub(crate) async fn hold(tx: &Tx, patient: PatientId) -> Result<(), StoreError> 
 /// # Errors
 /// The store's own.
 pub async fn save_rules(tx: &Tx, patient: PatientId, rule: &ReminderRule, now: Timestamp) -> Result<(), StoreError> {
-    tx.note(Deed::Wrote, Subject::Reminders, Some(patient));
+    tx.note(AuditAction::Wrote, AuditResource::Reminders, Some(patient));
     let ReminderRule { times, weekdays, zone, quiet, paused_until } = rule;
     let times = if weekdays.is_empty() { &[][..] } else { times };
     let before = of_patient(tx, patient).await?;
@@ -163,7 +163,7 @@ pub async fn save_rules(tx: &Tx, patient: PatientId, rule: &ReminderRule, now: T
 /// # Errors
 /// As [`rules_for`].
 pub async fn pause(tx: &Tx, patient: PatientId, until: Option<Date>, now: Timestamp) -> Result<(), StoreError> {
-    tx.note(Deed::Wrote, Subject::Reminders, Some(patient));
+    tx.note(AuditAction::Wrote, AuditResource::Reminders, Some(patient));
     let mut rule = rules_for(tx, patient).await?.rule;
     rule.paused_until = until;
     save_rules(tx, patient, &rule, now).await
@@ -188,7 +188,7 @@ pub async fn unsubscribe(tx: &Tx, patient: PatientId, now: Timestamp) -> Result<
         Some(email) => stop(tx, patient, &email, "unsubscribed", now).await,
         // A patient without an address gets no reminders anyway.
         None => {
-            tx.note(Deed::Wrote, Subject::Reminders, Some(patient));
+            tx.note(AuditAction::Wrote, AuditResource::Reminders, Some(patient));
             Ok(())
         }
     }
@@ -207,7 +207,7 @@ pub async fn unsubscribe_earlier(tx: &Tx, patient: PatientId, address: &Email, n
 }
 
 async fn stop(tx: &Tx, patient: PatientId, address: &Email, reason: &str, now: Timestamp) -> Result<(), StoreError> {
-    tx.note(Deed::Wrote, Subject::Reminders, Some(patient));
+    tx.note(AuditAction::Wrote, AuditResource::Reminders, Some(patient));
     recall(tx, patient).await?;
     tx.run(
         "insert into suppression (clinic_id, email, scope, reason, created_at) values ($1, $2, 'reminders', $3, $4)
@@ -283,7 +283,7 @@ pub async fn mailed_to(tx: &Tx, patient: PatientId, written: Timestamp) -> Resul
 /// # Errors
 /// The store's own.
 pub async fn resubscribe(tx: &Tx, patient: PatientId) -> Result<(), StoreError> {
-    tx.note(Deed::Wrote, Subject::Reminders, Some(patient));
+    tx.note(AuditAction::Wrote, AuditResource::Reminders, Some(patient));
     tx.run(
         "delete from suppression s using patient p where p.clinic_id = $1 and p.id = $2
            and s.clinic_id = p.clinic_id and s.email = p.email and s.scope = 'reminders'",

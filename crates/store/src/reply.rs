@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::{
     StoreError, Tx,
-    audit::{Deed, Subject},
+    audit::{AuditAction, AuditResource},
     convert::{At, from_date, from_instant, to_date, to_instant},
 };
 
@@ -92,7 +92,7 @@ pub async fn write(tx: &Tx, log: LogId, text: &str, now: Timestamp) -> Result<Wr
     let Row { patient_id, added } = row.ok_or(StoreError::NotFound)?;
     let written = Written { patient: PatientId(patient_id), new: added > 0 };
     if written.new {
-        tx.note(Deed::Wrote, Subject::Reply, Some(written.patient));
+        tx.note(AuditAction::Wrote, AuditResource::Reply, Some(written.patient));
     }
     Ok(written)
 }
@@ -173,7 +173,7 @@ pub async fn mark_read(tx: &Tx, patient: PatientId, log: LogId, now: Timestamp) 
     match row {
         Some(Row { all, marked }) if all > 0 => {
             if marked > 0 {
-                tx.note(Deed::Wrote, Subject::Reply, Some(patient));
+                tx.note(AuditAction::Wrote, AuditResource::Reply, Some(patient));
             }
             Ok(())
         }

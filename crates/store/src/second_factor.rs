@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::{
     Actor, StoreError, Tx, account,
-    audit::{self, AtTheDoor, Deed, Subject},
+    audit::{self, AuditAction, AuditResource, AuthEvent},
     convert::{At, from_instant, to_instant},
     session::{self, digest, fresh_token},
 };
@@ -270,7 +270,7 @@ pub async fn reset_by_operator(tx: &Tx, email: &Email, now: Timestamp) -> Result
     clinics.dedup();
     let request = Uuid::now_v7();
     for clinic in clinics {
-        let who = AtTheDoor {
+        let who = AuthEvent {
             clinic,
             at: now,
             account,
@@ -279,7 +279,7 @@ pub async fn reset_by_operator(tx: &Tx, email: &Email, now: Timestamp) -> Result
             address: None,
             detail: Some("by the operator".to_owned()),
         };
-        audit::at_the_door(tx, who, Deed::Wrote, Subject::Account).await?;
+        audit::auth_event(tx, who, AuditAction::Wrote, AuditResource::Account).await?;
     }
     Ok(true)
 }

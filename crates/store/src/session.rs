@@ -2,7 +2,7 @@
 //!
 //! A session is a seat: one account in one clinic as one member of staff or one patient. Everything here runs in
 //! [`Store::begin_sign_in`](crate::Store::begin_sign_in), before a clinic is known, but the look-up itself: see
-//! [`Store::admit`](crate::Store::admit) and the function `open_session` in migrations/0006.
+//! [`Store::authenticate`](crate::Store::authenticate) and the function `open_session` in migrations/0006.
 
 use std::{fmt::Write as _, net::IpAddr};
 
@@ -16,10 +16,10 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::{
-    Actor, Arrival, Scope, StoreError, Tx,
+    Actor, ClinicContext, SessionRequest, StoreError, Tx,
     convert::{At, from_instant, to_instant},
     db::{
-        context::{Admitted, Trail},
+        context::{Admitted, RequestContext},
         transaction::Transaction,
     },
 };
@@ -108,7 +108,7 @@ impl Seat {
 #[derive(Debug, Clone)]
 pub struct SignedIn {
     /// The key to the clinic's rows, for this request.
-    pub scope: Scope,
+    pub scope: ClinicContext,
     /// The session's own id (not its token).
     pub session: Uuid,
     /// Whose account.
@@ -311,7 +311,7 @@ pub(crate) struct Row {
 }
 
 /// The question who comes with a token. It goes without parameters, together with BEGIN: a digest in hexadecimal and instants.
-pub(crate) fn opening_words(arrival: &Arrival) -> String {
+pub(crate) fn opening_words(arrival: &SessionRequest) -> String {
     let digest = digest(&arrival.token).iter().fold(String::new(), |mut digits, byte| {
         // Writing to a String cannot fail.
         let _ = write!(digits, "{byte:02x}");
@@ -335,8 +335,8 @@ pub(crate) enum Hold {
 
 /// The question whether a session that was admitted earlier in the request still lives, and as what; see `resume_session` in
 /// migrations/0035. Like [`opening_words`] it goes without parameters.
-pub(crate) fn resuming_words(trail: &Trail, hold: Hold, ends: Option<Uuid>) -> String {
-    let (session, now) = (trail.admitted.session, trail.at);
+pub(crate) fn resuming_words(request: &RequestContext, hold: Hold, ends: Option<Uuid>) -> String {
+    let (session, now) = (request.admitted.session, request.at);
     let (staff, patient) = (now - STAFF_IDLE, now - PATIENT_IDLE);
     let hold = match hold {
         Hold::Nothing => "nothing",
@@ -365,7 +365,7 @@ pub(crate) fn admitted(rows: &[QueryResult]) -> Result<Option<Row>, StoreError> 
     Ok(rows.first().map(|row| Row::from_query_result(row, "")).transpose()?)
 }
 
-pub(crate) fn signed_in(row: Row, arrival: &Arrival, line: Option<Transaction>) -> Result<SignedIn, StoreError> {
+pub(crate) fn signed_in(row: Row, arrival: &SessionRequest, line: Option<Transaction>) -> Result<SignedIn, StoreError> {
     let Row {
         id,
         account_id,
@@ -413,9 +413,9 @@ pub(crate) fn signed_in(row: Row, arrival: &Arrival, line: Option<Transaction>) 
         Seat::Patient { .. } => None,
     };
     let as_what = Admitted { session: id, role, must_set_up: second_factor_wanted && !second_factor };
-    let trail = Trail::new(arrival, account_id.into(), as_what, line);
+    let request = RequestContext::new(arrival, account_id.into(), as_what, line);
     Ok(SignedIn {
-        scope: Scope::within(clinic_id.into(), actor, caseload.map(MembershipId), trail),
+        scope: ClinicContext::within(clinic_id.into(), actor, caseload.map(MembershipId), request),
         session: id,
         account: account_id.into(),
         email: Email::parse(&email).map_err(|why| StoreError::corrupt("account", "email", account_id, why))?,

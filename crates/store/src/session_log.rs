@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use crate::{
     StoreError, Tx,
-    audit::{Deed, Subject},
+    audit::{AuditAction, AuditResource},
     convert::{At, from_date, from_instant, to_date, to_instant},
     outbox::recall,
     patient, program,
@@ -67,7 +67,7 @@ pub async fn insert(tx: &Tx, program: &Program, log: &SessionLog) -> Result<Save
     if row.is_none_or(|row| row.added == 0) {
         return Ok(Saved::Known);
     }
-    tx.note(Deed::Wrote, Subject::Log, Some(program.patient));
+    tx.note(AuditAction::Wrote, AuditResource::Log, Some(program.patient));
     heed_stop_signs(tx, program.patient, log, None, log.received_at).await?;
     Ok(Saved::New)
 }
@@ -100,7 +100,7 @@ pub async fn heed_stop_signs(
 /// # Errors
 /// [`StoreError::NotFound`] when there is no such log; [`StoreError::Refused`] as for [`insert`].
 pub async fn correct(tx: &Tx, program: &Program, log: &SessionLog, now: Timestamp) -> Result<(), StoreError> {
-    tx.note(Deed::Wrote, Subject::Log, Some(program.patient));
+    tx.note(AuditAction::Wrote, AuditResource::Log, Some(program.patient));
     let version = version(program, log)?;
     recall(tx, program.patient).await?;
     #[derive(FromQueryResult)]

@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use crate::{
     StoreError, Tx, account,
-    audit::{Deed, Subject},
+    audit::{AuditAction, AuditResource},
     convert::{At, from_instant, to_instant},
     link,
     outbox::{self, Owed},
@@ -180,7 +180,7 @@ impl Team {
             return Err(StoreError::NotFound);
         }
         let member = all.iter().position(|one| one.id == member.0).ok_or(StoreError::NotFound)?;
-        tx.note_of(Deed::Wrote, Subject::Team, format!("{deed}: {}", all[member].id));
+        tx.note_of(AuditAction::Wrote, AuditResource::Team, format!("{deed}: {}", all[member].id));
         Ok(Self { all, member })
     }
 

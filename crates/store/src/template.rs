@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::{
     StoreError, Tx,
-    audit::{Deed, Subject},
+    audit::{AuditAction, AuditResource},
     convert::{At, from_instant, from_time, to_instant, to_time},
     program::{DOSE, DoseColumns, DoseRow, notes},
 };
@@ -157,7 +157,7 @@ async fn load(tx: &Tx, which: &'static str, key: Option<Value>) -> Result<Vec<Te
 /// # Errors
 /// [`StoreError::Conflict`] with [`NAME_TAKEN`] when one in use has the name.
 pub async fn create(tx: &Tx, template: &Template) -> Result<(), StoreError> {
-    tx.note(Deed::Wrote, Subject::Library, None);
+    tx.note(AuditAction::Wrote, AuditResource::Library, None);
     let Template { id, name, weeks, weekdays, times_a_day, remind_at, items, created_at, archived_at } = template;
     tx.run(
         "insert into template (clinic_id, id, name, weeks, weekdays, times_a_day, remind_at, created_at, archived_at)
@@ -183,7 +183,7 @@ pub async fn create(tx: &Tx, template: &Template) -> Result<(), StoreError> {
 /// # Errors
 /// [`StoreError::NotFound`] when the clinic has no such template; [`StoreError::Conflict`] with [`NAME_TAKEN`].
 pub async fn update(tx: &Tx, template: &Template) -> Result<(), StoreError> {
-    tx.note(Deed::Wrote, Subject::Library, None);
+    tx.note(AuditAction::Wrote, AuditResource::Library, None);
     let Template { id, name, weeks, weekdays, times_a_day, remind_at, items, created_at: _, archived_at } = template;
     let touched = tx
         .run(

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 use domain::ids::{MembershipId, PatientId};
-use store::{Actor, Scope, StoreError, exercise, patient, template};
+use store::{Actor, ClinicContext, StoreError, exercise, patient, template};
 use testkit::{Db, people};
 
 /// A clinic with three patients who have a program, a log and reminders: Hannah's, a colleague's, and nobody's; and the colleague.
@@ -64,21 +64,21 @@ async fn clinic(db: &Db) -> (people::Clinic, [people::Somebody; 3], MembershipId
     (clinic, [own, other, nobodys], colleague)
 }
 
-async fn find(db: &Db, scope: &Scope, id: PatientId) -> Result<patient::Patient, StoreError> {
+async fn find(db: &Db, scope: &ClinicContext, id: PatientId) -> Result<patient::Patient, StoreError> {
     let tx = db.store.begin(scope).await?;
     let found = patient::find(&tx, id).await?;
     tx.commit().await?;
     Ok(found)
 }
 
-async fn create(db: &Db, scope: &Scope, record: &patient::Patient) -> Result<(), StoreError> {
+async fn create(db: &Db, scope: &ClinicContext, record: &patient::Patient) -> Result<(), StoreError> {
     let tx = db.store.begin(scope).await?;
     patient::create(&tx, record).await?;
     tx.commit().await
 }
 
-fn scopes(clinic: &people::Clinic) -> (Scope, Scope) {
-    let wide = Scope::new(clinic.id, Actor::Staff(clinic.physio.membership));
+fn scopes(clinic: &people::Clinic) -> (ClinicContext, ClinicContext) {
+    let wide = ClinicContext::new(clinic.id, Actor::Staff(clinic.physio.membership));
     (wide.clone(), wide.kept_to(clinic.physio.membership))
 }
 

@@ -4,8 +4,8 @@
 
 use domain::ids::ClinicId;
 use store::{
-    Actor, Scope,
-    audit::{Deed, Subject},
+    Actor, ClinicContext,
+    audit::{AuditAction, AuditResource},
     keep::{Chains, Head, Snapshot},
 };
 use testkit::{
@@ -27,9 +27,9 @@ async fn clinic_with_entries(db: &Db) -> Clinic {
 
 async fn append(db: &Db, clinic: &Clinic, times: u32, patient: Option<domain::ids::PatientId>) {
     for _ in 0..times {
-        let scope = Scope::new(clinic.id, Actor::Staff(clinic.physio.membership));
+        let scope = ClinicContext::new(clinic.id, Actor::Staff(clinic.physio.membership));
         let tx = db.store.begin(&scope).await.unwrap();
-        tx.note(Deed::Read, Subject::Record, patient);
+        tx.note(AuditAction::Read, AuditResource::Record, patient);
         tx.commit().await.unwrap();
     }
 }
@@ -209,13 +209,13 @@ async fn sixteen_at_once_make_one_chain() {
     let url = db.url().to_owned();
     let tasks: Vec<_> = (0..16)
         .map(|_| {
-            let (url, scope) = (url.clone(), Scope::new(clinic.id, Actor::Staff(clinic.physio.membership)));
+            let (url, scope) = (url.clone(), ClinicContext::new(clinic.id, Actor::Staff(clinic.physio.membership)));
             tokio::spawn(async move {
                 // As sixteen processes would, each with connections of its own.
                 let store = store::Store::connect_with(&url, 1).await.unwrap();
                 for _ in 0..30 {
                     let tx = store.begin(&scope).await.unwrap();
-                    tx.note(Deed::Read, Subject::Caseload, None);
+                    tx.note(AuditAction::Read, AuditResource::Caseload, None);
                     tx.commit().await.unwrap();
                 }
                 store.close().await;

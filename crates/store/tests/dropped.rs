@@ -8,7 +8,7 @@ use domain::{
     ids::{ClinicId, PatientId},
     person::PersonName,
 };
-use store::{Actor, Scope, Store, StoreError, patient};
+use store::{Actor, ClinicContext, Store, StoreError, patient};
 use testkit::{
     Db,
     proxy::{Proxy, Side},
@@ -36,8 +36,8 @@ async fn clinic(db: &Db, patients: usize) -> (ClinicId, Vec<PatientId>) {
     (clinic, ids)
 }
 
-fn scope(clinic: ClinicId) -> Scope {
-    Scope::new(clinic, Actor::System)
+fn scope(clinic: ClinicId) -> ClinicContext {
+    ClinicContext::new(clinic, Actor::System)
 }
 
 /// Two writes that belong together.

@@ -9,7 +9,7 @@ use domain::{
 use jiff::Timestamp;
 use sqlx::{Connection as _, Executor as _};
 use store::{
-    Actor, Scope, Store, StoreError,
+    Actor, ClinicContext, Store, StoreError,
     exercise::{self, Imported, Search, Starter},
     template,
 };
@@ -20,16 +20,16 @@ fn now() -> Timestamp {
 }
 
 /// A clinic by itself, and everything done in it as the program would.
-async fn clinic(db: &Db, name: &str) -> Scope {
+async fn clinic(db: &Db, name: &str) -> ClinicContext {
     let clinic = ClinicId::new();
     let mut raw = sqlx::PgConnection::connect(db.url()).await.unwrap();
     raw.execute(sqlx::query("insert into clinic (id, name, created_at) values ($1, $2, now())").bind(clinic.0).bind(name))
         .await
         .unwrap();
-    Scope::new(clinic, Actor::System)
+    ClinicContext::new(clinic, Actor::System)
 }
 
-async fn install_starter(store: &Store, scope: &Scope) -> Starter {
+async fn install_starter(store: &Store, scope: &ClinicContext) -> Starter {
     let tx = store.begin(scope).await.unwrap();
     let starter = exercise::install_starter(&tx, now()).await.unwrap();
     tx.commit().await.unwrap();
@@ -106,7 +106,7 @@ async fn importing_a_file_twice_doubles_nothing_and_another_clinic_sees_none_of_
         assert_eq!(exercise::import(&tx, &list, now()).await.unwrap(), expected);
         tx.commit().await.unwrap();
     }
-    let count = async |scope: &Scope| {
+    let count = async |scope: &ClinicContext| {
         let tx = db.store.begin(scope).await.unwrap();
         let found = exercise::search(&tx, &Search { limit: 1, ..Search::default() }).await.unwrap();
         tx.commit().await.unwrap();
@@ -141,7 +141,7 @@ async fn a_template_is_changed_as_a_whole_and_its_name_is_its_own_until_it_is_ar
 }
 
 /// Creates a copy of a template whose name differs in its letters' case alone.
-async fn create_twin(store: &Store, scope: &Scope, id: TemplateId) -> Result<(), StoreError> {
+async fn create_twin(store: &Store, scope: &ClinicContext, id: TemplateId) -> Result<(), StoreError> {
     let tx = store.begin(scope).await?;
     let mut twin = template::find(&tx, id).await?;
     twin.id = TemplateId::new();

@@ -14,7 +14,7 @@ use domain::{
     ids::{ClinicId, PatientId},
     person::PersonName,
 };
-use store::{Actor, Scope, Step, Store, StoreError, Timeouts, outbox, patient};
+use store::{Actor, ClinicContext, Step, Store, StoreError, Timeouts, outbox, patient};
 use testkit::{
     Db,
     proxy::{Proxy, Side},
@@ -46,7 +46,7 @@ async fn patient_of(db: &Db, clinic: ClinicId) -> PatientId {
 async fn rename(store: &Store, clinic: ClinicId, id: PatientId) -> Result<(), StoreError> {
     let name = PersonName::parse("Farah After").unwrap();
     let work = async {
-        let tx = store.begin(&Scope::new(clinic, Actor::System)).await?;
+        let tx = store.begin(&ClinicContext::new(clinic, Actor::System)).await?;
         patient::rename(&tx, id, &name).await?;
         tx.commit().await
     };
@@ -87,7 +87,7 @@ async fn every_pool_works_again_after_all_its_connections_fell_silent() {
     let (clinic, id) = clinic(&db).await;
     let line = Proxy::to(db.url()).await;
     let store = Store::connect_within(line.url(), 3, TIMEOUTS).await.unwrap();
-    let scope = Scope::new(clinic, Actor::System);
+    let scope = ClinicContext::new(clinic, Actor::System);
     let email = "farah@example.test".parse().unwrap();
     let everything = async || {
         let looked = async {

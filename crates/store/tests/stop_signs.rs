@@ -9,7 +9,7 @@ use domain::{
     session_log::{RedFlag, SessionLog},
 };
 use jiff::civil::{Date, date};
-use store::{Actor, Scope, program, session_log};
+use store::{Actor, ClinicContext, program, session_log};
 use testkit::{
     Db,
     clock::at,
@@ -100,7 +100,7 @@ async fn a_patient_s_own_log_stops_them_too_from_the_day_it_was_received_where_t
     let plain = stage.log().await;
     let log = flagged(&plain, &[RedFlag::ChestPainOrBreathlessness]);
     let log = SessionLog { id: LogId::new(), received_at: at("2026-03-03T23:30:00-05:00"), ..log };
-    let tx = stage.db.store.begin(&Scope::new(stage.clinic.id, Actor::Patient(stage.who.id))).await.unwrap();
+    let tx = stage.db.store.begin(&ClinicContext::new(stage.clinic.id, Actor::Patient(stage.who.id))).await.unwrap();
     session_log::insert(&tx, &stage.first, &log).await.unwrap();
     tx.commit().await.unwrap();
     assert_eq!(stage.stops().await, ["2026-02-16|2026-03-04|", "2026-02-23|2026-03-04|"]);
@@ -137,7 +137,8 @@ async fn the_log_and_the_stop_are_one_transaction() {
     let stage = Stage::new().await;
     let plain = stage.log().await;
     let log = SessionLog { id: LogId::new(), ..flagged(&plain, &[RedFlag::FallOrBlow]) };
-    let tx = stage.db.store.begin(&Scope::new(stage.clinic.id, Actor::Staff(stage.clinic.physio.membership))).await.unwrap();
+    let tx =
+        stage.db.store.begin(&ClinicContext::new(stage.clinic.id, Actor::Staff(stage.clinic.physio.membership))).await.unwrap();
     session_log::insert(&tx, &stage.first, &log).await.unwrap();
     drop(tx);
     assert!(stage.stops().await.is_empty());

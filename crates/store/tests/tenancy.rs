@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 use domain::ids::{ClinicId, PatientId};
-use store::{Actor, Scope, StoreError, patient};
+use store::{Actor, ClinicContext, StoreError, patient};
 use testkit::Db;
 use tokio::sync::oneshot;
 
@@ -23,14 +23,14 @@ async fn two_clinics(db: &Db) -> [(ClinicId, PatientId); 3] {
     all
 }
 
-async fn find(db: &Db, scope: &Scope, id: PatientId) -> Result<patient::Patient, StoreError> {
+async fn find(db: &Db, scope: &ClinicContext, id: PatientId) -> Result<patient::Patient, StoreError> {
     let tx = db.store.begin(scope).await?;
     let found = patient::find(&tx, id).await?;
     tx.commit().await?;
     Ok(found)
 }
 
-async fn mark_invited(db: &Db, scope: &Scope, id: PatientId) {
+async fn mark_invited(db: &Db, scope: &ClinicContext, id: PatientId) {
     let tx = db.store.begin(scope).await.unwrap();
     patient::mark_invited(&tx, id, testkit::clock::at("2026-11-22T01:00:00Z")).await.unwrap();
     tx.commit().await.unwrap();
@@ -80,8 +80,8 @@ async fn a_patient_sees_whether_their_own_address_is_stopped_and_nobody_elses() 
 async fn another_clinics_patient_is_as_unknown_as_nobody() {
     let db = Db::new().await;
     let [(a, first), (_, second), (_, other)] = two_clinics(&db).await;
-    let staff = Scope::new(a, Actor::System);
-    let own = Scope::new(a, Actor::Patient(first));
+    let staff = ClinicContext::new(a, Actor::System);
+    let own = ClinicContext::new(a, Actor::Patient(first));
     for (scope, id, there) in [
         (&staff, first, true),
         (&staff, second, true),
@@ -102,7 +102,7 @@ async fn another_clinics_patient_is_as_unknown_as_nobody() {
 async fn a_write_into_another_clinic_is_refused_and_changes_nothing() {
     let db = Db::new().await;
     let [(a, _), _, (_, other)] = two_clinics(&db).await;
-    let scope = Scope::new(a, Actor::System);
+    let scope = ClinicContext::new(a, Actor::System);
     // An id of the other clinic's, in this clinic's scope: no row is touched.
     mark_invited(&db, &scope, other).await;
     assert_eq!(db.row(&format!("select invited_at from patient where id = '{other}'")).await, "");
@@ -117,7 +117,7 @@ async fn a_request_dropped_half_way_leaves_no_transaction_and_no_clinic_behind()
         let (go_on, may_go_on) = oneshot::channel::<()>();
         let store = db.store.clone();
         let request = tokio::spawn(async move {
-            let tx = store.begin(&Scope::new(a, Actor::System)).await?;
+            let tx = store.begin(&ClinicContext::new(a, Actor::System)).await?;
             let _ = begun.send(());
             let _ = may_go_on.await;
             patient::find(&tx, PatientId::new()).await?;
@@ -130,7 +130,7 @@ async fn a_request_dropped_half_way_leaves_no_transaction_and_no_clinic_behind()
     }
     // Every connection of the pool in turn: none brings the other clinic along, every write is kept.
     for _ in 0..8 {
-        mark_invited(&db, &Scope::new(b, Actor::System), other).await;
+        mark_invited(&db, &ClinicContext::new(b, Actor::System), other).await;
         assert_ne!(db.row(&format!("select invited_at from patient where id = '{other}'")).await, "");
         db.execute(&format!("update patient set invited_at = null where id = '{other}'")).await;
     }

@@ -21,7 +21,7 @@ use domain::{
 };
 use jiff::{Timestamp, civil::Date};
 use store::{
-    Actor, Scope, Store, StoreError, Tx, account, clinic as clinics, exercise,
+    Actor, ClinicContext, Store, StoreError, Tx, account, clinic as clinics, exercise,
     outbox::{self, Claim, Intent, Owed, SendPermit},
     patient, program, reminder, session_log, template,
 };
@@ -101,7 +101,7 @@ impl Clinic {
     /// # Panics
     /// When the work fails.
     pub async fn tenant<T>(&self, work: impl AsyncFnOnce(&Tx) -> Result<T, StoreError>) -> T {
-        let scope = Scope::new(self.id, Actor::Staff(self.physio.membership));
+        let scope = ClinicContext::new(self.id, Actor::Staff(self.physio.membership));
         let tx = done(self.store.begin(&scope).await);
         let outcome = done(work(&tx).await);
         done(tx.commit().await);

@@ -41,7 +41,7 @@ const WEEKS: usize = 6;
 pub async fn of_program(State(app): State<AppState>, at: CaseloadProgram, pages: Pages) -> PageResult {
     let CaseloadProgram { staff, patient, program, today } = at;
     let tx = app.store.begin(&staff.scope).await?;
-    let known = tx.last(exercise::of_patient(&tx, patient.id)).await?;
+    let known = tx.final_reads(exercise::of_patient(&tx, patient.id)).await?;
     tx.commit().await?;
     let reader = Reader {
         language: patient.language,
@@ -70,7 +70,7 @@ pub async fn own(State(app): State<AppState>, patient: Patient, Now(now): Now, p
     let today = patient.zone.date(now);
     let tx = app.store.begin(&patient.scope).await?;
     let read = async { tokio::try_join!(program::of_patient(&tx, patient.id), exercise::of_patient(&tx, patient.id)) };
-    let (mut programs, known) = tx.last(read).await?;
+    let (mut programs, known) = tx.final_reads(read).await?;
     tx.commit().await?;
     programs.retain(|program| program.status(today) != ProgramStatus::Finished);
     programs.sort_by_key(|program| (program.status(today) == ProgramStatus::Upcoming, program.start));

@@ -19,8 +19,8 @@ use domain::{
 use jiff::Timestamp;
 use render::{Chrome, Flash, Nav, Person};
 use store::{
-    Arrival, Scope,
-    audit::{AtTheDoor, Deed, Subject},
+    ClinicContext, SessionRequest,
+    audit::{AuditAction, AuditResource, AuthEvent},
     session::{Seat, SeatId, SignedIn},
 };
 use tokio::sync::OnceCell;
@@ -78,8 +78,8 @@ impl Visit {
     }
 
     /// This request as the audit tells of it, by somebody who is about to be signed in or no longer is.
-    pub(crate) fn at_the_door(&self, account: AccountId, clinic: ClinicId, seat: SeatId) -> AtTheDoor {
-        AtTheDoor {
+    pub(crate) fn auth_event(&self, account: AccountId, clinic: ClinicId, seat: SeatId) -> AuthEvent {
+        AuthEvent {
             clinic,
             at: self.now(),
             account,
@@ -107,8 +107,7 @@ impl Visit {
                 let Some(token) = self.0.token else { return Ok(None) };
                 let Inner { now, id: request, address, .. } = *self.0;
                 // A request with a body may still be coming in; a connection to the database does not wait for that.
-                let stay = self.is_look();
-                app.store.admit(Arrival { token, request, now, address, stay }).await
+                app.store.authenticate(SessionRequest { token, request, now, address, keep_open: self.is_look() }).await
             })
             .await
             .map_err(|error: store::StoreError| PageError::from(error))?;
@@ -148,11 +147,11 @@ impl Visit {
     }
 
     /// Notes that this request looks at a record; one that wants to change it does when it is refused and shown again.
-    pub(crate) fn reads(&self, scope: &Scope, subject: Subject, patient: Option<PatientId>) {
+    pub(crate) fn reads(&self, scope: &ClinicContext, subject: AuditResource, patient: Option<PatientId>) {
         if self.is_look() {
-            scope.note(Deed::Read, subject, patient);
+            scope.note(AuditAction::Read, subject, patient);
         } else {
-            scope.note_if_shown(Deed::Read, subject, patient);
+            scope.note_when_rendered(AuditAction::Read, subject, patient);
         }
     }
 
@@ -228,12 +227,12 @@ pub(crate) async fn settle(State(app): State<AppState>, request: Request, next: 
     let Some(viewer) = visit.as_ref().and_then(Visit::known) else { return response };
     let refused = matches!(response.extensions().get(), Some(PageError::NotFound));
     let settled = match (response.status(), pattern) {
-        (_, Some(pattern)) if refused => app.store.refuse(&viewer.scope, &pattern).await,
-        (status, _) if status.is_success() || status.is_redirection() => app.store.settle(&viewer.scope).await,
+        (_, Some(pattern)) if refused => app.store.refuse_request(&viewer.scope, &pattern).await,
+        (status, _) if status.is_success() || status.is_redirection() => app.store.finish_request(&viewer.scope).await,
         // A form that is refused is shown with what it is about.
         (StatusCode::UNPROCESSABLE_ENTITY, _) => {
-            viewer.scope.shown();
-            app.store.settle(&viewer.scope).await
+            viewer.scope.rendered();
+            app.store.finish_request(&viewer.scope).await
         }
         // Nothing was shown; the transaction goes with the visit.
         _ => Ok(()),

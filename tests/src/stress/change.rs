@@ -8,7 +8,7 @@ use domain::{
     session_log::{Entry, Outcome, SessionLog},
 };
 use jiff::Timestamp;
-use store::{Actor, Scope, Store, StoreError, Tx, patient, program, reminder, session_log};
+use store::{Actor, ClinicContext, Store, StoreError, Tx, patient, program, reminder, session_log};
 
 use super::DATABASE;
 use crate::cluster::Cluster;
@@ -77,7 +77,7 @@ pub(super) async fn make(cluster: &Cluster, store: &Store, change: Change, whom:
 async fn apply(store: &Store, change: Change, whom: &Whom, now: Timestamp) -> Result<(), StoreError> {
     let id = whom.patient;
     let actor = if change == Change::Moved { Actor::System } else { Actor::Patient(id) };
-    let tx = store.begin(&Scope::new(whom.clinic, actor)).await?;
+    let tx = store.begin(&ClinicContext::new(whom.clinic, actor)).await?;
     match change {
         Change::Unsubscribed => reminder::unsubscribe(&tx, id, now).await?,
         Change::Moved => {

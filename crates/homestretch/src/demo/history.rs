@@ -8,7 +8,7 @@ use domain::{
 };
 use jiff::{SignedDuration, Timestamp};
 use store::{
-    Actor, Scope, Store, StoreError, Tx,
+    Actor, ClinicContext, Store, StoreError, Tx,
     outbox::{self, Claimed, Intent, Kind, Owed, Settlement},
     patient, program, reminder, session_log,
 };
@@ -26,7 +26,7 @@ const MANY: u32 = 100;
 /// The store's own.
 pub async fn live(store: &Store, now: Timestamp) -> Result<()> {
     let clinic = seed::existing(store).await?.context("there is no clinic to live in")?;
-    let scope = Scope::new(clinic, Actor::System);
+    let scope = ClinicContext::new(clinic, Actor::System);
     let start = now - SignedDuration::from_hours(24 * DAYS);
     let tx = store.begin(&scope).await?;
     let mut hours = begin(&tx, clinic, start, now).await?;

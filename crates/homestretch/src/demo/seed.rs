@@ -15,8 +15,8 @@ use jiff::{
     civil::{Date, Time, Weekday, time},
 };
 use store::{
-    Actor, Scope, Store, StoreError, account, attention as marks, clinic, outbox, patient, program, questionnaire, reminder, reply,
-    session_log, template::Template,
+    Actor, ClinicContext, Store, StoreError, account, attention as marks, clinic, outbox, patient, program, questionnaire,
+    reminder, reply, session_log, template::Template,
 };
 
 use super::{
@@ -91,7 +91,7 @@ pub(super) async fn existing(store: &Store) -> Result<Option<ClinicId>> {
 /// How many days ago the clinic was made, read off the one program whose first day is known.
 async fn age(store: &Store, clinic: ClinicId, today: Date) -> Result<i32> {
     let email = Email::parse(ACCOUNTS[2].1)?;
-    let tx = store.begin(&Scope::new(clinic, Actor::System)).await?;
+    let tx = store.begin(&ClinicContext::new(clinic, Actor::System)).await?;
     let programs = match patient::by_email(&tx, &email).await? {
         Some(patient) => program::of_patient(&tx, patient.id).await?,
         None => Vec::new(),
@@ -138,7 +138,7 @@ impl Maker {
         tx.commit().await?;
         let &[(owner, _), (_, hannah), (_, arjun)] = seats.as_slice() else { bail!("the clinic has no staff") };
         let library = Library::new(now)?;
-        let tx = store.begin(&Scope::new(clinic, Actor::System)).await?;
+        let tx = store.begin(&ClinicContext::new(clinic, Actor::System)).await?;
         let mut settings = clinic::settings(&tx).await?;
         settings.phone = Some("+60 12-345 6789".to_owned());
         settings.whatsapp = Some("60123456789".to_owned());
@@ -162,8 +162,8 @@ impl Maker {
         }
     }
 
-    fn scope(&self, actor: Actor) -> Scope {
-        Scope::new(self.clinic, actor)
+    fn scope(&self, actor: Actor) -> ClinicContext {
+        ClinicContext::new(self.clinic, actor)
     }
 
     /// An hour of a day, but never one that is yet to come.
@@ -215,7 +215,7 @@ impl Maker {
     }
 
     /// What the patient answered about how things are.
-    async fn tell_how_things_are(&self, story: &Story, program: &Program, staff: &Scope) -> Result<()> {
+    async fn tell_how_things_are(&self, story: &Story, program: &Program, staff: &ClinicContext) -> Result<()> {
         let Some(Asked { every, activities, told }) = story.asked else { return Ok(()) };
         let tx = self.store.begin(staff).await?;
         questionnaire::ask(&tx, program, every, program.start, self.on(program.start, 6)).await?;
@@ -367,7 +367,7 @@ impl Maker {
     }
 
     /// What comes after the sessions: the program's state, the mail about a new program, and the notes somebody answered.
-    async fn close(&self, story: &Story, program: &Program, logs: &[days::Logged], staff: &Scope) -> Result<()> {
+    async fn close(&self, story: &Story, program: &Program, logs: &[days::Logged], staff: &ClinicContext) -> Result<()> {
         let changed = match story.turn {
             Turn::Pauses { ago, .. } | Turn::Finishes { ago } => Some(self.on(self.ago(ago), 6)),
             Turn::None | Turn::NotJoined | Turn::OnPaper | Turn::Revises { .. } | Turn::Stops { .. } => None,

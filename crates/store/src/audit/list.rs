@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use sea_orm::{FromQueryResult, Value};
 use uuid::Uuid;
 
-use super::{Deed, Subject};
+use super::{AuditAction, AuditResource};
 use crate::{
     StoreError, Tx,
     convert::{At, from_instant, to_instant},
@@ -32,9 +32,9 @@ pub struct Entry {
     /// Who.
     pub who: Who,
     /// What was done.
-    pub deed: Deed,
+    pub deed: AuditAction,
     /// To what kind of thing; `None` for a kind that this program does not know.
-    pub subject: Option<Subject>,
+    pub subject: Option<AuditResource>,
     /// Whose record it was about.
     pub patient: Option<(PatientId, String)>,
     /// From where.
@@ -55,7 +55,7 @@ pub struct Filter {
     /// What the patients did themselves, or what they did not: for a patient's list of who opened the record.
     pub by_patients: Option<bool>,
     /// Deeds of this kind.
-    pub deed: Option<Deed>,
+    pub deed: Option<AuditAction>,
     /// From this address.
     pub address: Option<String>,
     /// Not before this.
@@ -177,8 +177,8 @@ impl TryFrom<Row> for Entry {
                 (None, Some(id)) => Who::Patient(PatientId(id), actor.unwrap_or_default()),
                 (None, None) => Who::Nobody,
             },
-            deed: Deed::of_tag(&deed).ok_or_else(|| corrupt("deed", &deed))?,
-            subject: Subject::of_tag(&subject),
+            deed: AuditAction::of_tag(&deed).ok_or_else(|| corrupt("deed", &deed))?,
+            subject: AuditResource::of_tag(&subject),
             patient: patient_id.map(|id| (PatientId(id), patient.unwrap_or_default())),
             address,
             detail,

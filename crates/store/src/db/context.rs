@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::{
-    audit::{self, Deed, Note, Subject},
+    audit::{self, AuditAction, AuditResource, PendingEntry},
     db::transaction::Transaction,
     session::{Hold, SeatId, resuming_words},
 };
@@ -31,7 +31,7 @@ pub enum Actor {
 
 /// One clinic and who is at work in it: the key to the clinic's rows.
 #[derive(Debug, Clone)]
-pub struct Scope {
+pub struct ClinicContext {
     /// The clinic.
     pub clinic: ClinicId,
     /// The person.
@@ -39,26 +39,20 @@ pub struct Scope {
     /// The caseload that a physiotherapist is kept to, where the clinic wants that.
     caseload: Option<MembershipId>,
     /// The request, when there is one.
-    trail: Option<Arc<Trail>>,
+    request: Option<Arc<RequestContext>>,
     /// The membership or record whose sessions the work may end.
     ends: Option<Uuid>,
 }
 
-impl From<&Scope> for Scope {
-    fn from(scope: &Scope) -> Self {
-        scope.clone()
-    }
-}
-
-impl Scope {
+impl ClinicContext {
     /// Outside a request: a command, the worker, a test.
     pub fn new(clinic: ClinicId, actor: Actor) -> Self {
-        Self { clinic, actor, caseload: None, trail: None, ends: None }
+        Self { clinic, actor, caseload: None, request: None, ends: None }
     }
 
     /// Within a request of somebody who is signed in.
-    pub(crate) fn within(clinic: ClinicId, actor: Actor, caseload: Option<MembershipId>, trail: Trail) -> Self {
-        Self { clinic, actor, caseload, trail: Some(Arc::new(trail)), ends: None }
+    pub(crate) fn within(clinic: ClinicId, actor: Actor, caseload: Option<MembershipId>, request: RequestContext) -> Self {
+        Self { clinic, actor, caseload, request: Some(Arc::new(request)), ends: None }
     }
 
     /// The same, for work that ends the sessions of a membership or record: their rows are locked before everything else, which waits for the work
@@ -82,71 +76,72 @@ impl Scope {
 
     /// To be written into the audit when the work of this request commits. Outside a request it is for the work to say (see
     /// [`Tx::note`](crate::Tx::note)).
-    pub fn note(&self, deed: Deed, subject: Subject, patient: Option<PatientId>) {
-        if let Some(trail) = &self.trail {
-            lock(&trail.notes).push(Note { deed, subject, patient, detail: None });
+    pub fn note(&self, deed: AuditAction, subject: AuditResource, patient: Option<PatientId>) {
+        if let Some(request) = &self.request {
+            lock(&request.notes).push(PendingEntry { deed, subject, patient, detail: None });
         }
     }
 
     /// The statement that writes what was noted, here and in `more`. Asked once: what it says is noted no longer.
-    pub(crate) fn closing_words(&self, more: Vec<Note>) -> String {
+    pub(crate) fn audit_statement(&self, more: Vec<PendingEntry>) -> String {
         let mut notes = self.take_notes();
         notes.extend(more);
-        audit::words(self.actor, self.trail.as_deref(), &notes)
+        audit::words(self.actor, self.request.as_deref(), &notes)
     }
 
-    /// As [`Scope::closing_words`], for a transaction that changed nothing. Where all it has to tell is who looked, the page does not wait
+    /// As [`ClinicContext::audit_statement`], for a transaction that changed nothing. Where all it has to tell is who looked, the page does not wait
     /// for the disk: should the database's machine lose its power, the entries of its last half second may be lost with it, never one
     /// in the middle, and never one of a change or of a file that was taken away.
-    pub(crate) fn closing_words_of_a_look(&self, more: Vec<Note>) -> String {
+    pub(crate) fn audit_of_reads(&self, more: Vec<PendingEntry>) -> String {
         let mut notes = self.take_notes();
         notes.extend(more);
-        let only_looked = notes.iter().all(|note| note.deed == Deed::Read);
-        let words = audit::words(self.actor, self.trail.as_deref(), &notes);
+        let only_looked = notes.iter().all(|note| note.deed == AuditAction::Read);
+        let words = audit::words(self.actor, self.request.as_deref(), &notes);
         match words.strip_prefix("select ") {
             Some(rest) if only_looked => format!("select set_config('synchronous_commit', 'off', true), {rest}"),
             _ => words,
         }
     }
 
-    fn take_notes(&self) -> Vec<Note> {
-        self.trail.as_ref().map(|trail| std::mem::take(&mut *lock(&trail.notes))).unwrap_or_default()
+    fn take_notes(&self) -> Vec<PendingEntry> {
+        self.request.as_ref().map(|request| std::mem::take(&mut *lock(&request.notes))).unwrap_or_default()
     }
 
     /// The transaction that this request still holds.
-    pub(crate) fn take_line(&self) -> Option<Transaction> {
-        self.trail.as_ref().and_then(|trail| lock(&trail.parked).take())
+    pub(crate) fn take_open(&self) -> Option<Transaction> {
+        self.request.as_ref().and_then(|request| lock(&request.open).take())
     }
 
     /// Keeps the transaction, and what was noted in it, for the work to come. Outside a request it is rolled back.
-    pub(crate) fn park(&self, line: Transaction, notes: Vec<Note>) {
-        if let Some(trail) = &self.trail {
-            *lock(&trail.parked) = Some(line);
-            lock(&trail.notes).extend(notes);
+    pub(crate) fn hold_open(&self, transaction: Transaction, notes: Vec<PendingEntry>) {
+        if let Some(request) = &self.request {
+            *lock(&request.open) = Some(transaction);
+            lock(&request.notes).extend(notes);
         }
     }
 
     /// What the request noted did not happen; this did.
     pub(crate) fn refused(&self, pattern: &str) {
-        if let Some(trail) = &self.trail {
+        if let Some(request) = &self.request {
             let detail = Some(pattern.chars().take(200).collect());
-            *lock(&trail.notes) = vec![Note { deed: Deed::Denied, subject: Subject::Page, patient: None, detail }];
+            *lock(&request.notes) =
+                vec![PendingEntry { deed: AuditAction::Denied, subject: AuditResource::Page, patient: None, detail }];
         }
     }
 
-    /// As [`Scope::note`], but only if the request ends in a page that shows it ([`Scope::shown`]): a form that is refused shows whose it is,
+    /// As [`ClinicContext::note`], but only if the request ends in a page that shows it ([`ClinicContext::rendered`]): a form that is refused shows whose it is,
     /// one that is accepted is noted by what it changed.
-    pub fn note_if_shown(&self, deed: Deed, subject: Subject, patient: Option<PatientId>) {
-        if let Some(trail) = &self.trail {
-            lock(&trail.if_shown).push(Note { deed, subject, patient, detail: None });
+    pub fn note_when_rendered(&self, deed: AuditAction, subject: AuditResource, patient: Option<PatientId>) {
+        if let Some(request) = &self.request {
+            lock(&request.when_rendered).push(PendingEntry { deed, subject, patient, detail: None });
         }
     }
 
     /// The page shows what was noted for that case.
-    pub fn shown(&self) {
-        if let Some(trail) = &self.trail {
-            let shown = std::mem::take(&mut *lock(&trail.if_shown));
-            lock(&trail.notes).extend(shown);
+    pub fn rendered(&self) {
+        if let Some(request) = &self.request {
+            let shown = std::mem::take(&mut *lock(&request.when_rendered));
+            lock(&request.notes).extend(shown);
         }
     }
 
@@ -165,27 +160,27 @@ impl Scope {
     }
 }
 
-impl Scope {
+impl ClinicContext {
     /// The first statement of a transaction, which travels with BEGIN. Within a request it checks the session again and locks it: the body may have
     /// taken a long time to arrive.
     pub(crate) fn beginning(&self, hold: Hold) -> String {
-        match &self.trail {
+        match &self.request {
             None => self.settings(),
             // GET and HEAD change nothing, so they lock nothing.
-            Some(trail) => resuming_words(trail, if trail.looks { Hold::Nothing } else { hold }, self.ends),
+            Some(request) => resuming_words(request, if request.looks { Hold::Nothing } else { hold }, self.ends),
         }
     }
 
     /// Whether there is a request.
     pub(crate) fn is_within_a_request(&self) -> bool {
-        self.trail.is_some()
+        self.request.is_some()
     }
 
-    /// Whether the answer to [`Scope::beginning`] permits the work.
+    /// Whether the answer to [`ClinicContext::beginning`] permits the work.
     pub(crate) fn goes_on(&self, resumed: Option<(Option<Role>, bool)>) -> bool {
-        let Some(trail) = &self.trail else { return true };
+        let Some(request) = &self.request else { return true };
         // A second factor that was set up in between revokes nothing.
-        resumed.is_some_and(|(role, must_set_up)| role == trail.admitted.role && (trail.admitted.must_set_up || !must_set_up))
+        resumed.is_some_and(|(role, must_set_up)| role == request.admitted.role && (request.admitted.must_set_up || !must_set_up))
     }
 }
 
@@ -201,7 +196,7 @@ pub(crate) struct Admitted {
 
 /// A request at the door, with a token.
 #[derive(Debug, Clone, Copy)]
-pub struct Arrival {
+pub struct SessionRequest {
     /// The session's token.
     pub token: [u8; 32],
     /// The request's id.
@@ -212,13 +207,13 @@ pub struct Arrival {
     pub address: Option<IpAddr>,
     /// Whether the transaction that looks the session up stays open for the work to come. Only for a request whose every byte is
     /// there: a connection must not wait for a slow browser.
-    pub stay: bool,
+    pub keep_open: bool,
 }
 
 /// One request of somebody who is signed in: when, as which account, from where; with the transaction that looked their session up,
 /// until somebody works in it, and what is to be noted when it commits.
 #[derive(Debug)]
-pub(crate) struct Trail {
+pub(crate) struct RequestContext {
     pub(crate) request: Uuid,
     pub(crate) at: Timestamp,
     pub(crate) account: AccountId,
@@ -226,24 +221,24 @@ pub(crate) struct Trail {
     pub(crate) admitted: Admitted,
     /// Whether it is a GET or HEAD.
     looks: bool,
-    parked: Mutex<Option<Transaction>>,
-    notes: Mutex<Vec<Note>>,
-    if_shown: Mutex<Vec<Note>>,
+    open: Mutex<Option<Transaction>>,
+    notes: Mutex<Vec<PendingEntry>>,
+    when_rendered: Mutex<Vec<PendingEntry>>,
 }
 
-impl Trail {
-    pub(crate) fn new(arrival: &Arrival, account: AccountId, admitted: Admitted, line: Option<Transaction>) -> Self {
-        let Arrival { token: _, request, now, address, stay } = *arrival;
+impl RequestContext {
+    pub(crate) fn new(arrival: &SessionRequest, account: AccountId, admitted: Admitted, transaction: Option<Transaction>) -> Self {
+        let SessionRequest { token: _, request, now, address, keep_open } = *arrival;
         Self {
             request,
             at: now,
             account,
             address,
             admitted,
-            looks: stay,
-            parked: Mutex::new(line),
+            looks: keep_open,
+            open: Mutex::new(transaction),
             notes: Mutex::default(),
-            if_shown: Mutex::default(),
+            when_rendered: Mutex::default(),
         }
     }
 }

@@ -2,7 +2,7 @@
 //! person.
 //!
 //! A page asks three things of the database: who is there (which also opens the clinic's transaction), what it shows, and to write
-//! down who looked (which also commits). See [`Store::admit`], [`Store::begin`], [`Store::settle`].
+//! down who looked (which also commits). See [`Store::authenticate`], [`Store::begin`], [`Store::finish_request`].
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use super::{
     Address, Session, Tx,
-    context::{Arrival, Scope},
+    context::{ClinicContext, SessionRequest},
     pool::Pool,
     schema,
     transaction::Transaction,
@@ -154,25 +154,25 @@ impl Store {
     }
 
     /// Who comes with this token, if its session lives: not past its end, not idle for too long, its seat neither disabled nor taken
-    /// away. One round trip, which also opens the clinic's transaction; with [`Arrival::stay`] it stays open for the first work in the
+    /// away. One round trip, which also opens the clinic's transaction; with [`SessionRequest::keep_open`] it stays open for the first work in the
     /// scope that [`SignedIn`] carries.
     ///
     /// # Errors
     /// [`StoreError::Corrupt`] for a row the domain refuses; those of the database.
-    pub async fn admit(&self, arrival: Arrival) -> Result<Option<SignedIn>, StoreError> {
-        let (line, rows) = Transaction::open(&self.app, session::opening_words(&arrival)).await?;
+    pub async fn authenticate(&self, request: SessionRequest) -> Result<Option<SignedIn>, StoreError> {
+        let (transaction, rows) = Transaction::open(&self.app, session::opening_words(&request)).await?;
         let admitted = session::admitted(&rows);
         match admitted {
-            Ok(Some(row)) if arrival.stay => session::signed_in(row, &arrival, Some(line)).map(Some),
+            Ok(Some(row)) if request.keep_open => session::signed_in(row, &request, Some(transaction)).map(Some),
             Ok(Some(row)) => {
                 // When it was last seen is kept. Should the answer not come, nothing of the request's own work is in doubt.
-                line.commit(String::new()).await.map_err(|error| match error {
+                transaction.commit(String::new()).await.map_err(|error| match error {
                     StoreError::Unconfirmed(why) => StoreError::Unavailable(why),
                     other => other,
                 })?;
-                session::signed_in(row, &arrival, None).map(Some)
+                session::signed_in(row, &request, None).map(Some)
             }
-            Ok(None) => line.roll_back().await.map(|()| None),
+            Ok(None) => transaction.roll_back().await.map(|()| None),
             Err(error) => Err(error),
         }
     }
@@ -186,8 +186,8 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::SignedOut`] when the session is over or its role changed; those of the database.
-    pub async fn begin(&self, context: &Scope) -> Result<Tx, StoreError> {
-        match context.take_line() {
+    pub async fn begin(&self, context: &ClinicContext) -> Result<Tx, StoreError> {
+        match context.take_open() {
             Some(transaction) => Ok(Tx::resumed(transaction, context)),
             None => Ok(Tx::begun(open_in(&self.app, context, Hold::Session).await?, Some(context))),
         }
@@ -198,8 +198,8 @@ impl Store {
     ///
     /// # Errors
     /// As [`Store::begin`].
-    pub async fn begin_look(&self, context: &Scope) -> Result<Tx, StoreError> {
-        match context.take_line() {
+    pub async fn begin_look(&self, context: &ClinicContext) -> Result<Tx, StoreError> {
+        match context.take_open() {
             Some(transaction) => Ok(Tx::resumed(transaction, context)),
             None => Ok(Tx::begun(open_in(&self.app, context, Hold::Nothing).await?, Some(context))),
         }
@@ -218,7 +218,7 @@ impl Store {
     ///
     /// # Errors
     /// As [`Store::begin`].
-    pub async fn begin_sign_in_as(&self, context: &Scope) -> Result<Tx, StoreError> {
+    pub async fn begin_sign_in_as(&self, context: &ClinicContext) -> Result<Tx, StoreError> {
         Ok(Tx::begun(open_in(&self.signin, context, Hold::Account).await?, None))
     }
 
@@ -246,12 +246,12 @@ impl Store {
     ///
     /// # Errors
     /// Those of the database; what was looked at must then not be shown.
-    pub async fn settle(&self, scope: &Scope) -> Result<(), StoreError> {
-        let (line, words) = (scope.take_line(), scope.closing_words_of_a_look(Vec::new()));
-        match line {
+    pub async fn finish_request(&self, scope: &ClinicContext) -> Result<(), StoreError> {
+        let (transaction, words) = (scope.take_open(), scope.audit_of_reads(Vec::new()));
+        match transaction {
             None if words.is_empty() => Ok(()),
             None => Transaction::open(&self.app, scope.settings()).await?.0.commit(words).await,
-            Some(line) => line.commit(words).await,
+            Some(transaction) => transaction.commit(words).await,
         }
     }
 
@@ -260,14 +260,14 @@ impl Store {
     ///
     /// # Errors
     /// Those of the database.
-    pub async fn refuse(&self, scope: &Scope, detail: &str) -> Result<(), StoreError> {
+    pub async fn refuse_request(&self, scope: &ClinicContext, detail: &str) -> Result<(), StoreError> {
         scope.refused(detail);
-        self.settle(scope).await
+        self.finish_request(scope).await
     }
 }
 
 /// Opens a transaction in this context, if the request's session is still valid for it.
-async fn open_in(pool: &Pool, context: &Scope, hold: Hold) -> Result<Transaction, StoreError> {
+async fn open_in(pool: &Pool, context: &ClinicContext, hold: Hold) -> Result<Transaction, StoreError> {
     let (transaction, rows) = Transaction::open(pool, context.beginning(hold)).await?;
     let resumed = if context.is_within_a_request() { session::resumed(&rows)? } else { None };
     if context.goes_on(resumed) {

@@ -122,7 +122,7 @@ impl Transaction {
         self.ask(|answer| Ask::Count { sql: sql.to_owned(), values, answer }).await
     }
 
-    /// Runs `last` (as in [`Transaction::open`]; may be empty) and commits, in one round trip; in none when [`Transaction::close_with`] did.
+    /// Runs `last` (as in [`Transaction::open`]; may be empty) and commits, in one round trip; in none when [`Transaction::finish_with`] did.
     pub(crate) async fn commit(&self, last: String) -> Result<(), StoreError> {
         let closing = lock(&self.closing).take().unwrap_or_default();
         let last = [closing, last].into_iter().filter(|words| !words.is_empty()).collect::<Vec<_>>().join("; ");
@@ -130,7 +130,7 @@ impl Transaction {
     }
 
     /// The statements asked for next are the last ones: `last` and COMMIT travel with them. What is asked for after them fails.
-    pub(crate) fn close_with(&self, last: String) {
+    pub(crate) fn finish_with(&self, last: String) {
         *lock(&self.closing) = Some(last);
     }
 

@@ -11,13 +11,13 @@ use sea_orm::{FromQueryResult, QueryResult, Value};
 use uuid::Uuid;
 
 use super::{
-    context::{Actor, Scope, lock},
+    context::{Actor, ClinicContext, lock},
     pool::Pool,
     transaction::Transaction,
 };
 use crate::{
     StoreError,
-    audit::{Deed, Note, Subject},
+    audit::{AuditAction, AuditResource, PendingEntry},
 };
 
 /// An open transaction, begun by one of [`Store`](crate::Store)'s `begin…`. [`Tx::commit`] saves its work; dropped, it is rolled back.
@@ -28,11 +28,11 @@ use crate::{
 #[derive(Clone)]
 pub struct Tx {
     executor: Executor,
-    context: Option<Scope>,
+    context: Option<ClinicContext>,
     /// Whether the request held this transaction open, and goes on in it after a first look.
     resumed: bool,
     /// For the audit, at the commit.
-    notes: Arc<Mutex<Vec<Note>>>,
+    notes: Arc<Mutex<Vec<PendingEntry>>>,
 }
 
 /// What statements go through.
@@ -44,11 +44,11 @@ enum Executor {
 }
 
 impl Tx {
-    pub(super) fn begun(transaction: Transaction, context: Option<&Scope>) -> Self {
+    pub(super) fn begun(transaction: Transaction, context: Option<&ClinicContext>) -> Self {
         Self { executor: Executor::Transaction(transaction), context: context.cloned(), resumed: false, notes: Arc::default() }
     }
 
-    pub(super) fn resumed(transaction: Transaction, context: &Scope) -> Self {
+    pub(super) fn resumed(transaction: Transaction, context: &ClinicContext) -> Self {
         Self { resumed: true, ..Self::begun(transaction, Some(context)) }
     }
 
@@ -63,7 +63,7 @@ impl Tx {
     pub async fn commit(self) -> Result<(), StoreError> {
         let Executor::Transaction(transaction) = &self.executor else { return Ok(()) };
         let notes = std::mem::take(&mut *lock(&self.notes));
-        transaction.commit(self.context.as_ref().map(|context| context.closing_words(notes)).unwrap_or_default()).await
+        transaction.commit(self.context.as_ref().map(|context| context.audit_statement(notes)).unwrap_or_default()).await
     }
 
     /// Leaves the request's transaction open for the work that follows ([`Store::begin`](crate::Store::begin)), with what was noted in it.
@@ -74,7 +74,7 @@ impl Tx {
     pub async fn hold_open(self) -> Result<(), StoreError> {
         match (&self.executor, &self.context) {
             (Executor::Transaction(transaction), Some(context)) if self.resumed => {
-                context.park(transaction.clone(), std::mem::take(&mut *lock(&self.notes)));
+                context.hold_open(transaction.clone(), std::mem::take(&mut *lock(&self.notes)));
                 Ok(())
             }
             _ => self.commit().await,
@@ -112,13 +112,13 @@ impl Tx {
 
     /// To be written into the clinic's audit when this transaction commits: who is at work did this. What the program itself does is
     /// nobody's looking.
-    pub fn note(&self, deed: Deed, subject: Subject, patient: Option<PatientId>) {
-        lock(&self.notes).push(Note { deed, subject, patient, detail: None });
+    pub fn note(&self, deed: AuditAction, subject: AuditResource, patient: Option<PatientId>) {
+        lock(&self.notes).push(PendingEntry { deed, subject, patient, detail: None });
     }
 
     /// As [`Tx::note`], with more in words of this program's own and ids: never anything a person typed.
-    pub(crate) fn note_of(&self, deed: Deed, subject: Subject, detail: String) {
-        lock(&self.notes).push(Note { deed, subject, patient: None, detail: Some(detail) });
+    pub(crate) fn note_of(&self, deed: AuditAction, subject: AuditResource, detail: String) {
+        lock(&self.notes).push(PendingEntry { deed, subject, patient: None, detail: Some(detail) });
     }
 
     /// For the last questions of work that only reads: the audit's entries and the COMMIT travel with those that `questions` asks first
@@ -126,9 +126,9 @@ impl Tx {
     ///
     /// # Errors
     /// Those of `questions`.
-    pub async fn last<T, E>(&self, questions: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+    pub async fn final_reads<T, E>(&self, questions: impl Future<Output = Result<T, E>>) -> Result<T, E> {
         if let (Executor::Transaction(transaction), Some(context)) = (&self.executor, &self.context) {
-            transaction.close_with(context.closing_words_of_a_look(std::mem::take(&mut *lock(&self.notes))));
+            transaction.finish_with(context.audit_of_reads(std::mem::take(&mut *lock(&self.notes))));
         }
         Box::pin(questions).await
     }

@@ -15,7 +15,7 @@ use serde::Deserialize;
 use super::{Exercise, MAX_EQUIPMENT_CHARS, MAX_INSTRUCTIONS_CHARS, MAX_NAME_CHARS, Source, insert};
 use crate::{
     StoreError, Tx,
-    audit::{Deed, Subject},
+    audit::{AuditAction, AuditResource},
 };
 
 /// The most exercises one file may hold.
@@ -200,7 +200,7 @@ fn usual_dose(category: &str, force: &str) -> Result<Dose, String> {
 /// # Errors
 /// The store's own.
 pub async fn import(tx: &Tx, list: &[ListedExercise], now: Timestamp) -> Result<Imported, StoreError> {
-    tx.note(Deed::Wrote, Subject::Library, None);
+    tx.note(AuditAction::Wrote, AuditResource::Library, None);
     let exercises: Vec<Exercise> = list
         .iter()
         .map(|listed| {

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::{
     StoreError, Tx,
-    audit::{Deed, Subject},
+    audit::{AuditAction, AuditResource},
     convert::{At, from_instant, to_instant},
     outbox::{
         Kind,
@@ -107,7 +107,7 @@ pub async fn decide(tx: &Tx, ids: &[NoticeId], choice: Choice, now: Timestamp) -
         )
         .await?;
     for row in &rows {
-        tx.note(Deed::Wrote, Subject::Notices, row.patient_id.map(PatientId));
+        tx.note(AuditAction::Wrote, AuditResource::Notices, row.patient_id.map(PatientId));
     }
     Ok(rows.len())
 }

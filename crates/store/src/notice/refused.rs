@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::{
     StoreError, Tx,
-    audit::{Deed, Subject},
+    audit::{AuditAction, AuditResource},
     convert::{At, to_instant},
 };
 
@@ -81,7 +81,7 @@ pub async fn write_again(tx: &Tx, addresses: &[String]) -> Result<usize, StoreEr
         )
         .await?;
     for row in &rows {
-        tx.note(Deed::Wrote, Subject::Notices, row.patient_id.map(PatientId));
+        tx.note(AuditAction::Wrote, AuditResource::Notices, row.patient_id.map(PatientId));
     }
     Ok(rows.len())
 }

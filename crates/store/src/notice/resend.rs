@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use super::list::{Notice, Row, SELECT, State};
 use crate::{
     StoreError, Tx,
-    audit::{Deed, Subject},
+    audit::{AuditAction, AuditResource},
     convert::from_instant,
     outbox::Kind,
     reminder,
@@ -114,7 +114,7 @@ pub async fn resend(
         [tx.clinic().0.into(), id.0.into(), to.as_str().into(), from_instant(now).into(), by.0.into()],
     )
     .await?;
-    tx.note(Deed::Wrote, Subject::Notices, notice.patient.as_ref().map(|(patient, ..)| *patient));
+    tx.note(AuditAction::Wrote, AuditResource::Notices, notice.patient.as_ref().map(|(patient, ..)| *patient));
     Ok(Resend::Queued(to))
 }
 

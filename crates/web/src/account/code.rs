@@ -10,7 +10,7 @@ use render::{Field, Flash, pages::account::second_factor::Code, words::say};
 use serde::Deserialize;
 use store::{
     StoreError, Tx, account,
-    audit::{self, Deed},
+    audit::{self, AuditAction},
     second_factor::{self, Standing},
     session::SeatId,
 };
@@ -139,7 +139,7 @@ async fn enter_with(tx: &Tx, keys: &Keys, visit: &Visit, half: &[u8; 32], code: 
     let codes_left = match give(tx, keys, account, code, now).await? {
         Given::Wait(until) => return Ok(Outcome::Wait(until)),
         Given::Wrong => {
-            audit::at_every_door(tx, Some(account), Deed::SignInFailed, now, (visit.id(), visit.address())).await?;
+            audit::auth_event_everywhere(tx, Some(account), AuditAction::SignInFailed, now, (visit.id(), visit.address())).await?;
             return Ok(Outcome::Wrong);
         }
         Given::Right => None,

@@ -6,7 +6,7 @@ use render::{Field, Flash, pages::account::second_factor::Confirm, words::say};
 use serde::Deserialize;
 use store::{
     account,
-    audit::{self, Deed},
+    audit::{self, AuditAction},
     session::{self, Seat, SignedIn},
 };
 
@@ -98,7 +98,7 @@ pub(super) async fn prove(
         let answer = if me.second_factor { code::give(&tx, &app.keys, account, &code, now).await? } else { Given::Right };
         match answer {
             Given::Right | Given::Recovery { .. } => session::confirm(&tx, me.session, now).await?,
-            Given::Wrong => audit::at_every_door(&tx, Some(account), Deed::SignInFailed, now, from).await?,
+            Given::Wrong => audit::auth_event_everywhere(&tx, Some(account), AuditAction::SignInFailed, now, from).await?,
             Given::Wait(_) => {}
         }
         given = Some(answer);

@@ -15,7 +15,7 @@ use std::{
 use axum::body::{Body, Bytes};
 use domain::ids::AccountId;
 use futures_util::stream;
-use store::{Scope, Store, StoreError, Tx};
+use store::{ClinicContext, Store, StoreError, Tx};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot},
     time::timeout,
@@ -75,12 +75,12 @@ impl Downloads {
     ///
     /// # Errors
     /// [`PageError::Busy`] when the account has two on their way, or the process too many for 10 seconds; the store's own.
-    pub(crate) async fn turn(&self, store: &Store, scope: &Scope, account: AccountId) -> Result<Turn, PageError> {
+    pub(crate) async fn turn(&self, store: &Store, scope: &ClinicContext, account: AccountId) -> Result<Turn, PageError> {
         let counted = match self.place_of(account) {
             Some(counted) => counted,
             None => {
                 // A file that its client took or gave up a moment ago ends when its maker notices.
-                store.settle(scope).await?;
+                store.finish_request(scope).await?;
                 let freed = async {
                     loop {
                         tokio::time::sleep(LOOK_AGAIN).await;
@@ -95,7 +95,7 @@ impl Downloads {
         let permit = match self.turns.clone().try_acquire_owned() {
             Ok(permit) => permit,
             Err(_) => {
-                store.settle(scope).await?;
+                store.finish_request(scope).await?;
                 let waited = timeout(WAIT, self.turns.clone().acquire_owned()).await;
                 waited.ok().and_then(Result::ok).ok_or(PageError::Busy(Limit::Exports))?
             }
@@ -113,7 +113,7 @@ impl Downloads {
 /// Makes a file while it is taken: `read` hands on what the database holds, `make` writes it down (it blocks, on a thread where that is
 /// allowed) and calls [`Whole::check`] before its last words. Should either fail, the answer ends without its end, which no client takes for a
 /// whole file.
-pub(crate) fn stream<R, F, M, E>(store: Store, scope: Scope, (turn, request): (Turn, Uuid), read: R, make: M) -> Body
+pub(crate) fn stream<R, F, M, E>(store: Store, scope: ClinicContext, (turn, request): (Turn, Uuid), read: R, make: M) -> Body
 where
     R: FnOnce(Tx) -> F + Send + 'static,
     F: Future<Output = Result<(), StoreError>> + Send + 'static,

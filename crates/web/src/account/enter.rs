@@ -5,7 +5,7 @@ use domain::ids::{AccountId, ClinicId};
 use jiff::Timestamp;
 use store::{
     StoreError, Tx,
-    audit::{self, AtTheDoor, Deed, Subject},
+    audit::{self, AuditAction, AuditResource, AuthEvent},
     session::{self, Opening, Reach, SeatId},
 };
 
@@ -40,9 +40,9 @@ pub(super) async fn open_by(
 /// As [`open_by`], for a session of the caller's own reach and end.
 pub(super) async fn open_until(tx: &Tx, visit: &Visit, opening: Opening<'_>, by: Option<&str>) -> Result<[u8; 32], StoreError> {
     leave(tx, visit).await?;
-    let who = AtTheDoor { detail: by.map(str::to_owned), ..visit.at_the_door(opening.account, opening.clinic, opening.seat) };
+    let who = AuthEvent { detail: by.map(str::to_owned), ..visit.auth_event(opening.account, opening.clinic, opening.seat) };
     let token = session::open(tx, opening, visit.now()).await?;
-    audit::at_the_door(tx, who, Deed::SignedIn, Subject::Account).await?;
+    audit::auth_event(tx, who, AuditAction::SignedIn, AuditResource::Account).await?;
     Ok(token)
 }
 

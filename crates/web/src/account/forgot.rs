@@ -20,7 +20,7 @@ use render::{
 use serde::Deserialize;
 use store::{
     StoreError, account,
-    audit::{self, Deed},
+    audit::{self, AuditAction},
     link::{self, Freshness, Link, Opens},
     outbox, session,
 };
@@ -152,7 +152,7 @@ async fn save(app: &AppState, visit: &Visit, link: &Link, account: AccountId, ha
     session::end_others(&tx, account, None).await?;
     link::retire_resets(&tx, account, now).await?;
     // The audit's head is locked last: a transaction that waits for it may hold one of the sessions deleted above.
-    audit::at_every_door(&tx, Some(account), Deed::Wrote, now, (visit.id(), visit.address())).await?;
+    audit::auth_event_everywhere(&tx, Some(account), AuditAction::Wrote, now, (visit.id(), visit.address())).await?;
     tx.commit().await
 }
 

@@ -17,7 +17,7 @@ use render::{
     words::say,
 };
 use store::{
-    Actor, Scope, StoreError, Tx, account,
+    Actor, ClinicContext, StoreError, Tx, account,
     clinic::{self, Settings},
     outbox::{self, Mails},
     patient,
@@ -196,7 +196,7 @@ async fn unsubscribe(app: &AppState, pages: &Pages, token: &str, now: Timestamp,
     let Signed { clinic, patient, .. } = signed;
     let Some((chrome, _)) = frame(app, pages, clinic, patient).await? else { return over(pages, Over::RecordGone, None) };
     let stops = click == Click::Stop;
-    let scope = Scope::new(clinic, Actor::Patient(patient));
+    let scope = ClinicContext::new(clinic, Actor::Patient(patient));
     // Resolving the address and stopping it are one transaction, so that a concurrent correction cannot put another address in its place.
     let tx = app.store.begin(&scope).await?;
     let about = About::find(&tx, &app.links, &signed).await?;
@@ -268,7 +268,7 @@ async fn frame(
 
 /// The patient's record and the clinic's settings.
 async fn record(app: &AppState, clinic: ClinicId, patient: PatientId) -> Result<(patient::Patient, Settings), StoreError> {
-    let tx = app.store.begin(&Scope::new(clinic, Actor::Patient(patient))).await?;
+    let tx = app.store.begin(&ClinicContext::new(clinic, Actor::Patient(patient))).await?;
     let found = (patient::find(&tx, patient).await?, clinic::settings(&tx).await?);
     tx.commit().await?;
     Ok(found)

@@ -9,7 +9,7 @@ use render::{
     words::say,
 };
 use serde::Deserialize;
-use store::audit::{self, Deed, Entry, Filter, Subject, Who};
+use store::audit::{self, AuditAction, AuditResource, Entry, Filter, Who};
 use store::opened;
 
 use crate::{
@@ -43,7 +43,7 @@ pub(crate) async fn page(
     let tx = app.store.begin(&me.scope).await?;
     let staff = audit::list(&tx, &by_staff, PAGE + 1);
     let own = async { if before.is_none() { audit::list(&tx, &by_patients, OWN).await } else { Ok(Vec::new()) } };
-    let (mut staff, own, since) = tx.last(async { tokio::try_join!(staff, own, opened::since(&tx, me.id)) }).await?;
+    let (mut staff, own, since) = tx.final_reads(async { tokio::try_join!(staff, own, opened::since(&tx, me.id)) }).await?;
     tx.commit().await?;
     let more = staff.len() > PAGE as usize;
     staff.truncate(PAGE as usize);
@@ -121,24 +121,24 @@ impl Reader<'_> {
 
 fn what(entry: &Entry) -> &'static str {
     match (entry.deed, entry.subject) {
-        (Deed::Read, Some(Subject::Record)) => "opened-read-record",
-        (Deed::Read, Some(Subject::Program)) => "opened-read-program",
-        (Deed::Read, Some(Subject::Log)) => "opened-read-log",
-        (Deed::Read, Some(Subject::Notices)) => "opened-read-notices",
-        (Deed::Read | Deed::Exported, Some(Subject::Audit)) => "opened-read-audit",
-        (Deed::Read, _) => "opened-read-other",
-        (Deed::Wrote, Some(Subject::Record)) => "opened-wrote-record",
-        (Deed::Wrote, Some(Subject::Program)) => "opened-wrote-program",
-        (Deed::Wrote, Some(Subject::Log)) => "opened-wrote-log",
-        (Deed::Wrote, Some(Subject::Answers)) => "opened-wrote-answers",
-        (Deed::Wrote, Some(Subject::Attention)) => "opened-wrote-attention",
-        (Deed::Wrote, Some(Subject::Reply)) => "opened-wrote-reply",
-        (Deed::Wrote, Some(Subject::Reminders)) => "opened-wrote-reminders",
-        (Deed::Wrote, Some(Subject::Notices)) => "opened-wrote-notices",
-        (Deed::Wrote, Some(Subject::Invitation)) => "opened-wrote-invitation",
-        (Deed::Wrote, Some(Subject::Closure)) => "opened-wrote-closure",
-        (Deed::Wrote, _) => "opened-wrote-other",
-        (Deed::Exported, _) => "opened-exported",
-        (Deed::Denied | Deed::SignedIn | Deed::SignInFailed | Deed::SignedOut, _) => "opened-other",
+        (AuditAction::Read, Some(AuditResource::Record)) => "opened-read-record",
+        (AuditAction::Read, Some(AuditResource::Program)) => "opened-read-program",
+        (AuditAction::Read, Some(AuditResource::Log)) => "opened-read-log",
+        (AuditAction::Read, Some(AuditResource::Notices)) => "opened-read-notices",
+        (AuditAction::Read | AuditAction::Exported, Some(AuditResource::Audit)) => "opened-read-audit",
+        (AuditAction::Read, _) => "opened-read-other",
+        (AuditAction::Wrote, Some(AuditResource::Record)) => "opened-wrote-record",
+        (AuditAction::Wrote, Some(AuditResource::Program)) => "opened-wrote-program",
+        (AuditAction::Wrote, Some(AuditResource::Log)) => "opened-wrote-log",
+        (AuditAction::Wrote, Some(AuditResource::Answers)) => "opened-wrote-answers",
+        (AuditAction::Wrote, Some(AuditResource::Attention)) => "opened-wrote-attention",
+        (AuditAction::Wrote, Some(AuditResource::Reply)) => "opened-wrote-reply",
+        (AuditAction::Wrote, Some(AuditResource::Reminders)) => "opened-wrote-reminders",
+        (AuditAction::Wrote, Some(AuditResource::Notices)) => "opened-wrote-notices",
+        (AuditAction::Wrote, Some(AuditResource::Invitation)) => "opened-wrote-invitation",
+        (AuditAction::Wrote, Some(AuditResource::Closure)) => "opened-wrote-closure",
+        (AuditAction::Wrote, _) => "opened-wrote-other",
+        (AuditAction::Exported, _) => "opened-exported",
+        (AuditAction::Denied | AuditAction::SignedIn | AuditAction::SignInFailed | AuditAction::SignedOut, _) => "opened-other",
     }
 }

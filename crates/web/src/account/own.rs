@@ -12,7 +12,7 @@ use render::{
 use serde::Deserialize;
 use store::{
     StoreError, account,
-    audit::{self, Deed},
+    audit::{self, AuditAction},
     clinic, patient,
     session::{self, Reach, Seat, SignedIn},
 };
@@ -125,7 +125,7 @@ async fn save_password(
         session::end_others(&tx, id, Some(me.session)).await?;
         store::link::retire_resets(&tx, id, now).await?;
         // The audit's head is locked last: a transaction that waits for it may hold one of the sessions deleted above.
-        audit::at_every_door(&tx, Some(id), Deed::Wrote, now, (visit.id(), visit.address())).await?;
+        audit::auth_event_everywhere(&tx, Some(id), AuditAction::Wrote, now, (visit.id(), visit.address())).await?;
     }
     tx.commit().await?;
     Ok(held)
@@ -141,7 +141,7 @@ pub(crate) async fn end_session(
 ) -> PageResult {
     let tx = app.store.begin_sign_in_as(&me.scope).await?;
     session::end(&tx, me.account, session).await?;
-    audit::at_every_door(&tx, Some(me.account), Deed::SignedOut, visit.now(), (visit.id(), visit.address())).await?;
+    audit::auth_event_everywhere(&tx, Some(me.account), AuditAction::SignedOut, visit.now(), (visit.id(), visit.address())).await?;
     tx.commit().await?;
     Ok(pages.go_saying("/account", &Flash::good(say(speaks(&me), "account-ended", &[]))))
 }
@@ -150,7 +150,7 @@ pub(crate) async fn end_session(
 pub(crate) async fn end_others(State(app): State<AppState>, Somebody(me): Somebody, visit: Visit, pages: Pages) -> PageResult {
     let tx = app.store.begin_sign_in_as(&me.scope).await?;
     session::end_others(&tx, me.account, Some(me.session)).await?;
-    audit::at_every_door(&tx, Some(me.account), Deed::SignedOut, visit.now(), (visit.id(), visit.address())).await?;
+    audit::auth_event_everywhere(&tx, Some(me.account), AuditAction::SignedOut, visit.now(), (visit.id(), visit.address())).await?;
     tx.commit().await?;
     Ok(pages.go_saying("/account", &Flash::good(say(speaks(&me), "account-ended", &[]))))
 }

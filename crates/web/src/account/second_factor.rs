@@ -10,7 +10,7 @@ use render::{
 use serde::Deserialize;
 use store::{
     StoreError, Tx,
-    audit::{self, AtTheDoor, Deed, Subject},
+    audit::{self, AuditAction, AuditResource, AuthEvent},
     second_factor::{self, Standing},
     session::{self, Seat, SeatId, SignedIn},
 };
@@ -90,7 +90,7 @@ pub(crate) async fn turn_on(
 async fn turn_on_with(
     tx: &Tx,
     keys: &Keys,
-    who: AtTheDoor,
+    who: AuthEvent,
     session: Uuid,
     typed: &str,
     codes: Vec<String>,
@@ -172,12 +172,12 @@ fn member(me: &SignedIn) -> Result<(SeatId, &Zone), PageError> {
     }
 }
 
-fn by(me: &SignedIn, visit: &Visit) -> Result<AtTheDoor, PageError> {
-    Ok(visit.at_the_door(me.account, me.clinic.id, member(me)?.0))
+fn by(me: &SignedIn, visit: &Visit) -> Result<AuthEvent, PageError> {
+    Ok(visit.auth_event(me.account, me.clinic.id, member(me)?.0))
 }
 
-async fn note(tx: &Tx, who: AtTheDoor) -> Result<(), StoreError> {
-    audit::at_the_door(tx, who, Deed::Wrote, Subject::Account).await
+async fn note(tx: &Tx, who: AuthEvent) -> Result<(), StoreError> {
+    audit::auth_event(tx, who, AuditAction::Wrote, AuditResource::Account).await
 }
 
 async fn filled(app: &AppState, me: &SignedIn, now: Timestamp) -> Result<SecondFactor, PageError> {

@@ -16,7 +16,7 @@ use render::{
 use serde::Deserialize;
 use store::{
     StoreError, Tx, account,
-    audit::{self, Deed, Subject},
+    audit::{self, AuditAction, AuditResource},
     second_factor::{self, Standing},
     session::{self, Ended, Reach, SeatId},
 };
@@ -186,7 +186,7 @@ async fn compare(app: &AppState, visit: &Visit, email: Email, password: String) 
 /// Writes into the audit of each clinic of the account that somebody failed to sign in.
 async fn note_failure(app: &AppState, visit: &Visit, known: Option<AccountId>) -> Result<(), StoreError> {
     let tx = app.store.begin_sign_in().await?;
-    audit::at_every_door(&tx, known, Deed::SignInFailed, visit.now(), (visit.id(), visit.address())).await?;
+    audit::auth_event_everywhere(&tx, known, AuditAction::SignInFailed, visit.now(), (visit.id(), visit.address())).await?;
     tx.commit().await
 }
 
@@ -195,8 +195,8 @@ pub(crate) async fn out(State(app): State<AppState>, visit: Visit, pages: Pages)
     if let Some(token) = visit.token() {
         let tx = app.store.begin_sign_in().await?;
         if let Some(Ended { account, clinic, seat }) = session::end_by_token(&tx, token).await? {
-            let who = visit.at_the_door(account, clinic, seat);
-            audit::at_the_door(&tx, who, Deed::SignedOut, Subject::Account).await?;
+            let who = visit.auth_event(account, clinic, seat);
+            audit::auth_event(&tx, who, AuditAction::SignedOut, AuditResource::Account).await?;
         }
         tx.commit().await?;
     }

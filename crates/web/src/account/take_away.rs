@@ -10,8 +10,8 @@ use domain::ids::{AccountId, PatientId};
 use jiff::Timestamp;
 use render::fhir;
 use store::{
-    Scope,
-    audit::{Deed, Subject},
+    ClinicContext,
+    audit::{AuditAction, AuditResource},
     exchange, export,
     session::ClinicCard,
 };
@@ -97,16 +97,16 @@ fn sender(clinic: &ClinicCard, now: Timestamp) -> fhir::About {
 }
 
 /// A turn, and the entry of the audit: nothing of a record is sent before it is written down who takes it.
-async fn begin(app: &AppState, scope: &Scope, account: AccountId, patient: PatientId) -> Result<Turn, PageError> {
+async fn begin(app: &AppState, scope: &ClinicContext, account: AccountId, patient: PatientId) -> Result<Turn, PageError> {
     let turn = app.downloads.turn(&app.store, scope, account).await?;
-    scope.note(Deed::Exported, Subject::Record, Some(patient));
-    app.store.settle(scope).await?;
+    scope.note(AuditAction::Exported, AuditResource::Record, Some(patient));
+    app.store.finish_request(scope).await?;
     Ok(turn)
 }
 
 async fn file(
     app: AppState,
-    (scope, account, visit): (Scope, AccountId, Visit),
+    (scope, account, visit): (ClinicContext, AccountId, Visit),
     patient: PatientId,
     (about, sender): (About, fhir::About),
     name: String,

@@ -10,8 +10,8 @@ use jiff::Timestamp;
 use render::{Field, Flash, Nav, formats, forms::Choice, pages::account::team as shown};
 use serde::Deserialize;
 use store::{
-    Actor, Scope, StoreError,
-    audit::{self, AtTheDoor, Deed, Subject},
+    Actor, ClinicContext, StoreError,
+    audit::{self, AuditAction, AuditResource, AuthEvent},
     outbox::{self, Owed},
     second_factor,
     session::SeatId,
@@ -86,12 +86,12 @@ pub(crate) async fn invite(
 }
 
 /// Adds somebody to the team and queues the invitation, if the owner is still one.
-async fn add(app: &AppState, owner: &Staff, asked: AtTheDoor, whom: (&PersonName, &Email), role: Role) -> Result<(), StoreError> {
+async fn add(app: &AppState, owner: &Staff, asked: AuthEvent, whom: (&PersonName, &Email), role: Role) -> Result<(), StoreError> {
     let tx = app.store.begin_sign_in_as(&owner.scope).await?;
     team::still_owner(&tx, asked.clinic, owner.membership).await?;
     let member = team::invite(&tx, asked.clinic, whom, role, asked.at).await?;
     let asked = of(asked, &format!("invited as {}", role.tag()), member);
-    audit::at_the_door(&tx, asked, Deed::Wrote, Subject::Team).await?;
+    audit::auth_event(&tx, asked, AuditAction::Wrote, AuditResource::Team).await?;
     tx.commit().await
 }
 
@@ -118,7 +118,7 @@ pub(crate) async fn invite_again(
         let name = PersonName::parse(&name).map_err(|_| PageError::NotFound)?;
         team::invite(&tx, clinic, (&name, &email), role, now).await?;
     }
-    audit::at_the_door(&tx, of(asked, "invited again", member), Deed::Wrote, Subject::Team).await?;
+    audit::auth_event(&tx, of(asked, "invited again", member), AuditAction::Wrote, AuditResource::Team).await?;
     tx.commit().await?;
     let said = if queued {
         Flash::good(format!("The invitation to {email} is on its way again."))
@@ -234,12 +234,12 @@ pub(crate) async fn reset_second_factor(
 }
 
 /// Turns the member's second factor off and ends their sessions, if the owner is still one; whether it was on.
-async fn reset(app: &AppState, owner: &Staff, asked: AtTheDoor, member: MembershipId) -> Result<bool, StoreError> {
+async fn reset(app: &AppState, owner: &Staff, asked: AuthEvent, member: MembershipId) -> Result<bool, StoreError> {
     let tx = app.store.begin_sign_in_as(&ending(owner, member)).await?;
     team::still_owner(&tx, asked.clinic, owner.membership).await?;
     let was_on = second_factor::reset_member(&tx, asked.clinic, member).await?;
     if was_on {
-        audit::at_the_door(&tx, of(asked, "second factor turned off", member), Deed::Wrote, Subject::Team).await?;
+        audit::auth_event(&tx, of(asked, "second factor turned off", member), AuditAction::Wrote, AuditResource::Team).await?;
     }
     tx.commit().await?;
     Ok(was_on)
@@ -275,8 +275,8 @@ pub(crate) async fn hand_over(
 }
 
 /// Who invites, for the audit: accounts are made before a clinic is known.
-fn by(owner: &Staff, visit: &Visit) -> AtTheDoor {
-    AtTheDoor {
+fn by(owner: &Staff, visit: &Visit) -> AuthEvent {
+    AuthEvent {
         clinic: owner.clinic.id,
         at: visit.now(),
         account: owner.account,
@@ -288,12 +288,12 @@ fn by(owner: &Staff, visit: &Visit) -> AtTheDoor {
 }
 
 /// What was done, and with whose place.
-fn of(asked: AtTheDoor, deed: &str, member: MembershipId) -> AtTheDoor {
-    AtTheDoor { detail: Some(format!("{deed}: {member}")), ..asked }
+fn of(asked: AuthEvent, deed: &str, member: MembershipId) -> AuthEvent {
+    AuthEvent { detail: Some(format!("{deed}: {member}")), ..asked }
 }
 
 /// The owner's scope, for what ends the sessions of a member.
-fn ending(owner: &Staff, member: MembershipId) -> Scope {
+fn ending(owner: &Staff, member: MembershipId) -> ClinicContext {
     owner.scope.clone().ending(SeatId::Staff(member))
 }
 

@@ -13,7 +13,7 @@ use render::{
 use serde::Deserialize;
 use store::{
     StoreError, account,
-    audit::{self, Deed, Subject},
+    audit::{self, AuditAction, AuditResource},
     link::{self, Freshness, Invited, InvitedSeat, Link, Opens},
     second_factor::{self, Standing},
     session::SeatId,
@@ -220,8 +220,8 @@ impl Invitation {
             InvitedSeat::Patient(patient) => {
                 let consent = agreed::wording(invited.language, &invited.clinic_name);
                 account::join_patient(&tx, (clinic, patient), account.id, &consent, now).await?;
-                let who = visit.at_the_door(account.id, clinic, SeatId::Patient(patient));
-                audit::at_the_door(&tx, who, Deed::Wrote, Subject::Consent).await?;
+                let who = visit.auth_event(account.id, clinic, SeatId::Patient(patient));
+                audit::auth_event(&tx, who, AuditAction::Wrote, AuditResource::Consent).await?;
                 SeatId::Patient(patient)
             }
             InvitedSeat::Staff(member, _) => {

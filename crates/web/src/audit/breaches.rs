@@ -20,8 +20,8 @@ use render::{
 };
 use serde::Deserialize;
 use store::{
-    Scope, StoreError,
-    audit::{self, Deed, Subject},
+    ClinicContext, StoreError,
+    audit::{self, AuditAction, AuditResource},
     breach::{self, Affected, Breach, COMMISSIONER, Extent, New, Note, PEOPLE, Reach, Step},
     patient,
 };
@@ -61,7 +61,7 @@ pub(crate) async fn list(
     let zone = owner.clinic.zone.clone();
     let before: Option<Uuid> = before.parse().ok();
     let tx = app.store.begin(&owner.scope).await?;
-    tx.note(Deed::Read, Subject::Breach, None);
+    tx.note(AuditAction::Read, AuditResource::Breach, None);
     let mut found = breach::list(&tx, before, PAGE + 1).await?;
     tx.commit().await?;
     let more = found.len() > PAGE as usize;
@@ -139,7 +139,7 @@ pub(crate) async fn new(
     let (member, whose) = (wanted.member()?, wanted.patient()?);
     let tx = app.store.begin(&owner.scope).await?;
     if whose.is_some() {
-        tx.note(Deed::Read, Subject::Breach, whose);
+        tx.note(AuditAction::Read, AuditResource::Breach, whose);
     }
     let staff = audit::staff(&tx).await?;
     if member.is_some_and(|member| !staff.iter().any(|(id, _)| *id == member)) {
@@ -275,7 +275,7 @@ pub(crate) async fn create(
     let (Ok(from), Ok(to), Some(noticed_at), false) = (from, to, noticed, faults.any()) else {
         // The form says who was found.
         if let Some(patient) = &patient {
-            owner.scope.note(Deed::Read, Subject::Breach, Some(patient.id));
+            owner.scope.note(AuditAction::Read, AuditResource::Breach, Some(patient.id));
         }
         let shown = patient.map(|patient| (patient.id.to_string(), patient.name.as_str().to_owned()));
         return pages.at(Nav::Clinic).refuse(&form(typed, faults, &staff, shown, &zone));
@@ -362,13 +362,13 @@ struct Shown {
 
 async fn shown(
     app: &AppState,
-    scope: &Scope,
+    scope: &ClinicContext,
     id: Uuid,
     after: Option<PatientId>,
     typed: (String, Option<String>),
 ) -> Result<Shown, StoreError> {
     let tx = app.store.begin(scope).await?;
-    tx.note(Deed::Read, Subject::Breach, None);
+    tx.note(AuditAction::Read, AuditResource::Breach, None);
     let breach = breach::find(&tx, id).await?;
     let reach = &breach.breach.reach;
     let extent = breach::extent(&tx, reach).await?;
@@ -528,7 +528,7 @@ pub(crate) async fn people(
     lately.or_back_to(format!("/audit/breaches/{id}"))?;
     let turn = app.downloads.turn(&app.store, &owner.scope, owner.account).await?;
     let tx = app.store.begin(&owner.scope).await?;
-    tx.note(Deed::Exported, Subject::Breach, None);
+    tx.note(AuditAction::Exported, AuditResource::Breach, None);
     let breach = breach::find(&tx, id).await?;
     let mut text = csv::BYTE_ORDER_MARK.to_owned() + &csv::line(COLUMNS);
     let mut after = None;

@@ -7,7 +7,7 @@ use domain::{
 use jiff::{Timestamp, ToSpan as _, civil::Date};
 use render::Field;
 use serde::Deserialize;
-use store::audit::{Deed, Filter};
+use store::audit::{AuditAction, Filter};
 
 use crate::PageError;
 
@@ -58,8 +58,8 @@ impl Wanted {
         id(&self.patient)
     }
 
-    pub(crate) fn deed(&self) -> Option<Deed> {
-        Deed::of_tag(&self.what)
+    pub(crate) fn deed(&self) -> Option<AuditAction> {
+        AuditAction::of_tag(&self.what)
     }
 
     /// The days as the form shows them again, with what is wrong with them.
@@ -94,7 +94,7 @@ impl Wanted {
         let own = [
             ("person", self.person.as_str()),
             ("patient", &self.patient),
-            ("what", self.deed().map_or("", Deed::tag)),
+            ("what", self.deed().map_or("", AuditAction::tag)),
             ("from", if day(&self.from).is_ok() { self.from.trim() } else { "" }),
             ("to", if day(&self.to).is_ok() { self.to.trim() } else { "" }),
         ];

@@ -16,7 +16,7 @@ use render::{
 };
 use store::{
     StoreError, Tx,
-    audit::{self, Deed, Entry, Subject},
+    audit::{self, AuditAction, AuditResource, Entry},
     patient::{self, Patient},
 };
 
@@ -67,13 +67,13 @@ pub(crate) async fn page(
     if member.is_some_and(|member| !staff.iter().any(|(id, _)| *id == member)) {
         return Err(PageError::NotFound);
     }
-    tx.note(Deed::Read, Subject::Audit, whose);
+    tx.note(AuditAction::Read, AuditResource::Audit, whose);
     if !search.is_empty() {
-        tx.note(Deed::Read, Subject::Caseload, None);
+        tx.note(AuditAction::Read, AuditResource::Caseload, None);
     }
     let found = async { if search.is_empty() { Ok(Vec::new()) } else { patient::named(&tx, &search, FOUND).await } };
     let entries = audit::list(&tx, &filter, PAGE + 1);
-    let (found, mut entries, chain) = tx.last(async { tokio::try_join!(found, entries, audit::chain(&tx)) }).await?;
+    let (found, mut entries, chain) = tx.final_reads(async { tokio::try_join!(found, entries, audit::chain(&tx)) }).await?;
     tx.commit().await?;
     let more = entries.len() > PAGE as usize;
     entries.truncate(PAGE as usize);
@@ -100,14 +100,14 @@ fn view(wanted: &Wanted, search: &str, read: &Read, zone: &Zone) -> Audit {
     let mut people = vec![Choice::new("", "Everybody"), Choice::new(PATIENTS, "The patients themselves")];
     people.extend(read.staff.iter().map(|(id, name)| Choice::new(id.to_string(), name.clone())));
     let mut deeds = vec![Choice::new("", "Everything")];
-    deeds.extend(Deed::ALL.map(|deed| Choice::new(deed.tag(), words::deed(deed))));
+    deeds.extend(AuditAction::ALL.map(|deed| Choice::new(deed.tag(), words::deed(deed))));
     let last = read.entries.last().map(|entry| entry.seq.to_string());
     let narrowed = !wanted.query(&[]).is_empty();
     Audit {
         people,
         person: Field::holding(wanted.person.clone()),
         deeds,
-        what: Field::holding(wanted.deed().map_or("", Deed::tag)),
+        what: Field::holding(wanted.deed().map_or("", AuditAction::tag)),
         from,
         to,
         search: search.to_owned(),
@@ -164,9 +164,9 @@ fn row(entry: &Entry, zone: &Zone, staff: &[(MembershipId, String)]) -> Row {
         what: words::sentence(entry),
         detail: entry.detail.as_deref().map(|detail| named(detail, staff)),
         tone: match entry.deed {
-            Deed::Denied | Deed::SignInFailed => "pain",
-            Deed::Exported => "warn",
-            Deed::Read | Deed::Wrote | Deed::SignedIn | Deed::SignedOut => "",
+            AuditAction::Denied | AuditAction::SignInFailed => "pain",
+            AuditAction::Exported => "warn",
+            AuditAction::Read | AuditAction::Wrote | AuditAction::SignedIn | AuditAction::SignedOut => "",
         },
         patient: entry.patient.as_ref().map(|(id, name)| (name.clone(), format!("/audit?patient={id}"))),
         address: entry.address.clone(),
@@ -204,7 +204,7 @@ pub(crate) async fn file(
     let (member, whose) = (wanted.member()?, wanted.patient()?);
     let turn = app.downloads.turn(&app.store, &owner.scope, owner.account).await?;
     let tx = app.store.begin(&owner.scope).await?;
-    tx.note(Deed::Exported, Subject::Audit, whose);
+    tx.note(AuditAction::Exported, AuditResource::Audit, whose);
     let staff = async { if member.is_some() { audit::staff(&tx).await } else { Ok(Vec::new()) } };
     let (_, staff) = tokio::try_join!(patient_of(&tx, whose), staff)?;
     if member.is_some_and(|member| !staff.iter().any(|(id, _)| *id == member)) {
@@ -249,7 +249,7 @@ fn cells(entry: &Entry, zone: &Zone) -> [String; 11] {
         words::who(entry),
         by,
         entry.deed.tag().to_owned(),
-        entry.subject.map_or("", Subject::tag).to_owned(),
+        entry.subject.map_or("", AuditResource::tag).to_owned(),
         match &entry.detail {
             Some(detail) => format!("{} ({detail})", words::sentence(entry)),
             None => words::sentence(entry),

@@ -1,17 +1,17 @@
 //! What an entry of the audit says, in plain words. To add a kind of thing: a line in [`sentence`].
 
-use store::audit::{Deed, Entry, Subject, Who};
+use store::audit::{AuditAction, AuditResource, Entry, Who};
 
 /// The kinds of deeds to choose from, as the page calls them.
-pub(crate) fn deed(deed: Deed) -> &'static str {
+pub(crate) fn deed(deed: AuditAction) -> &'static str {
     match deed {
-        Deed::Read => "Looked at",
-        Deed::Wrote => "Changed",
-        Deed::Exported => "Taken away as a file",
-        Deed::Denied => "Refused",
-        Deed::SignedIn => "Signed in",
-        Deed::SignInFailed => "Could not sign in",
-        Deed::SignedOut => "Signed out",
+        AuditAction::Read => "Looked at",
+        AuditAction::Wrote => "Changed",
+        AuditAction::Exported => "Taken away as a file",
+        AuditAction::Denied => "Refused",
+        AuditAction::SignedIn => "Signed in",
+        AuditAction::SignInFailed => "Could not sign in",
+        AuditAction::SignedOut => "Signed out",
     }
 }
 
@@ -33,55 +33,57 @@ pub(crate) fn sentence(entry: &Entry) -> String {
     };
     let subject = entry.subject;
     match entry.deed {
-        Deed::SignedIn => "Signed in".to_owned(),
-        Deed::SignedOut => "Signed out".to_owned(),
-        Deed::SignInFailed => "Tried to sign in and was refused".to_owned(),
-        Deed::Denied => "Tried to open something that is not theirs".to_owned(),
-        Deed::Exported => match subject {
-            Some(Subject::Audit) if entry.patient.is_some() => format!("Took the list of who opened {whose} record away as a file"),
-            Some(Subject::Audit) => "Took the audit away as a file".to_owned(),
-            Some(Subject::Breach) => "Took a list of affected people away as a file".to_owned(),
-            Some(Subject::Caseload) => "Took figures of all patients away as a file".to_owned(),
-            Some(Subject::Library) => "Took the library away as a file".to_owned(),
+        AuditAction::SignedIn => "Signed in".to_owned(),
+        AuditAction::SignedOut => "Signed out".to_owned(),
+        AuditAction::SignInFailed => "Tried to sign in and was refused".to_owned(),
+        AuditAction::Denied => "Tried to open something that is not theirs".to_owned(),
+        AuditAction::Exported => match subject {
+            Some(AuditResource::Audit) if entry.patient.is_some() => {
+                format!("Took the list of who opened {whose} record away as a file")
+            }
+            Some(AuditResource::Audit) => "Took the audit away as a file".to_owned(),
+            Some(AuditResource::Breach) => "Took a list of affected people away as a file".to_owned(),
+            Some(AuditResource::Caseload) => "Took figures of all patients away as a file".to_owned(),
+            Some(AuditResource::Library) => "Took the library away as a file".to_owned(),
             _ => format!("Took {whose} data away as a file"),
         },
-        Deed::Read => match subject {
-            Some(Subject::Record) => format!("Opened {whose} record"),
-            Some(Subject::Program) => format!("Looked at {whose} program"),
-            Some(Subject::Log) => format!("Looked at a session of {}", of(&whose)),
-            Some(Subject::Caseload) => "Looked at the list of patients".to_owned(),
-            Some(Subject::Notices) if entry.patient.is_some() => format!("Looked at {whose} mail"),
-            Some(Subject::Notices) => "Looked at the clinic’s mail".to_owned(),
-            Some(Subject::Reminders) => format!("Looked at {whose} reminders"),
-            Some(Subject::Calendar) => "Fetched the calendar from its address".to_owned(),
-            Some(Subject::Audit) if entry.patient.is_some() => format!("Looked at who opened {whose} record"),
-            Some(Subject::Audit) => "Looked at the audit".to_owned(),
-            Some(Subject::Breach) => "Looked at the register of breaches".to_owned(),
+        AuditAction::Read => match subject {
+            Some(AuditResource::Record) => format!("Opened {whose} record"),
+            Some(AuditResource::Program) => format!("Looked at {whose} program"),
+            Some(AuditResource::Log) => format!("Looked at a session of {}", of(&whose)),
+            Some(AuditResource::Caseload) => "Looked at the list of patients".to_owned(),
+            Some(AuditResource::Notices) if entry.patient.is_some() => format!("Looked at {whose} mail"),
+            Some(AuditResource::Notices) => "Looked at the clinic’s mail".to_owned(),
+            Some(AuditResource::Reminders) => format!("Looked at {whose} reminders"),
+            Some(AuditResource::Calendar) => "Fetched the calendar from its address".to_owned(),
+            Some(AuditResource::Audit) if entry.patient.is_some() => format!("Looked at who opened {whose} record"),
+            Some(AuditResource::Audit) => "Looked at the audit".to_owned(),
+            Some(AuditResource::Breach) => "Looked at the register of breaches".to_owned(),
             Some(other) => format!("Looked at {}", thing(other)),
             None => "Looked at something".to_owned(),
         },
-        Deed::Wrote => match subject {
-            Some(Subject::Record) if own => "Changed their own details".to_owned(),
-            Some(Subject::Record) => format!("Changed {whose} record"),
-            Some(Subject::Program) => format!("Changed {whose} program"),
-            Some(Subject::Log) if own => "Logged or corrected a session".to_owned(),
-            Some(Subject::Log) => format!("Entered or corrected a session of {}", of(&whose)),
-            Some(Subject::Answers) if own => "Answered how things are".to_owned(),
-            Some(Subject::Answers) => format!("Changed what {} answered", of(&whose)),
-            Some(Subject::Attention) => format!("Set a finding about {} aside", of(&whose)),
-            Some(Subject::Reply) if own => "Read an answer".to_owned(),
-            Some(Subject::Reply) => format!("Answered a note of {}", of(&whose)),
-            Some(Subject::Reminders) => format!("Changed {whose} reminders"),
-            Some(Subject::Calendar) => "Made or ended the address of a calendar".to_owned(),
-            Some(Subject::Notices) => "Sent a mail again".to_owned(),
-            Some(Subject::Invitation) if entry.patient.is_some() => format!("Invited {}", of(&whose)),
-            Some(Subject::Invitation) => "Sent an invitation".to_owned(),
-            Some(Subject::Caseload) => "Loaded made-up patients".to_owned(),
-            Some(Subject::Consent) => "Agreed to the wording, or took it back".to_owned(),
-            Some(Subject::Closure) => format!("Closed {whose} record, or opened it again"),
-            Some(Subject::Account) => "Changed an account".to_owned(),
-            Some(Subject::Audit) => "Changed the audit’s settings".to_owned(),
-            Some(Subject::Breach) => "Wrote into the register of breaches".to_owned(),
+        AuditAction::Wrote => match subject {
+            Some(AuditResource::Record) if own => "Changed their own details".to_owned(),
+            Some(AuditResource::Record) => format!("Changed {whose} record"),
+            Some(AuditResource::Program) => format!("Changed {whose} program"),
+            Some(AuditResource::Log) if own => "Logged or corrected a session".to_owned(),
+            Some(AuditResource::Log) => format!("Entered or corrected a session of {}", of(&whose)),
+            Some(AuditResource::Answers) if own => "Answered how things are".to_owned(),
+            Some(AuditResource::Answers) => format!("Changed what {} answered", of(&whose)),
+            Some(AuditResource::Attention) => format!("Set a finding about {} aside", of(&whose)),
+            Some(AuditResource::Reply) if own => "Read an answer".to_owned(),
+            Some(AuditResource::Reply) => format!("Answered a note of {}", of(&whose)),
+            Some(AuditResource::Reminders) => format!("Changed {whose} reminders"),
+            Some(AuditResource::Calendar) => "Made or ended the address of a calendar".to_owned(),
+            Some(AuditResource::Notices) => "Sent a mail again".to_owned(),
+            Some(AuditResource::Invitation) if entry.patient.is_some() => format!("Invited {}", of(&whose)),
+            Some(AuditResource::Invitation) => "Sent an invitation".to_owned(),
+            Some(AuditResource::Caseload) => "Loaded made-up patients".to_owned(),
+            Some(AuditResource::Consent) => "Agreed to the wording, or took it back".to_owned(),
+            Some(AuditResource::Closure) => format!("Closed {whose} record, or opened it again"),
+            Some(AuditResource::Account) => "Changed an account".to_owned(),
+            Some(AuditResource::Audit) => "Changed the audit’s settings".to_owned(),
+            Some(AuditResource::Breach) => "Wrote into the register of breaches".to_owned(),
             Some(other) => format!("Changed {}", thing(other)),
             None => "Changed something".to_owned(),
         },
@@ -96,27 +98,27 @@ fn of(whose: &str) -> &str {
     }
 }
 
-fn thing(subject: Subject) -> &'static str {
+fn thing(subject: AuditResource) -> &'static str {
     match subject {
-        Subject::Settings => "the clinic’s settings",
-        Subject::Team => "the team",
-        Subject::Library => "the library of exercises and programs",
-        Subject::Account => "an account",
-        Subject::Invitation => "an invitation",
-        Subject::Consent => "what a patient agreed to",
-        Subject::Attention => "what a patient needs",
-        Subject::Reply => "an answer to a patient",
-        Subject::Answers => "what a patient answered",
-        Subject::Closure => "a closed record",
-        Subject::Page => "a page",
-        Subject::Caseload
-        | Subject::Record
-        | Subject::Program
-        | Subject::Log
-        | Subject::Reminders
-        | Subject::Calendar
-        | Subject::Notices
-        | Subject::Breach
-        | Subject::Audit => "a record",
+        AuditResource::Settings => "the clinic’s settings",
+        AuditResource::Team => "the team",
+        AuditResource::Library => "the library of exercises and programs",
+        AuditResource::Account => "an account",
+        AuditResource::Invitation => "an invitation",
+        AuditResource::Consent => "what a patient agreed to",
+        AuditResource::Attention => "what a patient needs",
+        AuditResource::Reply => "an answer to a patient",
+        AuditResource::Answers => "what a patient answered",
+        AuditResource::Closure => "a closed record",
+        AuditResource::Page => "a page",
+        AuditResource::Caseload
+        | AuditResource::Record
+        | AuditResource::Program
+        | AuditResource::Log
+        | AuditResource::Reminders
+        | AuditResource::Calendar
+        | AuditResource::Notices
+        | AuditResource::Breach
+        | AuditResource::Audit => "a record",
     }
 }

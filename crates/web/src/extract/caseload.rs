@@ -6,7 +6,7 @@ use domain::{
     program::Program,
 };
 use jiff::civil::Date;
-use store::{audit::Subject, patient::Patient};
+use store::{audit::AuditResource, patient::Patient};
 
 use super::{Id, Staff};
 use crate::{AppState, PageError, extract::visit};
@@ -46,7 +46,7 @@ impl FromRequestParts<AppState> for CaseloadPatient {
         let tx = app.store.begin_look(&staff.scope).await?;
         let patient = store::patient::find(&tx, id).await?;
         tx.hold_open().await?;
-        visit.reads(&staff.scope, Subject::Record, Some(patient.id));
+        visit.reads(&staff.scope, AuditResource::Record, Some(patient.id));
         let today = patient.zone.date(now);
         Ok(Self { staff, patient, today })
     }
@@ -63,7 +63,7 @@ impl FromRequestParts<AppState> for CaseloadProgram {
         let tx = app.store.begin_look(&staff.scope).await?;
         let (program, patient) = tokio::try_join!(store::program::find(&tx, id), store::patient::of_program(&tx, id))?;
         tx.hold_open().await?;
-        visit.reads(&staff.scope, Subject::Program, Some(patient.id));
+        visit.reads(&staff.scope, AuditResource::Program, Some(patient.id));
         let today = patient.zone.date(now);
         Ok(Self { staff, patient, program, today })
     }

@@ -12,8 +12,8 @@ use domain::{
 };
 use jiff::civil::Date;
 use store::{
-    Scope,
-    audit::{Deed, Subject},
+    ClinicContext,
+    audit::{AuditAction, AuditResource},
     session::{ClinicCard, Reach, Seat, SignedIn},
 };
 use uuid::Uuid;
@@ -36,7 +36,7 @@ pub struct StaffAccount(pub SignedIn);
 #[derive(Debug, Clone)]
 pub struct Staff {
     /// The key to the clinic's rows.
-    pub scope: Scope,
+    pub scope: ClinicContext,
     /// Their place on the staff.
     pub membership: MembershipId,
     /// Owner or physiotherapist.
@@ -100,7 +100,7 @@ pub const ONE_TAP: [(&str, &str); 6] = [
 #[derive(Debug, Clone)]
 pub struct Patient {
     /// The key to the patient's own rows.
-    pub scope: Scope,
+    pub scope: ClinicContext,
     /// Their record.
     pub id: PatientId,
     /// Their name.
@@ -238,7 +238,7 @@ fn reaches(parts: &Parts, reach: Reach) -> Result<(), PageError> {
 /// The patient's own look at the record is told to the audit.
 fn opened(parts: &Parts, patient: &Patient) -> Result<(), PageError> {
     if visit(parts)?.is_look() {
-        patient.scope.note(Deed::Read, Subject::Record, Some(patient.id));
+        patient.scope.note(AuditAction::Read, AuditResource::Record, Some(patient.id));
     }
     Ok(())
 }
@@ -246,7 +246,7 @@ fn opened(parts: &Parts, patient: &Patient) -> Result<(), PageError> {
 /// Pages of one's own account work in another role, and some of them hash passwords: a connection must not wait for that.
 async fn release(app: &AppState, viewer: Option<&SignedIn>) -> Result<(), PageError> {
     match viewer {
-        Some(viewer) => Ok(app.store.settle(&viewer.scope).await?),
+        Some(viewer) => Ok(app.store.finish_request(&viewer.scope).await?),
         None => Ok(()),
     }
 }

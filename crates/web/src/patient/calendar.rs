@@ -17,8 +17,8 @@ use render::{
 };
 use ring::digest::{SHA256, digest};
 use store::{
-    Actor, Scope, StoreError,
-    audit::{Deed, Subject},
+    Actor, ClinicContext, StoreError,
+    audit::{AuditAction, AuditResource},
     calendar,
 };
 
@@ -41,7 +41,7 @@ pub async fn file(
     let token = token.strip_suffix(".ics").unwrap_or(&token);
     let Signed { clinic, patient, until, .. } = app.links.read(Purpose::Calendar, token, now).map_err(|_| PageError::NotFound)?;
     let known = headers.get(header::IF_NONE_MATCH).and_then(|tag| tag.to_str().ok()).unwrap_or_default();
-    let tx = app.store.begin(&Scope::new(clinic, Actor::Patient(patient))).await?;
+    let tx = app.store.begin(&ClinicContext::new(clinic, Actor::Patient(patient))).await?;
     let feed = calendar::read(&tx, patient, until - CALENDAR_LASTS, now).await?.ok_or(StoreError::NotFound)?;
     let host = app.links.origin().split_once("://").map_or("", |(_, host)| host);
     let calendar = Calendar {
@@ -57,7 +57,7 @@ pub async fn file(
     let tag = format!("W/\"{}\"", URL_SAFE_NO_PAD.encode(&digest(&SHA256, text.as_bytes()).as_ref()[..16]));
     let unchanged = known.split(',').any(|known| known.trim() == tag);
     if !unchanged {
-        tx.note(Deed::Read, Subject::Calendar, Some(patient));
+        tx.note(AuditAction::Read, AuditResource::Calendar, Some(patient));
     }
     tx.commit().await?;
     let kept = [(header::ETAG, tag), (header::CACHE_CONTROL, "private, no-cache".to_owned())];

@@ -33,7 +33,7 @@ pub async fn page(patient: Patient, Now(now): Now, Id(id): Id<LogId>, State(app)
     let (log, programs) = tokio::try_join!(session_log::find(&tx, id), program::of_patient(&tx, patient.id))?;
     let program = programs.into_iter().find(|program| program.id == log.program).ok_or(StoreError::NotFound)?;
     let version = version(&program, &log)?;
-    let mut page = tx.last(open(&tx, &patient, &program, version, &log, now)).await?;
+    let mut page = tx.final_reads(open(&tx, &patient, &program, version, &log, now)).await?;
     answers::fill(&mut page.form, &log, version);
     tx.commit().await?;
     pages.at(Nav::Progress).show(&page)

@@ -82,7 +82,7 @@ async fn load(tx: &Tx, patient: &Patient, before: &str, now: Timestamp) -> Resul
             above
         )
     };
-    let (programs, mut logs, replies, above) = tx.last(asked).await?;
+    let (programs, mut logs, replies, above) = tx.final_reads(asked).await?;
     let more = logs.len() > usize::from(PAGE);
     logs.truncate(usize::from(PAGE));
     let next = logs.last().filter(|_| more).map(|log| format!("/progress?before={}.{}", log.date, log.id));

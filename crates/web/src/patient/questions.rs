@@ -72,7 +72,7 @@ pub async fn page(patient: Patient, Now(now): Now, Id(id): Id<ProgramId>, State(
             questionnaire::activities(&tx, patient.id),
         )
     };
-    let (asked, told, mut activities) = tx.last(rest).await?;
+    let (asked, told, mut activities) = tx.final_reads(rest).await?;
     let known = activities.remove(&id).unwrap_or_default();
     let asks = round(&program, &asked, &told, today).map(|round| round.asks_change());
     let page = asks.map(|asks| form(language, &program, AnswerId::new(), &known, asks));
@@ -187,7 +187,7 @@ pub async fn answered(
             questionnaire::activities(&tx, patient.id),
         )
     };
-    let (program, told, activities) = tx.last(rest).await?;
+    let (program, told, activities) = tx.final_reads(rest).await?;
     let known = activities.get(&program.id).map_or(&[][..], Vec::as_slice);
     let mut page = correction(&patient, &program, &answer, (known, &told), now);
     fill(&mut page, &answer);

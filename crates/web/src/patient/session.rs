@@ -44,7 +44,7 @@ pub async fn of_today(patient: Patient, Now(now): Now, State(app): State<AppStat
     let tx = app.store.begin(&patient.scope).await?;
     let ids = [patient.id];
     let asked = async { tokio::try_join!(program::of_patient(&tx, patient.id), session_log::logged(&tx, &ids, today, today)) };
-    let (programs, mut logged) = tx.last(asked).await?;
+    let (programs, mut logged) = tx.final_reads(asked).await?;
     let (programs, logged) = (programs, logged.remove(&patient.id).unwrap_or_default());
     tx.commit().await?;
     let open = |program: &&Program| {
@@ -83,7 +83,7 @@ pub async fn page(
     let tx = app.store.begin(&patient.scope).await?;
     let program = program::find(&tx, id).await?;
     let given = Given(Vec::new());
-    let session = tx.last(open(&tx, &patient, &program, date, today, &given, LogId::new())).await?;
+    let session = tx.final_reads(open(&tx, &patient, &program, date, today, &given, LogId::new())).await?;
     let opened = session.ok_or(program);
     tx.commit().await?;
     match opened {

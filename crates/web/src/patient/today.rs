@@ -82,7 +82,7 @@ async fn load(tx: &Tx, patient: &Patient, today: Date, hour: Time, saved: Option
     let ids = [patient.id];
     let unread = async { if history { reply::unread(tx, patient.id).await } else { Ok(Vec::new()) } };
     let (programs, mut logged, todays, saved, exercises, beside, unread, asked, told) = tx
-        .last(async {
+        .final_reads(async {
             tokio::try_join!(
                 program::of_patient(tx, patient.id),
                 session_log::logged(tx, &ids, week_ago, today),

@@ -13,7 +13,7 @@ use domain::{
 use jiff::{Timestamp, ToSpan, civil::Date};
 use render::{Field, Flash, Nav, formats::day_medium, words::Language};
 use serde::Deserialize;
-use store::{Scope, Store, StoreError};
+use store::{ClinicContext, Store, StoreError};
 
 use super::{
     patient::{Record, Refused},
@@ -106,7 +106,7 @@ pub async fn snooze(
 /// Keeps the decision when the finding is open right now, and says whether it was.
 async fn decide(
     store: &Store,
-    scope: &Scope,
+    scope: &ClinicContext,
     patient: PatientId,
     form: &Decision,
     state: MarkState,
@@ -133,7 +133,7 @@ fn done(pages: &Pages, patient: PatientId, sentence: &str) -> Response {
 }
 
 /// The finding is not open: somebody was quicker, the facts have changed, or the form was not ours. 422, nothing changed.
-async fn gone(app: &AppState, scope: &Scope, patient: PatientId, now: Timestamp, pages: &Pages, note: &str) -> PageResult {
+async fn gone(app: &AppState, scope: &ClinicContext, patient: PatientId, now: Timestamp, pages: &Pages, note: &str) -> PageResult {
     let mut problem = "That is no longer open: somebody set it aside, or the facts have changed. Nothing was changed.".to_owned();
     // There is no form any more that could hold what was typed.
     if !note.is_empty() {
@@ -145,7 +145,7 @@ async fn gone(app: &AppState, scope: &Scope, patient: PatientId, now: Timestamp,
 
 async fn refuse(
     app: &AppState,
-    scope: &Scope,
+    scope: &ClinicContext,
     patient: PatientId,
     now: Timestamp,
     pages: &Pages,

@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use render::{Crumb, Flash, Nav, pages::physio::builder::Kind};
 use serde::Deserialize;
 use store::{
-    Scope, Store, StoreError, Tx,
+    ClinicContext, Store, StoreError, Tx,
     outbox::{self, Owed},
     patient::Patient,
     program, reminder,
@@ -68,7 +68,7 @@ pub async fn new(
         Some(id) => Draft::from_template(&template::find(&tx, id).await?, today),
         None => Draft::blank(today),
     };
-    let ground = tx.last(Ground::gather(&tx, &patient, &draft, Action::Look)).await?;
+    let ground = tx.final_reads(Ground::gather(&tx, &patient, &draft, Action::Look)).await?;
     tx.commit().await?;
     let setting = setting(&patient, &ground.rule, &draft);
     pages.at(Nav::Patients).show(&view::page(setting, &draft, &Faults::default(), &ground.material, None))
@@ -157,7 +157,7 @@ async fn assign(
 /// Keeps the program and the reminder rule, and queues the mail about it.
 async fn save(
     store: &Store,
-    scope: &Scope,
+    scope: &ClinicContext,
     patient: &Patient,
     program: &Program,
     rule: Option<&ReminderRule>,

@@ -16,7 +16,7 @@ use render::{
 };
 use serde::Deserialize;
 use store::{
-    audit::{Deed, Subject},
+    audit::{AuditAction, AuditResource},
     reports::caseload,
 };
 
@@ -77,10 +77,10 @@ pub async fn page(
     let whose = wanted.whose.unwrap_or(if staff.role == Role::Owner { Whose::Clinic } else { Whose::Mine });
     let own = (whose == Whose::Mine).then_some(staff.membership);
     let search: String = wanted.q.trim().chars().take(120).collect();
-    staff.scope.note(Deed::Read, Subject::Caseload, None);
+    staff.scope.note(AuditAction::Read, AuditResource::Caseload, None);
     let tx = app.store.begin(&staff.scope).await?;
     let patients = caseload::patients(&tx, own, &search).await?;
-    let mut standings = tx.last(standing::of(&tx, patients, now)).await?;
+    let mut standings = tx.final_reads(standing::of(&tx, patients, now)).await?;
     tx.commit().await?;
     standings.sort_by(|a, b| urgency(a).cmp(&urgency(b)));
     let list = List { wanted: &wanted, whose, default: staff.role != Role::Owner, search: &search };

@@ -30,8 +30,8 @@ use render::{
 };
 use serde::Deserialize;
 use store::{
-    Scope,
-    audit::{Deed, Subject},
+    ClinicContext,
+    audit::{AuditAction, AuditResource},
     reports::clinic::{self, Depth, Found},
 };
 
@@ -67,7 +67,7 @@ pub async fn page(
     Query(wanted): Query<Wanted>,
     pages: Pages,
 ) -> PageResult {
-    staff.scope.note(Deed::Read, Subject::Caseload, None);
+    staff.scope.note(AuditAction::Read, AuditResource::Caseload, None);
     let asked = Asked::of(&wanted, &staff, now);
     let narrowed = staff.scope.is_kept();
     let found = find(&app, &staff.scope, &asked, now).await?;
@@ -86,7 +86,7 @@ pub async fn file(
         return Err(PageError::Refused(Some(sentence.to_owned())));
     }
     let turn = app.downloads.turn(&app.store, &staff.scope, staff.account).await?;
-    staff.scope.note(Deed::Exported, Subject::Caseload, None);
+    staff.scope.note(AuditAction::Exported, AuditResource::Caseload, None);
     let Some(figures) = find(&app, &staff.scope, &asked, now).await? else {
         return Err(PageError::Refused(Some(too_much(asked.depth))));
     };
@@ -143,11 +143,11 @@ struct Figures {
 }
 
 /// The figures; `None` when there is more than is read at once.
-async fn find(app: &AppState, scope: &Scope, asked: &Asked, now: Timestamp) -> Result<Option<Figures>, PageError> {
+async fn find(app: &AppState, scope: &ClinicContext, asked: &Asked, now: Timestamp) -> Result<Option<Figures>, PageError> {
     let (from, to, depth) = (asked.period.from, asked.period.to, asked.depth);
     let tx = app.store.begin(scope).await?;
     let questions = async { tokio::try_join!(clinic::read(&tx, from, to, depth, now), clinic::staff_names(&tx)) };
-    let (found, staff) = tx.last(questions).await?;
+    let (found, staff) = tx.final_reads(questions).await?;
     tx.commit().await?;
     let Found::All(followed, exercises) = found else { return Ok(None) };
     // A thousand patients take tens of milliseconds: not on a thread that others wait for.

@@ -5,7 +5,7 @@ use domain::person::Language;
 use jiff::Timestamp;
 use render::{Crumb, Flash, Nav};
 use store::{
-    Scope, Store, StoreError,
+    ClinicContext, Store, StoreError,
     outbox::{self, Mails},
     patient::{self, Patient},
 };
@@ -95,7 +95,13 @@ pub async fn save(
 }
 
 /// Keeps the correction. Says whether a mail that it changes is on its way in this moment.
-async fn correct(store: &Store, scope: &Scope, before: &Patient, wanted: &Patient, now: Timestamp) -> Result<bool, StoreError> {
+async fn correct(
+    store: &Store,
+    scope: &ClinicContext,
+    before: &Patient,
+    wanted: &Patient,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
     let tx = store.begin(scope).await?;
     patient::correct(&tx, before, wanted, now).await?;
     // Only what goes elsewhere now, or at another hour, is worth a word.

@@ -14,8 +14,8 @@ use render::{
 use ring::digest::{Context, SHA256};
 use serde::Deserialize;
 use store::{
-    Scope, Store, StoreError,
-    audit::{Deed, Subject},
+    ClinicContext, Store, StoreError,
+    audit::{AuditAction, AuditResource},
     outbox::{self, Owed},
     patient::{self, ID_TAKEN, Patient},
 };
@@ -89,13 +89,13 @@ impl Faults {
     }
 
     /// The address belongs to somebody of the clinic: to a patient whom the reader sees, or to one on a colleague's caseload.
-    pub(super) fn taken(scope: &Scope, by: Option<&Patient>) -> Self {
+    pub(super) fn taken(scope: &ClinicContext, by: Option<&Patient>) -> Self {
         let Some(by) = by else {
             let email = Some("A patient of your clinic has this address already. Please ask your colleagues.".into());
             return Self { email, ..Self::default() };
         };
         // The page says whose it is.
-        scope.note(Deed::Read, Subject::Record, Some(by.id));
+        scope.note(AuditAction::Read, AuditResource::Record, Some(by.id));
         Self {
             email: Some(format!("{} has this address in your clinic already.", by.name.as_str())),
             taken: Some(Taken { href: format!("/patients/{}", by.id), name: by.name.as_str().to_owned() }),
@@ -265,7 +265,7 @@ pub async fn create(
 }
 
 /// Keeps the new record and queues the invitation.
-async fn save(store: &Store, scope: &Scope, made: &Patient, now: Timestamp) -> Result<(), StoreError> {
+async fn save(store: &Store, scope: &ClinicContext, made: &Patient, now: Timestamp) -> Result<(), StoreError> {
     let tx = store.begin(scope).await?;
     patient::create(&tx, made).await?;
     if let Some(email) = &made.email {
@@ -275,7 +275,7 @@ async fn save(store: &Store, scope: &Scope, made: &Patient, now: Timestamp) -> R
 }
 
 /// The record that has this id already.
-async fn find(store: &Store, scope: &Scope, id: PatientId) -> Result<Patient, StoreError> {
+async fn find(store: &Store, scope: &ClinicContext, id: PatientId) -> Result<Patient, StoreError> {
     let tx = store.begin(scope).await?;
     let found = patient::find(&tx, id).await?;
     tx.commit().await?;

@@ -106,7 +106,7 @@ async fn list(app: &AppState, staff: &Staff, mut wanted: Wanted, import_error: O
         limit: PAGE,
     };
     let tx = app.store.begin(&staff.scope).await?;
-    let (found, all) = tx.last(async { tokio::try_join!(exercise::search(&tx, &search), exercise::count(&tx)) }).await?;
+    let (found, all) = tx.final_reads(async { tokio::try_join!(exercise::search(&tx, &search), exercise::count(&tx)) }).await?;
     tx.commit().await?;
     Ok(listed(&wanted, at, &found, all, import_error))
 }

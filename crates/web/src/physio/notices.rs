@@ -14,8 +14,8 @@ use jiff::{SignedDuration, Timestamp, civil::Date};
 use render::{Crumb, Field, Flash, Nav, formats::day_and_year, pages::physio::notices as shown, words::Language};
 use serde::Deserialize;
 use store::{
-    Scope, account,
-    audit::{Deed, Subject},
+    ClinicContext, account,
+    audit::{AuditAction, AuditResource},
     notice::{self, Asked, Attempt, Counts, Filter, HeldMail, Notice, RefusedAddress, Resend, Sender},
     outbox::hold::Choice,
     patient::{self, Patient},
@@ -69,7 +69,7 @@ pub async fn page(
     };
     // Beside the whole list, not on every part of it.
     let everything = who.is_none() && [&wanted.state, &wanted.kind, &wanted.q, &wanted.before].iter().all(|part| part.is_empty());
-    staff.scope.note(Deed::Read, Subject::Notices, who);
+    staff.scope.note(AuditAction::Read, AuditResource::Notices, who);
     let tx = app.store.begin(&staff.scope).await?;
     let found = async { if search.is_empty() { Ok(Vec::new()) } else { patient::named(&tx, &search, FOUND).await } };
     let counts = async { if who.is_none() { notice::counts(&tx, since(now)).await.map(Some) } else { Ok(None) } };
@@ -86,7 +86,7 @@ pub async fn page(
     let more = notices.len() > usize::from(PAGE);
     notices.truncate(usize::from(PAGE));
     let ids: Vec<NoticeId> = notices.iter().map(|notice| notice.id).collect();
-    let attempts = tx.last(notice::attempts(&tx, &ids)).await?;
+    let attempts = tx.final_reads(notice::attempts(&tx, &ids)).await?;
     tx.commit().await?;
     let read = Read { found, attempts, notices, more, asked, counts, sender, refused, held };
     if let [one] = read.found.as_slice() {
@@ -273,7 +273,7 @@ pub async fn decide_held(
 /// The notice alone, with the question that was left open.
 async fn unchecked(
     app: &AppState,
-    scope: &Scope,
+    scope: &ClinicContext,
     zone: &domain::person::Zone,
     pages: &Pages,
     id: NoticeId,

@@ -17,9 +17,9 @@ use render::{
     words::Language,
 };
 use store::{
-    Scope, Store, StoreError,
+    ClinicContext, Store, StoreError,
     attention::Decided,
-    audit::{Deed, Subject},
+    audit::{AuditAction, AuditResource},
     patient::Patient,
     reply::{self, Reply},
     reports::patient::{self as rows, Session},
@@ -96,9 +96,15 @@ impl Record {
     ///
     /// # Errors
     /// [`StoreError::NotFound`] for an unknown id and another clinic's alike; the store's own.
-    pub async fn load(store: &Store, scope: &Scope, id: PatientId, wanted: Wanted, now: Timestamp) -> Result<Self, StoreError> {
+    pub async fn load(
+        store: &Store,
+        scope: &ClinicContext,
+        id: PatientId,
+        wanted: Wanted,
+        now: Timestamp,
+    ) -> Result<Self, StoreError> {
         let tx = store.begin(scope).await?;
-        tx.note(Deed::Read, Subject::Record, Some(id));
+        tx.note(AuditAction::Read, AuditResource::Record, Some(id));
         let ids = [id];
         let (patient, ground, exercises, decided, told) = tokio::try_join!(
             store::patient::find(&tx, id),
@@ -112,7 +118,7 @@ impl Record {
         let (sessions, replies) = match &period {
             Some(Period { from, to, .. }) => {
                 let both = async { tokio::try_join!(rows::sessions(&tx, id, *from, *to), reply::between(&tx, id, *from, *to)) };
-                tx.last(both).await?
+                tx.final_reads(both).await?
             }
             None => (Vec::new(), Vec::new()),
         };

@@ -88,7 +88,7 @@ async fn known(app: &AppState, at: &CaseloadProgram) -> Result<Known, PageError>
         at.program.versions.iter().flat_map(|version| version.prescriptions.iter().map(|row| row.exercise)).collect();
     let tx = app.store.begin(&at.staff.scope).await?;
     let (exercises, made) =
-        tx.last(async { tokio::try_join!(exercise::by_ids(&tx, &ids), program::made(&tx, at.program.id)) }).await?;
+        tx.final_reads(async { tokio::try_join!(exercise::by_ids(&tx, &ids), program::made(&tx, at.program.id)) }).await?;
     tx.commit().await?;
     Ok(Known { exercises, made })
 }
@@ -312,7 +312,7 @@ pub async fn revise(State(app): State<AppState>, at: CaseloadProgram, pages: Pag
     };
     let draft = Draft::from_version(newest, at.today.max(at.program.start));
     let tx = app.store.begin(&at.staff.scope).await?;
-    let material = tx.last(Material::gather(&tx, &draft, Action::Look, false)).await?;
+    let material = tx.final_reads(Material::gather(&tx, &draft, Action::Look, false)).await?;
     tx.commit().await?;
     pages.at(Nav::Patients).show(&view::page(setting(&at), &draft, &Faults::default(), &material, None))
 }

@@ -35,7 +35,7 @@ async fn filled(app: &AppState, at: &CaseloadPatient) -> Result<Record, PageErro
     let CaseloadPatient { staff, patient, .. } = at;
     let id = patient.id;
     let tx = app.store.begin(&staff.scope).await?;
-    let (agreed, standing) = tx.last(async { tokio::try_join!(consent::of(&tx, id), consent::standing(&tx, id)) }).await?;
+    let (agreed, standing) = tx.final_reads(async { tokio::try_join!(consent::of(&tx, id), consent::standing(&tx, id)) }).await?;
     tx.commit().await?;
     let zone = &staff.clinic.zone;
     let day = |at: Timestamp| day_and_year(EN, zone.date(at));

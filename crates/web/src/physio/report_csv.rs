@@ -14,7 +14,7 @@ use axum::{
 };
 use domain::ids::PatientId;
 use store::{
-    audit::{Deed, Subject},
+    audit::{AuditAction, AuditResource},
     reports::patient::Session,
 };
 
@@ -52,7 +52,7 @@ pub async fn file(
     Query(wanted): Query<Wanted>,
 ) -> Result<Response, PageError> {
     let turn = app.downloads.turn(&app.store, &staff.scope, staff.account).await?;
-    staff.scope.note(Deed::Exported, Subject::Record, Some(id));
+    staff.scope.note(AuditAction::Exported, AuditResource::Record, Some(id));
     let record = Record::load(&app.store, &staff.scope, id, wanted, now).await?;
     if let Some(sentence) = record.period.as_ref().and_then(|period| period.refused()) {
         return Err(PageError::Refused(Some(sentence.to_owned())));

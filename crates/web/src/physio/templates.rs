@@ -12,8 +12,8 @@ use render::{
 };
 use serde::Deserialize;
 use store::{
-    Scope, Store, StoreError,
-    audit::{Deed, Subject},
+    ClinicContext, Store, StoreError,
+    audit::{AuditAction, AuditResource},
     exercise::{self, Exercise},
     template::{self, NAME_TAKEN, Template},
 };
@@ -48,7 +48,7 @@ pub async fn page(State(app): State<AppState>, staff: Staff, Query(wanted): Quer
     let archived = wanted.show == "archived";
     let tx = app.store.begin(&staff.scope).await?;
     let listed = async { if archived { template::archived(&tx).await } else { template::list(&tx).await } };
-    let (templates, known) = tx.last(async { tokio::try_join!(listed, exercise::in_templates(&tx)) }).await?;
+    let (templates, known) = tx.final_reads(async { tokio::try_join!(listed, exercise::in_templates(&tx)) }).await?;
     tx.commit().await?;
     let cards = templates
         .iter()
@@ -73,7 +73,7 @@ pub async fn page(State(app): State<AppState>, staff: Staff, Query(wanted): Quer
 pub async fn new(State(app): State<AppState>, staff: Staff, pages: Pages) -> PageResult {
     let draft = Draft::blank(Date::ZERO);
     let tx = app.store.begin(&staff.scope).await?;
-    let material = tx.last(Material::gather(&tx, &draft, Action::Look, false)).await?;
+    let material = tx.final_reads(Material::gather(&tx, &draft, Action::Look, false)).await?;
     tx.commit().await?;
     pages.at(Nav::Programs).show(&view::page(setting(None), &draft, &Faults::default(), &material, None))
 }
@@ -83,7 +83,7 @@ pub async fn show(State(app): State<AppState>, staff: Staff, Id(id): Id<Template
     let tx = app.store.begin(&staff.scope).await?;
     let template = template::find(&tx, id).await?;
     let draft = Draft::from_template(&template, Date::ZERO);
-    let material = tx.last(Material::gather(&tx, &draft, Action::Look, false)).await?;
+    let material = tx.final_reads(Material::gather(&tx, &draft, Action::Look, false)).await?;
     tx.commit().await?;
     pages.at(Nav::Programs).show(&view::page(setting(Some(&template)), &draft, &Faults::default(), &material, None))
 }
@@ -160,7 +160,7 @@ async fn press(
 }
 
 /// Keeps a new template, or a changed one.
-async fn save(store: &Store, scope: &Scope, template: &Template, is_new: bool) -> Result<(), StoreError> {
+async fn save(store: &Store, scope: &ClinicContext, template: &Template, is_new: bool) -> Result<(), StoreError> {
     let tx = store.begin(scope).await?;
     if is_new {
         template::create(&tx, template).await?;
@@ -182,8 +182,8 @@ pub async fn use_for(
     let tx = app.store.begin(&staff.scope).await?;
     let template = template::find(&tx, id).await?;
     // The list shows names, and only of a template that there is.
-    tx.note(Deed::Read, Subject::Caseload, None);
-    let patients = tx.last(store::patient::named(&tx, &q, PATIENTS + 1)).await?;
+    tx.note(AuditAction::Read, AuditResource::Caseload, None);
+    let patients = tx.final_reads(store::patient::named(&tx, &q, PATIENTS + 1)).await?;
     tx.commit().await?;
     let more = patients.len() > usize::try_from(PATIENTS).unwrap_or(usize::MAX);
     pages.at(Nav::Programs).show(&TemplateUse {
@@ -227,7 +227,12 @@ pub async fn restore(State(app): State<AppState>, staff: Staff, Id(id): Id<Templ
 }
 
 /// Archives a template, or takes it out of the archive.
-async fn set_archived(store: &Store, scope: &Scope, id: TemplateId, archived_at: Option<Timestamp>) -> Result<(), StoreError> {
+async fn set_archived(
+    store: &Store,
+    scope: &ClinicContext,
+    id: TemplateId,
+    archived_at: Option<Timestamp>,
+) -> Result<(), StoreError> {
     let tx = store.begin(scope).await?;
     let template = Template { archived_at, ..template::find(&tx, id).await? };
     template::update(&tx, &template).await?;
