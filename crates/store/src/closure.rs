@@ -10,7 +10,7 @@ use sea_orm::FromQueryResult;
 use uuid::Uuid;
 
 use crate::{
-    StoreError, Tx,
+    StoreError, Tx, account,
     audit::{AuditAction, AuditResource},
     convert::from_instant,
     link,
@@ -74,8 +74,9 @@ pub async fn close(tx: &Tx, id: PatientId, now: Timestamp) -> Result<Closing, St
     Ok(Closing { was_open: true, account: row.account_id.map(AccountId) })
 }
 
-/// Removes the sessions and uses up the links of a record that was closed, in [`crate::Store::begin_sign_in`]. They lead nowhere already; this
-/// is so that they do not come back to life when the record is opened again, so it is done before that too.
+/// Removes the sessions and uses up the links of a record that is closed, in [`crate::Store::begin_sign_in`]. They lead nowhere already; this
+/// is so that they do not come back to life when the record is opened again, so it is done before that too. Nothing is changed when the record
+/// is open, and links to a new password stay while the account has another place.
 ///
 /// # Errors
 /// The store's own.
@@ -93,18 +94,20 @@ pub async fn tidy(
     .await?;
     tx.run(
         "delete from session where id in (
-           select id from session where clinic_id = $1 and patient_id = $2 order by id for update)",
+           select id from session where clinic_id = $1 and patient_id = $2
+             and exists (select from patient p where p.clinic_id = $1 and p.id = $2 and p.closed_at is not null) order by id for update)",
         [clinic.0.into(), id.0.into()],
     )
     .await?;
     tx.run(
-        "update link set used_at = $3 where clinic_id = $1 and patient_id = $2 and used_at is null",
+        "update link set used_at = $3 where clinic_id = $1 and patient_id = $2 and used_at is null
+           and exists (select from patient p where p.clinic_id = $1 and p.id = $2 and p.closed_at is not null)",
         [clinic.0.into(), id.0.into(), from_instant(now).into()],
     )
     .await?;
     match account {
-        Some(account) => link::retire_reset_links(tx, account, now).await,
-        None => Ok(()),
+        Some(account) if account::places(tx, account).await?.is_empty() => link::retire_reset_links(tx, account, now).await,
+        _ => Ok(()),
     }
 }
 
