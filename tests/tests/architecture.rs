@@ -204,10 +204,18 @@ fn functions(source: &str) -> Vec<(&str, String)> {
     found
 }
 
-/// The functions that begin more transactions than they end: their work would be rolled back without a word.
+/// The functions that begin more transactions than they end, or return `Ok` in between: their work would be rolled back without a word.
 fn leaves_open(source: &str) -> Vec<&str> {
     let count = |text: &str, words: &[&str]| words.iter().map(|word| text.matches(word).count()).sum::<usize>();
-    let is_open = |text: &str| count(text, &BEGINS) > count(text, &ENDS) + count(text, &OTHER_BEGINS);
+    let begun = |text: &str| count(text, &BEGINS).saturating_sub(count(text, &OTHER_BEGINS));
+    let returns_early = |text: &str| {
+        let before: Vec<&str> = text.split("return Ok").collect();
+        (1..before.len()).any(|parts| {
+            let before = before[..parts].concat();
+            begun(&before) > count(&before, &ENDS)
+        })
+    };
+    let is_open = |text: &str| begun(text) > count(text, &ENDS) || returns_early(text);
     functions(source).into_iter().filter(|(_, text)| is_open(text)).map(|(name, _)| name).collect()
 }
 
@@ -217,6 +225,9 @@ fn a_function_that_begins_a_transaction_ends_it() {
                      // tx.commit()\n        save(&tx).await\n    }\n\n    async fn ends(&self) {\n        \
                      self.store.begin_worker().await?.commit().await\n    }\n}\n";
     assert_eq!(leaves_open(forgetful), ["forgets"]);
+    let early = "async fn returns(tx: &Store) -> Result<()> {\n    let tx = store.begin(&scope).await?;\n    if gone {\n        return Ok(());\n    }\n    \
+                 tx.commit().await\n}\n";
+    assert_eq!(leaves_open(early), ["returns"]);
 
     let crates = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../crates"));
     let mut open = Vec::new();
