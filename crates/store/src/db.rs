@@ -33,7 +33,7 @@ pub fn check_address(url: &str) -> Result<(), String> {
 }
 
 /// How long each step with the database may take. A connection on which a step takes longer is closed, never used again: what its
-/// server still says belongs to nobody.
+/// server still says belongs to no question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timeouts {
     /// Opening a connection, and the first answer of one that was idle where another can be asked instead: beginning a transaction, and a

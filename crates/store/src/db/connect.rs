@@ -1,7 +1,7 @@
 //! Opening a connection: to the server that takes writes, in the role that was asked for, and nothing is believed that was not looked at.
 //!
 //! Role and settings are set by a statement and then read back. As startup options they would be lost without a word behind a pooler that
-//! passes none on (pgbouncer), and pages would work as whoever DATABASE_URL names, whom row-level security may not bind.
+//! passes none on (pgbouncer), and pages would work as the user in DATABASE_URL, whom row-level security may not bind.
 
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ impl Session {
         let settings = [
             ("statement_timeout", milliseconds(self.statement.unwrap_or_default())),
             ("idle_in_transaction_session_timeout", milliseconds(self.idle_in_transaction)),
-            // Nobody reads notices and warnings on these connections.
+            // Notices and warnings on these connections are not read.
             ("client_min_messages", "error".to_owned()),
             ("timezone", "UTC".to_owned()),
             ("row_security", "on".to_owned()),
@@ -124,7 +124,7 @@ async fn open(server: &PgConnectOptions, session: Session) -> Result<PgConnectio
     Ok(connection)
 }
 
-/// A server that cannot be reached and one that refuses to let us in are the same to whoever waits for a page.
+/// A server that cannot be reached and one that refuses the connection are the same to a page.
 fn unopened(error: sqlx::Error) -> StoreError {
     match error {
         sqlx::Error::Database(said) => StoreError::Unavailable(said.message().to_owned()),

@@ -50,7 +50,7 @@ impl ClinicContext {
         Self { clinic, actor, caseload: None, request: None, ends: None }
     }
 
-    /// Within a request of somebody who is signed in.
+    /// Within a signed-in request.
     pub(crate) fn within(clinic: ClinicId, actor: Actor, caseload: Option<MembershipId>, request: RequestContext) -> Self {
         Self { clinic, actor, caseload, request: Some(Arc::new(request)), ends: None }
     }
@@ -68,7 +68,7 @@ impl ClinicContext {
         self.caseload.is_some()
     }
 
-    /// The same, but for patients on nobody's caseload or this one's.
+    /// The same, for patients without a physiotherapist and those on this caseload.
     #[must_use]
     pub fn kept_to(self, caseload: MembershipId) -> Self {
         Self { caseload: Some(caseload), ..self }
@@ -129,8 +129,8 @@ impl ClinicContext {
         }
     }
 
-    /// As [`ClinicContext::note`], but only if the request ends in a page that shows it ([`ClinicContext::rendered`]): a form that is refused shows whose it is,
-    /// one that is accepted is noted by what it changed.
+    /// As [`ClinicContext::note`], but only if the request ends in a page that shows it ([`ClinicContext::rendered`]): a form that is refused
+    /// shows whose it is, one that is accepted is noted by what it changed.
     pub fn note_when_rendered(&self, deed: AuditAction, subject: AuditResource, patient: Option<PatientId>) {
         if let Some(request) = &self.request {
             lock(&request.when_rendered).push(PendingEntry { deed, subject, patient, detail: None });
@@ -210,8 +210,8 @@ pub struct SessionRequest {
     pub keep_open: bool,
 }
 
-/// One request of somebody who is signed in: when, as which account, from where; with the transaction that looked their session up,
-/// until somebody works in it, and what is to be noted when it commits.
+/// One signed-in request: when, as which account, from where; with the transaction that looked its session up, until a handler takes it, and
+/// the audit entries to write when it commits.
 #[derive(Debug)]
 pub(crate) struct RequestContext {
     pub(crate) request: Uuid,
@@ -227,8 +227,8 @@ pub(crate) struct RequestContext {
 }
 
 impl RequestContext {
-    pub(crate) fn new(arrival: &SessionRequest, account: AccountId, admitted: Admitted, transaction: Option<Transaction>) -> Self {
-        let SessionRequest { token: _, request, now, address, keep_open } = *arrival;
+    pub(crate) fn new(asked: &SessionRequest, account: AccountId, admitted: Admitted, transaction: Option<Transaction>) -> Self {
+        let SessionRequest { token: _, request, now, address, keep_open } = *asked;
         Self {
             request,
             at: now,

@@ -47,7 +47,7 @@ pub(super) struct Shared {
     address: Address,
     session: Session,
     pub(super) timeouts: Timeouts,
-    /// One a connection; whoever holds it may take a free one or open one.
+    /// One for each connection; its holder may take a free connection or open one.
     permits: Arc<Semaphore>,
     pub(super) size: u32,
     free: Mutex<Vec<IdleConnection>>,
@@ -163,7 +163,7 @@ impl Pool {
         Ok(pooled.through(done)?.rows_affected())
     }
 
-    /// Lets nobody in any more and says goodbye on the connections that are free; the others close as they come back.
+    /// Gives out no more connections and closes those that are free; the others close as they come back.
     pub(crate) async fn close(&self) {
         self.0.permits.close();
         let free = std::mem::take(&mut *self.0.free());
@@ -293,7 +293,7 @@ impl PooledConnection {
         if lost.is_none() && !shared.permits.is_closed() && !prepared.spoiled {
             shared.free().push(IdleConnection { connection, prepared, since: Instant::now() });
         }
-        // Only now may somebody else come: they find it.
+        // Only now, so that the next holder finds the connection.
         drop(permit);
     }
 }

@@ -37,7 +37,7 @@ const IDLE_IN_TRANSACTION: Duration = Duration::from_secs(15);
 pub struct Store {
     address: Address,
     timeouts: Timeouts,
-    /// As whoever DATABASE_URL names: for the schema's version, never for a clinic's rows.
+    /// As the user in DATABASE_URL: for the schema's version, never for a clinic's rows.
     owner: Pool,
     app: Pool,
     signin: Pool,

@@ -31,7 +31,7 @@ const BEGIN: &str = "START TRANSACTION; ROLLBACK; START TRANSACTION";
 #[derive(Debug, Clone)]
 pub(crate) struct Transaction {
     asks: mpsc::UnboundedSender<Ask>,
-    /// Asked in this very moment; whoever of them comes to speak first speaks for all.
+    /// Statements asked for in the same poll; the first of their futures to go on sends all of them.
     waiting: Arc<Mutex<Vec<Waiting>>>,
     /// What goes with the next of them, and ends the transaction.
     closing: Arc<Mutex<Option<String>>>,
@@ -66,7 +66,7 @@ impl Transaction {
         let lines = lines.clone();
         let (line, asks) = mpsc::unbounded_channel();
         let (answer, begun) = oneshot::channel();
-        // From here on nothing hangs on whoever asked.
+        // Spawned, so that a cancelled caller leaves no connection inside a transaction.
         tokio::spawn(async move {
             match begin(&lines, &words(&first, lines.timeouts().connect)).await {
                 Ok((connection, rows)) => {
@@ -85,7 +85,7 @@ impl Transaction {
         ))
     }
 
-    /// No transaction: each statement is one by itself, and costs one round trip. For a look at rows that nobody else's look depends on.
+    /// No transaction: each statement is one by itself, and costs one round trip. For reads that need not agree with each other.
     pub(crate) fn loose(lines: &Pool) -> Self {
         let lines = lines.clone();
         let (line, mut asks) = mpsc::unbounded_channel();
@@ -182,7 +182,7 @@ async fn begin(lines: &Pool, words: &str) -> Result<(PooledConnection, Vec<PgRow
     }
 }
 
-/// Answers until the end is asked for or nobody is left to ask.
+/// Answers until the end is asked for, or until the last handle is dropped.
 async fn serve(mut pooled: PooledConnection, mut asks: mpsc::UnboundedReceiver<Ask>) {
     let mut failed = false;
     while let Some(ask) = asks.recv().await {
@@ -225,7 +225,7 @@ async fn serve(mut pooled: PooledConnection, mut asks: mpsc::UnboundedReceiver<A
             return after_the_loss(&lost, asks).await;
         }
     }
-    // Whoever asked is gone.
+    // The last handle was dropped.
     roll_back(pooled).await.ok();
 }
 

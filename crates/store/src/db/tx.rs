@@ -110,8 +110,7 @@ impl Tx {
         }
     }
 
-    /// To be written into the clinic's audit when this transaction commits: who is at work did this. What the program itself does is
-    /// nobody's looking.
+    /// An entry for the clinic's audit, written when this transaction commits: this actor did this. Work of [`Actor::System`] is not noted.
     pub fn note(&self, deed: AuditAction, subject: AuditResource, patient: Option<PatientId>) {
         lock(&self.notes).push(PendingEntry { deed, subject, patient, detail: None });
     }
